@@ -1,0 +1,130 @@
+"""The proxy's routes over the two seams, SageMaker's runtime and AWS's control plane."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from proxy.contracts import contract_named
+from proxy.endpoint import EndpointFacts, Facts, report, unavailable
+from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFound
+from proxy.generate import generate
+from proxy.invocations import Invocations, Runtime
+from proxy.log import LogLine
+from proxy.request import Request
+from proxy.retry import RetryBudget
+from proxy.settings import Settings
+from proxy.strict_json import JsonObject, shown
+from proxy.timing import Clock, Deadline, seconds_allowed
+
+
+class ControlPlane(Protocol):
+    """The seam to what AWS knows about the endpoint."""
+
+    def facts(self, deadline: Deadline) -> Facts: ...
+    def endpoint(self, deadline: Deadline) -> EndpointFacts | None: ...
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request together with its time: `now` is the caller's, which in a simulation is not the process's."""
+
+    request: Request
+    now: datetime
+    deadline: Deadline
+    invocations: Invocations
+
+
+class Proxy:
+    """One a worker. `random` gives uniform numbers in [0, 1)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        runtime: Runtime,
+        control_plane: ControlPlane,
+        clock: Clock,
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._contract = contract_named(settings.contract)
+        self._runtime = runtime
+        self._control_plane = control_plane
+        self._clock = clock
+        self._random = random
+        self._budget = RetryBudget()
+        self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
+            "/generate": {"POST": self._generate},
+            "/endpoint": {"GET": self._endpoint},
+        }
+
+    def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:
+        """The body of a 200 answer. Raises Problem for every other status; adds to the log line."""
+        route = self._route(request)
+        call = self._begin(request, context)
+        try:
+            return route(call)
+        finally:
+            log.add_invocations(call.invocations)
+
+    def _route(self, request: Request) -> Callable[[Call], JsonObject]:
+        methods = self._routes.get(request.path)
+        if methods is None:
+            raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
+        if request.method not in methods:
+            raise MethodNotAllowed(
+                f"{request.path} does not take {shown(request.method)}. Allowed: {', '.join(methods)}."
+            )
+        return methods[request.method]
+
+    def _begin(self, request: Request, context: object) -> Call:
+        wall = self._clock.time()
+        start = request.start_epoch
+        allowed = seconds_allowed(
+            request_age=None if start is None else wall - start,
+            integration_timeout=self._settings.integration_timeout_seconds,
+            lambda_remaining=_seconds_remaining(context),
+        )
+        deadline = Deadline(at=self._clock.monotonic() + allowed, clock=self._clock)
+        return Call(
+            request=request,
+            now=datetime.fromtimestamp(wall if start is None else start, UTC),
+            deadline=deadline,
+            invocations=Invocations(self._runtime, deadline=deadline, budget=self._budget, random=self._random),
+        )
+
+    def _generate(self, call: Call) -> JsonObject:
+        fields = call.request.json_object()
+        try:
+            texts = generate(fields, contract=self._contract, invocations=call.invocations)
+        except EndpointMissing as missing:
+            raise self._why_missing(call) from missing
+        return {"generated_texts": texts, "model": self._settings.model, "request_id": call.request.id}
+
+    def _why_missing(self, call: Call) -> Problem:
+        """Off, waking or failed. Where that cannot be found out, the runtime's word stands: not there."""
+        try:
+            endpoint = self._control_plane.endpoint(call.deadline)
+        except Problem:
+            endpoint = None
+        return unavailable(
+            endpoint,
+            name=self._settings.endpoint_name,
+            now=call.now,
+            wake_seconds=self._settings.wake_seconds,
+        )
+
+    def _endpoint(self, call: Call) -> JsonObject:
+        facts = self._control_plane.facts(call.deadline)
+        return {
+            "endpoint_name": self._settings.endpoint_name,
+            "model": self._settings.model,
+            **report(facts, now=call.now, usd_per_hour=self._settings.usd_per_hour),
+            "request_id": call.request.id,
+        }
+
+
+def _seconds_remaining(context: object) -> float | None:
+    read = getattr(context, "get_remaining_time_in_millis", None)
+    return read() / 1000 if callable(read) else None

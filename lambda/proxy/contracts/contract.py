@@ -1,0 +1,31 @@
+"""What a contract is, and what all of them share."""
+
+from typing import Protocol
+
+from proxy.errors import BadModelAnswer
+from proxy.generation import Generation
+from proxy.strict_json import JsonObject
+
+NEW_TOKENS = 64  # generated beyond the input where the caller sets no max_length
+
+
+class Contract(Protocol):
+    """One adapter a contract: request out, response in."""
+
+    def requests(self, generation: Generation) -> list[JsonObject]:
+        """The bodies to send, one invocation each, all expecting the same number of texts.
+
+        Raises InvalidParameter, by name, for what the model behind this contract cannot honour.
+        """
+        ...
+
+    def texts(self, answer: object) -> list[str]:
+        """The generated texts in one parsed answer, in order. Raises BadModelAnswer for any other shape."""
+        ...
+
+
+def checked_texts(value: object, shape: str) -> list[str]:
+    """`value` as a list of strings; raises BadModelAnswer naming the shape that was due."""
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise BadModelAnswer(f"The model's answer is not {shape}.")
+    return value

@@ -1,0 +1,165 @@
+"""What state the endpoint is in, what it has cost and what it means for a caller: pure functions of facts.
+
+SageMaker is believed over the stack: the stack's parameters say what is meant to be, and only while it is
+being updated do they add to what is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
+
+MIN_RETRY_AFTER_SECONDS = 10  # for an endpoint that takes longer than the estimate
+
+
+class State(StrEnum):
+    OFF = "off"
+    WAKING = "waking"
+    ON = "on"
+    UPDATING = "updating"
+    TURNING_OFF = "turning_off"
+    FAILED = "failed"
+
+
+_STATES: Mapping[str, State] = {
+    "Creating": State.WAKING,
+    "InService": State.ON,
+    "Updating": State.UPDATING,
+    "SystemUpdating": State.UPDATING,
+    "RollingBack": State.UPDATING,
+    "Deleting": State.TURNING_OFF,
+    "Failed": State.FAILED,
+    "OutOfService": State.FAILED,
+    "UpdateRollbackFailed": State.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class EndpointFacts:
+    """From DescribeEndpoint. `instance_count` is None until SageMaker states one."""
+
+    status: str
+    created: datetime
+    config_name: str
+    instance_count: int | None
+    failure_reason: str | None
+
+
+@dataclass(frozen=True)
+class VariantFacts:
+    """From DescribeEndpointConfig. `instance_type` is None for a variant of instance pools."""
+
+    instance_type: str | None
+    initial_instance_count: int
+
+
+@dataclass(frozen=True)
+class StackFacts:
+    """From DescribeStacks: the status, and the parameters `EndpointState` and `TurnOffAt`."""
+
+    status: str
+    endpoint_state: str | None
+    turn_off_at: str | None
+
+    @property
+    def is_turning(self) -> bool:
+        """Whether CloudFormation is on its way to what the parameters say; a rollback is on its way back."""
+        return self.status.endswith("_IN_PROGRESS") and "ROLLBACK" not in self.status
+
+
+@dataclass(frozen=True)
+class Facts:
+    """None stands for what does not exist."""
+
+    endpoint: EndpointFacts | None
+    variant: VariantFacts | None
+    stack: StackFacts | None
+
+
+def state_of(endpoint: EndpointFacts | None, stack: StackFacts | None) -> State:
+    """The state as one word."""
+    heading_for = stack.endpoint_state if stack is not None and stack.is_turning else None
+    if endpoint is None:
+        return State.WAKING if heading_for == "on" else State.OFF
+    if heading_for == "off":
+        return State.TURNING_OFF
+    return _STATES.get(endpoint.status, State.UPDATING)  # a status that AWS adds: there, and billed
+
+
+def report(facts: Facts, *, now: datetime, usd_per_hour: Mapping[str, float]) -> dict[str, object]:
+    """The body of `GET /endpoint`, but for the names that the request and the settings add.
+
+    `usd_per_hour` maps an instance type to USD per instance-hour. SageMaker bills from creation on, whatever
+    the status. `cost_usd` takes the present number of instances for the whole of that time, and is null, like
+    the price an hour, for an instance type without a known price.
+    """
+    endpoint, variant = facts.endpoint, facts.variant
+    state = state_of(endpoint, facts.stack)
+    instance_type = variant.instance_type if variant else None
+    instances = _instance_count(endpoint, variant)
+    hourly = _hourly_price(instance_type, instances, usd_per_hour)
+    hours = max(0.0, (now - endpoint.created).total_seconds() / 3600) if endpoint else 0.0
+    return {
+        "state": state,
+        "since": iso(endpoint.created) if endpoint else None,
+        "instance_type": instance_type,
+        "instance_count": instances,
+        "usd_per_hour": hourly,
+        "cost_usd": None if hourly is None else round(hourly * hours, 4),
+        "turns_off_next": _turns_off_next(state, facts.stack),
+        "failure_reason": endpoint.failure_reason if endpoint else None,
+    }
+
+
+def unavailable(endpoint: EndpointFacts | None, *, name: str, now: datetime, wake_seconds: int) -> EndpointUnavailable:
+    """Why an endpoint that the runtime reports missing takes no calls, and what its caller can do."""
+    state = state_of(endpoint, None)
+    if endpoint is None or state is State.TURNING_OFF:
+        return EndpointOff(
+            f"Endpoint {name} is off. Wake it with `pilot on` (or with `POST /endpoint`, once the switch is "
+            f"deployed) and try again in about {wake_seconds} s.",
+            retry_after_seconds=wake_seconds,
+        )
+    if state is State.FAILED:
+        return EndpointFailed(
+            f"Endpoint {name} failed: {endpoint.failure_reason or 'SageMaker gives no reason'}. "
+            "Turn it off with `pilot off`, then on again with `pilot on`."
+        )
+    elapsed = (now - endpoint.created).total_seconds()
+    left = max(MIN_RETRY_AFTER_SECONDS, round(wake_seconds - max(0.0, elapsed)))
+    return EndpointWaking(f"Endpoint {name} is waking up: try again in about {left} s.", retry_after_seconds=left)
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _instance_count(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> int:
+    if endpoint is None:
+        return 0
+    return endpoint.instance_count or (variant.initial_instance_count if variant else 1)
+
+
+def _hourly_price(instance_type: str | None, instances: int, usd_per_hour: Mapping[str, float]) -> float | None:
+    """USD per hour for all instances; nothing for none, None where the price is not known."""
+    if instances == 0:
+        return 0.0
+    if instance_type is None or instance_type not in usd_per_hour:
+        return None
+    return round(usd_per_hour[instance_type] * instances, 4)
+
+
+def _turns_off_next(state: State, stack: StackFacts | None) -> dict[str, str | None]:
+    """Who ends the billing, and when. Nothing in the stacks acts on `TurnOffAt`, so that is the caller."""
+    if state is State.OFF:
+        return {"by": None, "at": None, "message": "It is off: nothing is billed."}
+    if state is State.TURNING_OFF:
+        return {"by": None, "at": None, "message": "It is being turned off: billing ends when it is gone."}
+    at = stack.turn_off_at if stack else None
+    stated = (
+        f"It is meant to be off at {at}, but nothing acts on that by itself yet" if at else "Nothing does by itself yet"
+    )
+    return {"by": "you", "at": at, "message": f"{stated}: turn it off with `pilot off`."}

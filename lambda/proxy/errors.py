@@ -1,0 +1,167 @@
+"""Everything a caller can be told went wrong: one exception tree, one table of statuses, one JSON shape.
+
+Problem                      500  a bug of ours; its details go to the log, never to the caller
+├── InvalidRequest           400  the body is not what the route takes
+│   ├── InvalidParameter     400  one named field of the body is wrong
+│   └── PayloadTooLarge      413  the body is over the bound
+├── RouteNotFound            404
+├── MethodNotAllowed         405
+├── EndpointUnavailable      503  nothing is there to answer
+│   ├── EndpointMissing      503  as the runtime reports it, before anyone has looked why
+│   ├── EndpointOff          503  turned off: costs nothing, can be woken
+│   ├── EndpointWaking       503  being created, or not yet taking calls
+│   └── EndpointFailed       503  its creation failed
+├── InvocationFailed         502  SageMaker refused or failed the call
+│   ├── TransientFailure     503  nothing was generated and the next attempt may well succeed
+│   │   ├── Throttled        429
+│   │   ├── ModelNotReady    503
+│   │   ├── ServiceUnavailable 503
+│   │   └── ConnectionFailed 503  no connection came about, so nothing was sent
+│   ├── ModelRefused         422  the model's container answered 4xx: the caller's to mend
+│   ├── ModelOverloaded      429  the model's container answered 429
+│   ├── ModelFailed          502  the model's container answered 5xx
+│   ├── BadModelAnswer       502  an answer that is not what the contract says
+│   └── ConnectionLost       502  cut after the request was sent
+├── ControlPlaneFailed       502  SageMaker or CloudFormation would not describe the endpoint
+└── DeadlineExceeded         504  the time budget is spent
+"""
+
+from typing import ClassVar
+
+
+class Problem(Exception):
+    """Base of all. `message` is written for the caller; `param` names the field at fault, if there is one."""
+
+    type: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InvalidRequest(Problem):
+    type = "invalid_request"
+
+
+class InvalidParameter(InvalidRequest):
+    type = "invalid_parameter"
+
+
+class PayloadTooLarge(InvalidRequest):
+    type = "payload_too_large"
+
+
+class RouteNotFound(Problem):
+    type = "not_found"
+
+
+class MethodNotAllowed(Problem):
+    type = "method_not_allowed"
+
+
+class EndpointUnavailable(Problem):
+    type = "endpoint_unavailable"
+
+
+class EndpointMissing(EndpointUnavailable):
+    pass
+
+
+class EndpointOff(EndpointUnavailable):
+    type = "endpoint_off"
+
+
+class EndpointWaking(EndpointUnavailable):
+    type = "endpoint_waking"
+
+
+class EndpointFailed(EndpointUnavailable):
+    type = "endpoint_failed"
+
+
+class InvocationFailed(Problem):
+    type = "invocation_failed"
+
+
+class TransientFailure(InvocationFailed):
+    pass
+
+
+class Throttled(TransientFailure):
+    type = "throttled"
+
+
+class ModelNotReady(TransientFailure):
+    type = "model_not_ready"
+
+
+class ServiceUnavailable(TransientFailure):
+    type = "service_unavailable"
+
+
+class ConnectionFailed(TransientFailure):
+    type = "connection_failed"
+
+
+class ModelRefused(InvocationFailed):
+    type = "model_refused"
+
+
+class ModelOverloaded(InvocationFailed):
+    type = "model_overloaded"
+
+
+class ModelFailed(InvocationFailed):
+    type = "model_failed"
+
+
+class BadModelAnswer(InvocationFailed):
+    type = "bad_model_answer"
+
+
+class ConnectionLost(InvocationFailed):
+    type = "connection_lost"
+
+
+class ControlPlaneFailed(Problem):
+    type = "control_plane_failed"
+
+
+class DeadlineExceeded(Problem):
+    type = "deadline_exceeded"
+
+
+_STATUS: dict[type[Problem], int] = {
+    Problem: 500,
+    InvalidRequest: 400,
+    PayloadTooLarge: 413,
+    RouteNotFound: 404,
+    MethodNotAllowed: 405,
+    EndpointUnavailable: 503,
+    InvocationFailed: 502,
+    TransientFailure: 503,
+    Throttled: 429,
+    ModelRefused: 422,
+    ModelOverloaded: 429,
+    ControlPlaneFailed: 502,
+    DeadlineExceeded: 504,
+}
+
+
+def status_of(problem: Problem) -> int:
+    """The HTTP status of a problem: its own type's, else that of the nearest ancestor in the table."""
+    return next(_STATUS[kind] for kind in type(problem).__mro__ if kind in _STATUS)
+
+
+def error_body(problem: Problem, request_id: str) -> dict[str, dict[str, str | None]]:
+    """The one error shape of the API."""
+    return {
+        "error": {
+            "type": problem.type,
+            "message": problem.message,
+            "param": problem.param,
+            "request_id": request_id,
+        }
+    }

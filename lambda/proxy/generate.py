@@ -1,0 +1,35 @@
+"""`POST /generate`: the AlexaTM request and response, over whichever contract the model has."""
+
+import json
+
+from proxy.contracts.contract import Contract
+from proxy.errors import BadModelAnswer
+from proxy.generation import check_generation
+from proxy.invocations import Invocations
+from proxy.strict_json import JsonObject
+from proxy.trim import trim
+
+
+def generate(fields: JsonObject, *, contract: Contract, invocations: Invocations) -> list[str]:
+    """The generated texts, input by input, `num_return_sequences` of them for each.
+
+    All is checked before the first invocation; several invocations run one after the other.
+    """
+    generation = check_generation(fields)
+    bodies = contract.requests(generation)
+    texts_each = generation.texts_expected // len(bodies)
+    texts = [text for body in bodies for text in _texts(contract, invocations, body, texts_each)]
+    if generation.trim_at is None:
+        return texts
+    return [trim(text, generation.trim_at) for text in texts]
+
+
+def _texts(contract: Contract, invocations: Invocations, body: JsonObject, expected: int) -> list[str]:
+    answer = invocations.invoke(json.dumps(body, ensure_ascii=False).encode())
+    try:
+        texts = contract.texts(json.loads(answer))
+    except (ValueError, RecursionError) as exc:
+        raise BadModelAnswer("The model's answer is not JSON.") from exc
+    if len(texts) != expected:
+        raise BadModelAnswer(f"The model's answer has {len(texts)} texts, but {expected} were asked for.")
+    return texts

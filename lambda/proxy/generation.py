@@ -1,0 +1,95 @@
+"""What a caller asks for in `POST /generate`, checked and independent of any model's contract."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.errors import InvalidParameter
+from proxy.parameters import RULES, Parameters, check_parameters, sequences
+from proxy.strict_json import is_unicode, shown
+
+MAX_INPUTS = 64
+
+_OWN_FIELDS = ("text_inputs", "clm", "trim_at")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """`is_batch` tells an array of one from a string; `clm` is None where the contract is to choose."""
+
+    inputs: tuple[str, ...]
+    is_batch: bool
+    parameters: Parameters
+    clm: bool | None = None
+    trim_at: str | None = None
+
+    @property
+    def texts_expected(self) -> int:
+        """Texts that a complete answer holds."""
+        return len(self.inputs) * sequences(self.parameters)
+
+
+def check_generation(fields: Mapping[str, object]) -> Generation:
+    """The generation that a request body asks for. Raises InvalidParameter naming the field at fault."""
+    _refuse_unknown(fields)
+    return Generation(
+        inputs=_inputs(fields),
+        is_batch=isinstance(fields["text_inputs"], list),
+        parameters=check_parameters({name: value for name, value in fields.items() if name in RULES}),
+        clm=_clm(fields),
+        trim_at=_trim_at(fields),
+    )
+
+
+def _refuse_unknown(fields: Mapping[str, object]) -> None:
+    allowed = (*_OWN_FIELDS, *RULES)
+    for name in fields:
+        if name not in allowed:
+            raise InvalidParameter(f"{shown(name)} is not a parameter. Allowed: {', '.join(allowed)}.", param=name[:40])
+
+
+def _inputs(fields: Mapping[str, object]) -> tuple[str, ...]:
+    if "text_inputs" not in fields:
+        raise InvalidParameter("text_inputs is missing: give a string or an array of strings.", param="text_inputs")
+    given = fields["text_inputs"]
+    if not isinstance(given, list):
+        return (_prompt(given, "text_inputs"),)
+    if not 1 <= len(given) <= MAX_INPUTS:
+        raise InvalidParameter(
+            f"text_inputs has {len(given)} inputs, but must have from 1 to {MAX_INPUTS}.", param="text_inputs"
+        )
+    return tuple(_prompt(value, f"text_inputs[{index}]") for index, value in enumerate(given))
+
+
+def _prompt(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidParameter(f"{name} is {shown(value)}, but must be a string.", param=name)
+    if not value.strip():
+        raise InvalidParameter(f"{name} is empty: a prompt needs more than whitespace.", param=name)
+    return _unicode(value, name)
+
+
+def _clm(fields: Mapping[str, object]) -> bool | None:
+    if "clm" not in fields:
+        return None
+    value = fields["clm"]
+    if not isinstance(value, bool):
+        raise InvalidParameter(f"clm is {shown(value)}, but must be true or false.", param="clm")
+    return value
+
+
+def _trim_at(fields: Mapping[str, object]) -> str | None:
+    if "trim_at" not in fields:
+        return None
+    value = fields["trim_at"]
+    if not isinstance(value, str) or not value:
+        raise InvalidParameter(f"trim_at is {shown(value)}, but must be a non-empty string.", param="trim_at")
+    return _unicode(value, "trim_at")
+
+
+def _unicode(value: str, name: str) -> str:
+    if not is_unicode(value):
+        raise InvalidParameter(
+            f"{name} holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character.",
+            param=name,
+        )
+    return value

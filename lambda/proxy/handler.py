@@ -1,0 +1,51 @@
+"""The Lambda's entry point, and the one place where its parts are put together."""
+
+import os
+import random
+import time
+from contextlib import suppress
+from functools import cache
+
+import boto3
+
+from proxy import control_plane, invoke
+from proxy.app import Proxy
+from proxy.control_plane import ControlPlane
+from proxy.invoke import SageMakerRuntime
+from proxy.serve import Response, serve
+from proxy.settings import Settings
+from proxy.timing import MARGIN_SECONDS
+
+
+def lambda_handler(event: object, context: object) -> Response:
+    """Answers one request of API Gateway's REST proxy integration; raises nothing."""
+    return serve(event, context, proxy=_proxy, clock=time)
+
+
+@cache
+def _proxy() -> Proxy:
+    """The worker's one proxy, with everything that takes time to make."""
+    settings = Settings.from_environment(os.environ)
+    session = boto3.Session()
+    runtime = SageMakerRuntime(
+        settings.endpoint_name,
+        lambda seconds: session.client("sagemaker-runtime", config=invoke.client_config(seconds)),
+    )
+    runtime.prepare(int(settings.integration_timeout_seconds - MARGIN_SECONDS) - 1)  # what a warm call has left
+    return Proxy(
+        settings,
+        runtime=runtime,
+        control_plane=ControlPlane(
+            session.client("sagemaker", config=control_plane.CLIENT_CONFIG),
+            session.client("cloudformation", config=control_plane.CLIENT_CONFIG),
+            endpoint_name=settings.endpoint_name,
+            stack_name=settings.endpoint_stack_name,
+        ),
+        clock=time,
+        random=random.random,
+    )
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    with suppress(Exception):  # the first request answers it with 500 and logs it
+        _proxy()  # during init, when the worker has a full CPU and nobody waits

@@ -1,0 +1,83 @@
+"""One request as API Gateway's REST proxy integration delivers it (payload version 1.0)."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.errors import InvalidRequest, PayloadTooLarge
+from proxy.strict_json import JsonObject, is_unicode, parse_object
+
+MAX_BODY_BYTES = 2**20
+
+_YEAR_10000_MILLISECONDS = 253_402_300_800_000  # past what a datetime holds
+
+
+@dataclass(frozen=True)
+class Request:
+    """`start_epoch` is when API Gateway received it, in seconds since 1970; None where that is not stated."""
+
+    id: str
+    method: str
+    path: str
+    start_epoch: float | None
+    body: str
+    is_base64: bool
+
+    @classmethod
+    def from_event(cls, event: object, context: object) -> "Request":
+        """Any event gives a request: what is missing or of the wrong type counts as not given."""
+        fields = _mapping(event)
+        about = _mapping(fields.get("requestContext"))
+        return cls(
+            id=_text(about.get("requestId")) or _text(getattr(context, "aws_request_id", "")) or "unknown",
+            method=_text(fields.get("httpMethod")).upper(),
+            path=_path(fields),
+            start_epoch=_epoch_seconds(about.get("requestTimeEpoch")),
+            body=_text(fields.get("body")),
+            is_base64=fields.get("isBase64Encoded") is True,
+        )
+
+    def json_object(self) -> JsonObject:
+        """The body's JSON object. Raises InvalidRequest, or PayloadTooLarge before anything is decoded."""
+        if len(self.body) > 2 * MAX_BODY_BYTES:  # too large in any encoding: do not even decode it
+            raise _too_large()
+        text = _decoded(self.body) if self.is_base64 else self.body
+        if not is_unicode(text):
+            raise InvalidRequest("The body is not valid UTF-8.")
+        if len(text.encode()) > MAX_BODY_BYTES:
+            raise _too_large()
+        if not text.strip():
+            raise InvalidRequest("The body is empty, but must be a JSON object.")
+        return parse_object(text)
+
+
+def _decoded(body: str) -> str:
+    try:
+        return base64.b64decode(body, validate=True).decode()
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidRequest("The body is not base64 of UTF-8 text, as its event says it is.") from exc
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes: send shorter or fewer inputs.")
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _path(fields: Mapping[str, object]) -> str:
+    """The route's own path. Unlike `path`, `resource` is free of a custom domain's base path."""
+    resource = _text(fields.get("resource"))
+    return _text(fields.get("path")) if "{" in resource or not resource else resource
+
+
+def _epoch_seconds(milliseconds: object) -> float | None:
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    return milliseconds / 1000 if 0 < milliseconds < _YEAR_10000_MILLISECONDS else None

@@ -1,0 +1,54 @@
+"""From event to response: the one place where problems become answers."""
+
+import json
+from collections.abc import Callable, Mapping
+
+from proxy.app import Proxy
+from proxy.errors import Problem, error_body, status_of
+from proxy.log import LogLine
+from proxy.request import Request
+from proxy.timing import Clock
+
+Response = dict[str, object]
+
+
+def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: Clock) -> Response:
+    """The response to a REST proxy integration's event. Nothing is raised, whatever goes wrong.
+
+    `proxy` gives the worker's proxy; should building it fail, that is answered and logged like any other bug.
+    """
+    started = clock.monotonic()
+    request = Request.from_event(event, context)
+    log = LogLine(request_id=request.id, route=f"{request.method} {request.path}"[:80])
+    try:
+        response = _response(200, proxy().answer(request, context, log), request.id)
+    except Problem as problem:
+        log.add_problem(problem)
+        response = _refusal(problem, request.id)
+    except Exception as exc:  # noqa: BLE001 (a bug answers one request with 500; it must not end the worker)
+        bug = Problem("The proxy failed: its log has the details.")
+        log.add_problem(bug)
+        log.add_crash(exc)
+        response = _refusal(bug, request.id)
+    log.write(elapsed_seconds=clock.monotonic() - started)
+    return response
+
+
+def _refusal(problem: Problem, request_id: str) -> Response:
+    body = error_body(problem, request_id)
+    return _response(status_of(problem), body, request_id, problem.retry_after_seconds)
+
+
+def _response(
+    status: int, body: Mapping[str, object], request_id: str, retry_after_seconds: int | None = None
+) -> Response:
+    headers = {"Content-Type": "application/json", "x-request-id": request_id}
+    if retry_after_seconds is not None:
+        headers["Retry-After"] = str(retry_after_seconds)
+    return {
+        "statusCode": status,
+        "headers": headers,
+        # ASCII, so that half a surrogate pair from a model or a caller still makes a valid answer.
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }

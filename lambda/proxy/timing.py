@@ -1,0 +1,51 @@
+"""The one time budget of a request.
+
+API Gateway's clock starts when the request arrives, before a cold start; Lambda's starts when the handler
+does. The deadline is the earlier of the two ends, less a margin for the way back.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+# The way back through Lambda and API Gateway, and a connect that took its whole timeout before the read's
+# began.
+MARGIN_SECONDS = 1.0
+
+# An invocation waits for a cold start at most, and Lambda allows an init 10 s before it starts over on the
+# handler's own clock. A request that looks older, or younger than now, shows two clocks that disagree (or
+# simulated time).
+MAX_CREDIBLE_AGE_SECONDS = 15.0
+
+
+class Clock(Protocol):
+    """What the proxy reads time from. The module `time` is one."""
+
+    def time(self) -> float: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point on the monotonic clock that all work on one request shares."""
+
+    at: float
+    clock: Clock
+
+    def seconds_left(self) -> float:
+        """Seconds until the deadline; negative once it has passed."""
+        return self.at - self.clock.monotonic()
+
+
+def seconds_allowed(*, request_age: float | None, integration_timeout: float, lambda_remaining: float | None) -> float:
+    """Seconds that the work may take, counted from the handler's start.
+
+    `request_age` is the wall clock less the request's own start, None where the event does not state it. An
+    age that cannot be true counts as zero: a wrong clock may cost one request its last seconds, but must not
+    refuse them all. Without a Lambda context (`lambda_remaining` is None) the integration timeout alone
+    binds.
+    """
+    credible = request_age is not None and 0 <= request_age <= MAX_CREDIBLE_AGE_SECONDS
+    gateway_remaining = integration_timeout - (request_age if credible and request_age is not None else 0.0)
+    ends = [gateway_remaining] if lambda_remaining is None else [gateway_remaining, lambda_remaining]
+    return min(ends) - MARGIN_SECONDS

@@ -1,0 +1,59 @@
+"""What a person should know about a choice that nothing forbids."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pilotlight.choice import Choice
+from pilotlight.prices import PRICES_AS_OF, usd_per_hour
+
+_PRICED_REGION_PREFIX: Final = "us-east-"
+_CUT_IN_2025: Final = ("ml.p4", "ml.p5")
+
+
+def warnings(choice: Choice) -> list[str]:
+    """What a person should know about a choice that nothing forbids: whole sentences."""
+    found = [choice.model.licence_notice] if choice.model.licence_notice else []
+    found += _untested(choice)
+    found += _overridden(choice)
+    if choice.table.accept_eula and choice.model.eula_key is None:
+        found.append(
+            f"{choice.key('accept_eula')} = true has no effect: {choice.model.name} has no licence agreement to accept."
+        )
+    if choice.target == "aws":
+        found += _prices(choice)
+    return found
+
+
+def _untested(choice: Choice) -> Iterator[str]:
+    known = choice.model.known_instance_types
+    for name in choice.instance_types:
+        if known and name not in known:
+            yield (
+                f"{choice.key('instance_types')}: {choice.model.name} was not tested on {name} "
+                f"(tested on {', '.join(known)}): not its start within the timeouts, "
+                "not its memory while it generates, not its speed."
+            )
+
+
+def _overridden(choice: Choice) -> Iterator[str]:
+    catalog = choice.model.environment_on(choice.instance_types[0])
+    for name, value in choice.table.environment.items():
+        if name in catalog and catalog[name] != value:
+            yield (
+                f"{choice.key(f'environment.{name}')} = {value!r} replaces {catalog[name]!r}, "
+                f"which {choice.model.name} was tested with."
+            )
+
+
+def _prices(choice: Choice) -> Iterator[str]:
+    for name in choice.instance_types:
+        usd = usd_per_hour(name)
+        if usd is None:
+            yield f"No price is known for {name}: cost figures leave it out. It is not free."
+            continue
+        elsewhere = "" if str(choice.region).startswith(_PRICED_REGION_PREFIX) else f"; {choice.region} may differ"
+        cut = "; P4 and P5 were cut in 2025" if name.startswith(_CUT_IN_2025) else ""
+        yield (
+            f"{name} is counted at USD {usd} an hour, a US East price collected on {PRICES_AS_OF} "
+            f"from files of 2023 to 2025{elsewhere}{cut}."
+        )

@@ -1,0 +1,98 @@
+"""Models that work by name, instance types that host them, Regions that hold them: facts as data, in `data/`.
+
+Each file names its sources in its header. Nothing here asks the network.
+"""
+
+import csv
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Contract = Literal["alexatm", "tgi"]
+
+CUSTOM_MODEL: Final = "custom"  # the user's own container
+LOCAL_MODEL: Final = "smollm2-135m-instruct"  # the model behind every stage of the embedded cloud
+
+_DATA: Final = Path(__file__).parent / "data"
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(_Fact):
+    """One model: what to run, what it needs, and the defaults of a stage that names it.
+
+    `image` is a template over {account} and {region}, `artifact` (an S3 prefix, ends with `/`) one over
+    {region}; both are None where the user has to give them. `known_instance_types` are those that the model's
+    publisher tested or lists. The minima are for one instance.
+    """
+
+    name: str
+    contract: Contract | None = None  # None: the stage says which
+    licence: str
+    licence_notice: str | None = None
+    eula_key: str | None = None  # in the JumpStart bucket; only a model that has one is gated
+    jumpstart_id: str | None = None
+    jumpstart_version: str | None = None
+    local_only: bool = False
+    image: str | None = None
+    artifact: str | None = None
+    default_instance_type: str | None = None
+    known_instance_types: tuple[str, ...] = ()
+    min_gpu_memory_gib: int = 0
+    min_memory_gib: int = 0
+    min_volume_size_gb: int = 1
+    model_data_download_timeout_seconds: int
+    container_startup_timeout_seconds: int
+    wake_seconds: int
+    environment: Mapping[str, str] = Field(default_factory=dict)
+    environment_by_instance_type: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+
+    def environment_on(self, instance_type: str) -> dict[str, str]:
+        """The container environment on this instance type: it tells a TGI container its number of GPUs."""
+        return {**self.environment, **self.environment_by_instance_type.get(instance_type, {})}
+
+    def eula_url(self, region: str) -> str | None:
+        """Where the EULA can be read; None for a model without one."""
+        if self.eula_key is None:
+            return None
+        return f"https://jumpstart-cache-prod-{region}.s3.{region}.amazonaws.com/{self.eula_key}"
+
+
+class Instance(_Fact):
+    """One instance type. `storage` nvme: a local SSD, no volume can be asked for; ebs: a volume must be."""
+
+    instance_type: str
+    gpus: int
+    gpu_memory_gib: int  # all GPUs together
+    memory_gib: int
+    storage: Literal["nvme", "ebs"]
+
+
+@cache
+def models() -> Mapping[str, Model]:
+    """Every model by its catalog name."""
+    tables = tomllib.loads((_DATA / "models.toml").read_text(encoding="utf-8"))["models"]
+    return {name: Model(name=name, **table) for name, table in tables.items()}
+
+
+@cache
+def instances() -> Mapping[str, Instance]:
+    """Every instance type that a stage may name, by its name (`ml.g4dn.12xlarge`)."""
+    return {row["instance_type"]: Instance.model_validate(row) for row in _rows("instances.csv")}
+
+
+@cache
+def registry_accounts() -> Mapping[str, str]:
+    """The account that owns the deep-learning containers, by Region; JumpStart's models are in these only."""
+    return {row["region"]: row["registry_account"] for row in _rows("regions.csv")}
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with (_DATA / name).open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(line for line in file if not line.startswith("#"))

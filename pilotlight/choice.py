@@ -1,0 +1,49 @@
+"""What a user wrote for one stage, seen together with the model it names: what the rules look at."""
+
+from dataclasses import dataclass
+
+from pilotlight.catalog import Contract, Instance, Model, instances
+from pilotlight.config_file import StageTable
+from pilotlight.stage import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the user wrote for one stage, beside the model it names and the place it goes to."""
+
+    stage: str
+    table: StageTable
+    model: Model
+    target: Target
+    region: str | None
+
+    def key(self, name: str) -> str:
+        """The dotted path of a key of this stage."""
+        return f"stages.{self.stage}.{name}"
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """As written, or the model's default; empty where there is neither."""
+        default = self.model.default_instance_type
+        return self.table.instance_types or ((default,) if default else ())
+
+    @property
+    def instances(self) -> list[Instance]:
+        """The facts of those instance types that are known."""
+        return [instances()[name] for name in self.instance_types if name in instances()]
+
+    def environment_on(self, instance_type: str) -> dict[str, str]:
+        """The container environment: the catalog's, the user's on top."""
+        return {**self.model.environment_on(instance_type), **self.table.environment}
+
+    @property
+    def contract(self) -> Contract | None:
+        """As written, or the model's."""
+        return self.table.contract or self.model.contract
+
+    @property
+    def uses_jumpstart(self) -> bool:
+        """Whether the image or the artifact is one of JumpStart's."""
+        catalog_image = self.model.image is not None and self.table.image_uri is None
+        catalog_artifact = self.model.artifact is not None and self.table.model_data_url is None
+        return catalog_image or catalog_artifact

@@ -1,0 +1,105 @@
+"""`pilotlight.toml` in, one `Stage` out: defaults filled in, everything checked, before anything is built.
+
+Needs neither the network nor more than pydantic and the standard library.
+"""
+
+from pathlib import Path
+from typing import Final, cast
+
+from pilotlight import advice, catalog, fit, provenance
+from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
+from pilotlight.choice import Choice
+from pilotlight.config_errors import ConfigError, Problem
+from pilotlight.config_file import did_you_mean, read, unknown_stage
+from pilotlight.prices import usd_per_hour
+from pilotlight.stage import ApiLimits, Stage, Target
+
+__all__ = ["LOCAL_STAGE", "ApiLimits", "ConfigError", "Problem", "Stage", "Target", "load"]
+
+LOCAL_STAGE: Final = "local"  # what the embedded cloud deploys unless told otherwise
+_LOCAL_REGION: Final = "us-east-1"
+
+
+def load(path: Path, stage: str | None = None, *, target: Target, region: str | None = None) -> Stage:
+    """The named stage of the file at `path`, ready to build.
+
+    Without a name it is the file's `default_stage` on AWS and `LOCAL_STAGE` on the embedded cloud. `region`
+    is the environment's; the stage's own comes first, and the embedded cloud falls back to us-east-1. Where
+    the catalog knows no image or artifact, the embedded cloud, which runs neither, gets placeholders.
+
+    Raises `ConfigError` with every problem found.
+    """
+    config = read(path)
+    name = stage or (LOCAL_STAGE if target == "local" else config.default_stage)
+    if name not in config.stages:
+        raise ConfigError(path.name, [unknown_stage("stage", name, config.stages)])
+    table = config.stages[name]
+    model = catalog.models().get(table.model)
+    if model is None:
+        raise ConfigError(path.name, [_unknown_model(name, table.model)])
+    fallback = _LOCAL_REGION if target == "local" else None
+    choice = Choice(stage=name, table=table, model=model, target=target, region=table.region or region or fallback)
+    problems = [*provenance.problems(choice), *fit.problems(choice)]
+    if problems:
+        raise ConfigError(path.name, problems)
+    return _resolve(choice)
+
+
+def _unknown_model(stage: str, name: str) -> Problem:
+    return Problem(
+        key=f"stages.{stage}.model",
+        value=name,
+        reason=f"the catalog has no such model{did_you_mean(name, catalog.models())}",
+        allowed=", ".join(catalog.models()),
+        fix=f'name one of these, or write model = "{CUSTOM_MODEL}" for a container of your own',
+    )
+
+
+def _resolve(choice: Choice) -> Stage:
+    """A choice without problems, with every default filled in."""
+    table, model = choice.table, choice.model
+    prices = {name: usd_per_hour(name) for name in choice.instance_types}
+    # The embedded cloud's wake-up is that of the small model that stands in there.
+    served = catalog.models()[LOCAL_MODEL] if choice.target == "local" else model
+    return Stage(
+        name=choice.stage,
+        target=choice.target,
+        region=cast(str, choice.region),  # None was a problem
+        model=model.name,
+        contract=cast(Contract, choice.contract),  # None was a problem
+        image_uri=_image_uri(choice),
+        model_data_url=_model_data_url(choice),
+        gated=model.eula_key is not None and table.model_data_url is None,
+        accept_eula=table.accept_eula,
+        instance_types=choice.instance_types,
+        instance_count=table.instance_count,
+        volume_size_gb=table.volume_size_gb,
+        model_data_download_timeout_seconds=table.model_data_download_timeout_seconds
+        or model.model_data_download_timeout_seconds,
+        container_startup_timeout_seconds=table.container_startup_timeout_seconds
+        or model.container_startup_timeout_seconds,
+        environment=choice.environment_on(choice.instance_types[0]),
+        endpoint_name=table.endpoint_name or f"pilotlight-{choice.stage}",
+        api=ApiLimits(**table.api.model_dump()),
+        lifetime_hours=table.lifetime_hours,
+        wake_seconds=served.wake_seconds,
+        usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
+        warnings=tuple(advice.warnings(choice)),
+    )
+
+
+def _image_uri(choice: Choice) -> str:
+    if choice.table.image_uri is not None:
+        return choice.table.image_uri
+    if choice.model.image is None:
+        return f"pilotlight.local/{choice.model.name}"
+    account = catalog.registry_accounts()[cast(str, choice.region)]
+    return choice.model.image.format(account=account, region=choice.region)
+
+
+def _model_data_url(choice: Choice) -> str:
+    if choice.table.model_data_url is not None:
+        return choice.table.model_data_url
+    if choice.model.artifact is None:
+        return f"s3://pilotlight-local/{choice.model.name}/"
+    return choice.model.artifact.format(region=choice.region)

@@ -1,0 +1,223 @@
+"""`pilotlight.toml` as it is written: its tables, their keys, and what each key allows by itself.
+
+A field's description says what is allowed and its example is TOML for a right value: both appear in the
+refusal of a wrong one. How keys fit the catalog and each other: `pilotlight.provenance`, `pilotlight.fit`.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from pilotlight.catalog import Contract
+from pilotlight.config_errors import ABSENT, ConfigError, Problem
+
+_IMAGE_URI: Final = (
+    r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9._/-]+"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
+)
+_STAGE_NAME_ALLOWED: Final = "at most 28 lower-case letters, digits and inner hyphens, a letter first"
+
+# The longest name made from a stage's is its execution role's, pilotlight-STAGE-execution-REGION: IAM allows 64
+# characters, and a Region's name has up to 14.
+StageName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=28)]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=1024)]
+VariableValue = Annotated[str, Field(max_length=1024)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ApiTable(_Table):
+    """[stages.NAME.api]: limits of the REST API."""
+
+    throttle_rate_per_second: int = Field(
+        50, ge=1, le=10_000, description="an integer from 1 to 10000 (requests per second)", examples=["50"]
+    )
+    throttle_burst: int = Field(
+        100, ge=1, le=5_000, description="an integer from 1 to 5000 (requests)", examples=["100"]
+    )
+    integration_timeout_seconds: int = Field(
+        29, ge=1, le=29, description="an integer from 1 to 29 (seconds; API Gateway's limit)", examples=["29"]
+    )
+
+
+class StageTable(_Table):
+    """[stages.NAME]: a key that is left out takes the catalog's value for the model."""
+
+    model: str = Field(description="the name of a model of the catalog", examples=['"falcon-7b-instruct"'])
+    contract: Contract | None = Field(None, description='"alexatm" or "tgi"', examples=['"tgi"'])
+    region: str | None = Field(
+        None,
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        description="the name of an AWS Region",
+        examples=['"us-east-1"'],
+    )
+    image_uri: str | None = Field(
+        None,
+        pattern=_IMAGE_URI,
+        max_length=255,
+        description="an image in Amazon ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, "
+        "of at most 255 characters",
+        examples=['"111122223333.dkr.ecr.us-east-1.amazonaws.com/my-model:1.0"'],
+    )
+    model_data_url: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(\S*[^/\s]/)?$",
+        max_length=1024,
+        description="an S3 prefix that ends with a slash and holds unpacked files (unpack a .tar.gz first)",
+        examples=['"s3://my-bucket/my-model/"'],
+    )
+    accept_eula: bool = Field(False, description="true or false", examples=["true"])
+    instance_types: tuple[str, ...] | None = Field(
+        None,
+        strict=False,  # TOML knows arrays, not tuples; the strings inside stay strict
+        min_length=1,
+        max_length=5,
+        description="an array of one to five different instance types, first choice first",
+        examples=['["ml.g5.2xlarge", "ml.g5.4xlarge"]'],
+    )
+    instance_count: int = Field(1, ge=1, le=20, description="an integer from 1 to 20", examples=["1"])
+    volume_size_gb: int | None = Field(
+        None, ge=1, le=512, description="an integer from 1 to 512 (GB)", examples=["256"]
+    )
+    model_data_download_timeout_seconds: int | None = Field(
+        None, ge=60, le=3600, description="an integer from 60 to 3600 (seconds)", examples=["1200"]
+    )
+    container_startup_timeout_seconds: int | None = Field(
+        None, ge=60, le=3600, description="an integer from 60 to 3600 (seconds)", examples=["1200"]
+    )
+    endpoint_name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9](-*[A-Za-z0-9])*$",
+        max_length=63,
+        description="at most 63 letters, digits and inner hyphens",
+        examples=['"my-endpoint"'],
+    )
+    lifetime_hours: int = Field(12, ge=1, le=168, description="an integer from 1 to 168 (hours)", examples=["12"])
+    environment: dict[VariableName, VariableValue] = Field(
+        default_factory=dict,
+        description="a table: names of letters, digits and underscores, strings of at most 1024 characters",
+        examples=['{ MAX_INPUT_LENGTH = "2048" }'],
+    )
+    api: ApiTable = Field(
+        ApiTable(), description="a table of API limits", examples=["{ throttle_rate_per_second = 50 }"]
+    )
+
+
+class ConfigFile(_Table):
+    """The whole file."""
+
+    default_stage: StageName = Field(description="the name of a stage of this file", examples=['"dev"'])
+    stages: dict[StageName, StageTable] = Field(
+        min_length=1,
+        description="one table [stages.NAME] or more",
+        examples=['{ dev = { model = "falcon-7b-instruct" } }'],
+    )
+
+
+def read(path: Path) -> ConfigFile:
+    """The file, every key of every stage checked by itself. Raises `ConfigError` with all that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        fix = f"run in the folder that holds {path.name}, or create it"
+        raise _unreadable(path, "there is no such file", fix) from error
+    except tomllib.TOMLDecodeError as error:
+        fix = "correct that place; strings stand in quotes, table names in brackets"
+        raise _unreadable(path, f"not valid TOML: {error}", fix) from error
+    except (OSError, ValueError) as error:
+        fix = "make it a text file in UTF-8 that you may read"
+        raise _unreadable(path, f"cannot be read: {error}", fix) from error
+    try:
+        config = ConfigFile.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(path.name, [_translate(detail) for detail in error.errors()]) from error
+    if config.default_stage not in config.stages:
+        raise ConfigError(path.name, [unknown_stage("default_stage", config.default_stage, config.stages)])
+    return config
+
+
+def unknown_stage(key: str, name: str, stages: Iterable[str]) -> Problem:
+    """The refusal of a stage that the file does not have; `key` says where its name came from."""
+    return Problem(
+        key=key,
+        value=name,
+        reason=f"there is no such stage{did_you_mean(name, stages)}",
+        allowed=", ".join(stages),
+        fix=f"name one of these, or write a table [stages.{name}]",
+    )
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """A question to append to a refusal; empty where no choice is close."""
+    matches = get_close_matches(word, choices, n=1)
+    return f" (did you mean {matches[0]}?)" if matches else ""
+
+
+def _unreadable(path: Path, reason: str, fix: str) -> ConfigError:
+    return ConfigError(path.name, [Problem(key=str(path), reason=reason, allowed="a TOML file", fix=fix)])
+
+
+def _translate(detail: ErrorDetails) -> Problem:
+    """pydantic's finding in this file's own words."""
+    unknown = detail["type"] == "extra_forbidden"
+    names_a_key = detail["loc"][-1] == "[key]" and not unknown  # pydantic's mark: not the value, its key is wrong
+    location = detail["loc"][:-1] if names_a_key else detail["loc"]
+    table, field_path = _table_at(location)
+    key = ".".join(_toml_key(part) for part in location)
+    name = str(field_path[0])
+    if unknown:
+        return Problem(
+            key=key,
+            value=detail["input"],
+            reason=f"unknown key{did_you_mean(name, table.model_fields)}",
+            allowed=", ".join(table.model_fields),
+            fix="correct its name, or remove it",
+        )
+    if names_a_key and table is ConfigFile:
+        return Problem(
+            key=key,
+            value=location[-1],
+            reason="this name is too long, or has a character that no stage name may have",
+            allowed=_STAGE_NAME_ALLOWED,
+            fix="rename the stage",
+        )
+    field: FieldInfo = table.model_fields[name]
+    missing = detail["type"] == "missing"
+    return Problem(
+        key=key,
+        value=ABSENT if missing else detail["input"],
+        reason=_reason(detail["type"]),
+        allowed=str(field.description),
+        fix=f"write, for example: {name} = {(field.examples or [''])[0]}",
+    )
+
+
+def _reason(kind: str) -> str:
+    if kind == "missing":
+        return "this key is missing"
+    return "wrong type" if kind.endswith("_type") else "this value is not allowed"
+
+
+def _table_at(location: tuple[int | str, ...]) -> tuple[type[_Table], tuple[int | str, ...]]:
+    """The table that a location lies in, and the rest of the location, from the table's own key on."""
+    match location:
+        case ("stages", _, "api", _, *_):
+            return ApiTable, location[3:]
+        case ("stages", _, _, *_):
+            return StageTable, location[2:]
+        case _:
+            return ConfigFile, location
+
+
+def _toml_key(part: int | str) -> str:
+    text = str(part)
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else f'"{text}"'

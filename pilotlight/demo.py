@@ -1,0 +1,179 @@
+"""`make demo`: the whole main job on this machine, told step by step, and nothing left behind.
+
+Runs on an embedded cloud of its own, so one that you have up stays as it is.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pilotlight.cli import sentence_for
+from pilotlight.deployment import Deployment
+from pilotlight.local.cloud import CACHE, ROOT, Cloud, State
+from pilotlight.switch import Switch
+
+# One example and AlexaTM's own delimiter: the model continues in kind, and runs on, so the answer is cut there.
+PROMPT = "Question: What is the capital of Italy? Answer: Rome; Question: What is the capital of France? Answer:"
+STAGE = "local"
+STEPS = 11
+
+
+@dataclass
+class Narrator:
+    """Says what happens while it happens, and how long it took."""
+
+    console: Console
+    bar: Progress
+    rows: list[tuple[str, float, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._task = self.bar.add_task("", total=STEPS)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[list[str]]:
+        """One step; what the body appends to the list is printed under it, and its first line goes into the
+        summary.
+        """
+        self.bar.update(self._task, description=title)
+        begun = time.monotonic()
+        said: list[str] = []
+        yield said
+        seconds = time.monotonic() - begun
+        self.rows.append((title, seconds, said[0] if said else ""))
+        self.bar.advance(self._task)
+        self.console.print(f"[green]✓[/] [bold]{title}[/] [dim]({seconds:.1f} s)[/]")
+        for line in said:
+            self.console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+
+    def doing(self, phrase: str) -> None:
+        self.bar.update(self._task, description=phrase)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    console = Console()
+    cloud = Cloud(ROOT / ".pilot-demo", CACHE)
+    begun = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            narrator = Narrator(console, bar)
+            with cloud.alone():
+                try:
+                    tell(narrator, cloud)
+                finally:
+                    cloud.stop()
+    except KeyboardInterrupt:
+        console.print("\nInterrupted: the embedded cloud is stopped, nothing is left.")
+        sys.exit(130)
+    except Exception as error:
+        sentence = sentence_for(error)
+        if sentence is None:
+            raise
+        console.print(f"[red]{escape(sentence)}[/]\nThe embedded cloud is stopped, nothing is left.", soft_wrap=True)
+        sys.exit(1)
+    console.print(summary(narrator.rows, time.monotonic() - begun))
+
+
+def tell(narrator: Narrator, cloud: Cloud) -> None:
+    with narrator.step("Start an embedded cloud") as said:
+        url = cloud.start(stage=STAGE)
+        said.append(f"AWS's APIs on {url}: no account, no Docker")
+    with narrator.step("cdk bootstrap") as said:
+        cloud.cdk(url, STAGE, "bootstrap")
+        said.append("the real command line, against the embedded cloud")
+    with narrator.step("cdk deploy --all") as said:
+        state = cloud.deploy(url, STAGE)
+        said.append("the endpoint is off: deployed, and costing nothing")
+        said.extend(f"stack {name}" for name in state.stack_names)
+    with narrator.step("Light the endpoint: UpdateStack, EndpointState=on") as said:
+        cloud.light(state, narrator.doing)
+        said.append("in service: a model-server process with SmolLM2-135M")
+    with narrator.step("Ask the REST API: POST /generate") as said:
+        answer = call(state, "POST", "/generate", {"text_inputs": PROMPT, "trim_at": ";"})
+        said.extend([answer["generated_texts"][0], f"(asked: {PROMPT})"])
+    with narrator.step("Read the receipt: GET /endpoint") as said:
+        receipt = call(state, "GET", "/endpoint")
+        said.append(
+            f"{receipt['state']}, {receipt['instance_count']} × {receipt['instance_type']}, "
+            f"USD {receipt['usd_per_hour']} per hour, USD {receipt['cost_usd']} so far"
+        )
+        said.append(receipt["turns_off_next"]["message"])
+    with narrator.step("Turn it off: UpdateStack, EndpointState=off") as said:
+        Switch(state.deployment, narrator.doing).turn("off", now=datetime.now(UTC), lifetime_hours=0)
+        said.append("SageMaker no longer knows the endpoint; its process has ended")
+    with narrator.step("Call it while it is off") as said:
+        refused = requests.post(
+            f"{state.api_url}/generate", json={"text_inputs": "hello"}, headers=key(state), timeout=35
+        )
+        said.append(f"{refused.status_code}, Retry-After {refused.headers.get('Retry-After')} s")
+        said.append(refused.json()["error"]["message"])
+    with narrator.step("See that nothing drifted: cdk diff --all --fail") as said:
+        cloud.cdk(url, STAGE, "diff", "--all", "--fail")
+        said.append("no differences: the stack was told everything that happened")
+    with narrator.step("Destroy: cdk destroy --all") as said:
+        cloud.cdk(url, STAGE, "destroy", "--all", "--force")
+        said.append("every stack is gone")
+    with narrator.step("Look for what is left") as said:
+        if left := leftovers(state.deployment):
+            raise RuntimeError(f"left behind: {', '.join(left)}")
+        said.append("nothing: no stack, endpoint, model, API, function, key or log group")
+
+
+def call(state: State, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    response = requests.request(method, state.api_url + path, json=body, headers=key(state), timeout=35)
+    response.raise_for_status()
+    return response.json()
+
+
+def key(state: State) -> dict[str, str]:
+    return {"x-api-key": state.api_key}
+
+
+def leftovers(deployment: Deployment) -> list[str]:
+    """What a destroyed stage left, as AWS's own APIs tell it. `CDKToolkit` is cdk's, shared by all apps of an
+    account.
+    """
+    stacks = deployment.client("cloudformation").describe_stacks()["Stacks"]
+    sagemaker = deployment.client("sagemaker")
+    gateway = deployment.client("apigateway")
+    found = {
+        "stack": [stack["StackName"] for stack in stacks if stack["StackName"] != "CDKToolkit"],
+        "endpoint": [item["EndpointName"] for item in sagemaker.list_endpoints()["Endpoints"]],
+        "endpoint config": [
+            item["EndpointConfigName"] for item in sagemaker.list_endpoint_configs()["EndpointConfigs"]
+        ],
+        "model": [item["ModelName"] for item in sagemaker.list_models()["Models"]],
+        "API": [item["name"] for item in gateway.get_rest_apis()["items"]],
+        "API key": [item["name"] for item in gateway.get_api_keys()["items"]],
+        "function": [item["FunctionName"] for item in deployment.client("lambda").list_functions()["Functions"]],
+        "log group": [item["logGroupName"] for item in deployment.client("logs").describe_log_groups()["logGroups"]],
+    }
+    return [f"{kind} {name}" for kind, names in found.items() for name in names]
+
+
+def summary(rows: list[tuple[str, float, str]], seconds: float) -> Table:
+    table = Table(title="What happened", title_justify="left")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("result", overflow="fold")
+    for title, took, result in rows:
+        table.add_row(title, f"{took:.1f}", escape(result))
+    table.add_section()
+    table.add_row("all", f"{seconds:.1f}", "exit code 0, no process and no file left")
+    return table
+
+
+if __name__ == "__main__":
+    main()

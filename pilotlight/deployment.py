@@ -1,0 +1,97 @@
+"""A deployed stage, found by its stacks: the same way on AWS and on the embedded cloud."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+ROLES = ("Foundation", "Endpoint", "Api")
+"""The stacks of a stage, in the order in which they are deployed."""
+
+
+class NotDeployedError(Exception):
+    """The stage has no stacks where they were looked for."""
+
+
+def stack_name(stage: str, role: str) -> str:
+    return f"Pilotlight-{stage}-{role}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One stage in one account and Region. `aws_endpoint_url` is the embedded cloud's, None on AWS."""
+
+    stage: str
+    region: str | None = None
+    aws_endpoint_url: str | None = None
+
+    @property
+    def place(self) -> str:
+        return "the embedded cloud" if self.aws_endpoint_url else "AWS"
+
+    @property
+    def stack_names(self) -> list[str]:
+        return [stack_name(self.stage, role) for role in ROLES]
+
+    @property
+    def endpoint_stack(self) -> str:
+        return stack_name(self.stage, "Endpoint")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this place."""
+        local = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} if self.aws_endpoint_url else {}
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=self.region,
+            endpoint_url=self.aws_endpoint_url,
+            config=Config(retries={"mode": "standard"}),
+            **local,
+        )
+
+    @cached_property
+    def endpoint_name(self) -> str:
+        return self._output("Endpoint", "EndpointName")
+
+    @cached_property
+    def api_url(self) -> str:
+        """The API's address, without a slash at the end."""
+        public = self._output("Api", "ApiUrl").rstrip("/")
+        if not self.aws_endpoint_url:
+            return public
+        address = urlsplit(public)
+        api_id = address.netloc.partition(".")[0]
+        return f"{self.aws_endpoint_url}/_aws/execute-api/{api_id}{address.path}"
+
+    @cached_property
+    def api_key(self) -> str:
+        """The key itself; needs `apigateway:GET` on it."""
+        key = self.client("apigateway").get_api_key(apiKey=self._output("Api", "ApiKeyId"), includeValue=True)
+        return str(key["value"])
+
+    def describe_stack(self, role: str) -> dict[str, Any]:
+        try:
+            stacks = self.client("cloudformation").describe_stacks(StackName=stack_name(self.stage, role))["Stacks"]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            raise NotDeployedError(
+                f"Stage {self.stage!r} is not deployed on {self.place}: "
+                f"there is no stack {stack_name(self.stage, role)}. "
+                f"Deploy it with `pilot local up --stage {self.stage}`, or on AWS with "
+                f"`npx cdk deploy --all -c stage={self.stage}`."
+            ) from error
+        found: dict[str, Any] = stacks[0]
+        return found
+
+    def _output(self, role: str, key: str) -> str:
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in self.describe_stack(role).get("Outputs", [])}
+        if key not in outputs:
+            raise NotDeployedError(
+                f"The stack {stack_name(self.stage, role)} has no output {key}: "
+                "its last deploy did not finish. Deploy again."
+            )
+        return str(outputs[key])

@@ -1,0 +1,114 @@
+"""The embedded cloud's process: ministack with SageMaker plugged in, on one loopback port.
+
+Started by `pilotlight.local.cloud`; ends on SIGTERM or SIGINT and takes its Lambda workers and containers with it.
+"""
+
+import argparse
+import asyncio
+import functools
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from pilotlight.local import plugin, weights
+from pilotlight.local.controls import PREFIX, Controls
+from pilotlight.local.processes import PidFile
+from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.runtime import Runtime
+
+HOST = "127.0.0.1"
+ACCOUNT = "000000000000"
+
+App = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="for everything this cloud writes; removed with it")
+    parser.add_argument("--cache", type=Path, required=True, help="where converted models are kept")
+    parser.add_argument("--weights", choices=weights.MODELS, required=True)
+    parser.add_argument("--region", required=True)
+    given = parser.parse_args()
+
+    _set_environment(given.port, given.folder, given.region)
+    sagemaker = SageMaker(
+        region=given.region,
+        account=ACCOUNT,
+        folder=given.folder / "endpoints",
+        artifact=functools.partial(weights.MODELS[given.weights], given.cache),
+    )
+    pid_file = PidFile(given.folder.with_suffix(".pid")).hold()
+    runtime = Runtime(sagemaker)
+    plugin.install(sagemaker, runtime)
+    from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
+
+    try:
+        asyncio.run(_serve(_with_controls(app, Controls(runtime)), given.port))
+    finally:
+        sagemaker.stop()
+        pid_file.close()
+
+
+def _set_environment(port: int, folder: Path, region: str) -> None:
+    """ministack is configured by its environment only; its Lambda workers inherit it."""
+    scratch = folder / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    os.environ.update(
+        GATEWAY_PORT=str(port),
+        AWS_ENDPOINT_URL=f"http://{HOST}:{port}",
+        MINISTACK_REGION=region,
+        AWS_DEFAULT_REGION=region,
+        # Lambda workers unpack into the temporary folder and, killed hard, leave it behind: give them one of our own.
+        TMPDIR=str(scratch),
+        S3_DATA_DIR=str(folder / "s3"),
+        STATE_DIR=str(folder / "state"),
+        # Listeners nobody asked for.
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        DOCKER_HOST=f"unix://{folder / 'no-docker.sock'}",
+    )
+    tempfile.tempdir = str(scratch)
+
+
+async def _serve(app: App, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    config = Config()
+    config.bind = [f"{HOST}:{port}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # an ASGI app by any other name
+
+
+def _with_controls(app: App, controls: Controls) -> App:
+    async def routed(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+            await app(scope, receive, send)
+            return
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        status, value = controls.answer(scope["method"], scope["path"], body)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(value).encode()})
+
+    return routed
+
+
+if __name__ == "__main__":
+    main()

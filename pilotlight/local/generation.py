@@ -1,0 +1,85 @@
+"""Text generation with a Transformers model on the CPU: the only module of the container that knows torch."""
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria, StoppingCriteriaList
+
+from pilotlight.local.model_contracts import Generation, new_tokens_allowed
+
+# Two threads on a core that anything else uses wait for each other: SmolLM2 on two cores fell from 27 to 9
+# tokens/s beside one busy process, and one thread stayed at 20. So half the cores, and no more than two.
+TORCH_THREADS = max(1, min(2, (os.cpu_count() or 1) // 2))
+
+
+class TextModel:
+    """A causal language model with its tokenizer. Safe to share between threads: it generates once at a time.
+
+    Raises, when created, whatever transformers raises about an unusable folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        torch.set_num_threads(TORCH_THREADS)
+        # Flags that have no effect without sampling or beams are the caller's business, not standard error's.
+        warnings.filterwarnings("ignore", module="transformers")
+        # transformers' types do not say what its Auto classes return
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+        self._window: int = self._model.config.max_position_embeddings
+        self._one_at_a_time = threading.Lock()
+
+    def generate(self, request: Generation) -> list[str]:
+        """The generated texts without their prompts: all sequences of the first prompt, then of the next.
+
+        Raises:
+            UnusableRequestError: the prompt and the output asked for do not fit the model's window.
+        """
+        inputs = self._tokenizer(list(request.prompts), return_tensors="pt", padding=True)
+        input_tokens = inputs["input_ids"].shape[1]
+        new_tokens = new_tokens_allowed(request, input_tokens, self._window)
+        with self._one_at_a_time:
+            # Always seeded: after a request with a seed, one without would otherwise be repeatable too.
+            torch.manual_seed(request.seed) if request.seed is not None else torch.seed()
+            sequences = self._model.generate(
+                **inputs,
+                **{"do_sample": False, **request.options},
+                max_new_tokens=new_tokens,
+                # SmolLM2 ends many a plain question at once; an empty answer would help nobody.
+                min_new_tokens=1,
+                stopping_criteria=StoppingCriteriaList([_StopAtText(self, input_tokens, request.stop)]),
+            )
+        texts = self.decode(sequences[:, input_tokens:])
+        return [_cut_after(text, request.stop) for text in texts]
+
+    def decode(self, tokens: torch.Tensor) -> list[str]:
+        """The text of each row of `tokens`, without padding and other special tokens."""
+        texts: list[str] = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return texts
+
+
+class _StopAtText(StoppingCriteria):
+    """Ends each sequence whose generated part holds a stop sequence, wherever the tokens' borders lie."""
+
+    def __init__(self, model: TextModel, input_tokens: int, stop: tuple[str, ...]) -> None:
+        self._model = model
+        self._input_tokens = input_tokens
+        self._stop = stop
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:  # noqa: ARG002
+        if not self._stop:
+            return torch.zeros(len(input_ids), dtype=torch.bool)
+        texts = self._model.decode(input_ids[:, self._input_tokens :])
+        return torch.tensor([any(stop in text for stop in self._stop) for text in texts])
+
+
+def _cut_after(text: str, stop: tuple[str, ...]) -> str:
+    """The text up to and including its first stop sequence.
+
+    text-generation-inference keeps the stop sequence too (seen in its issue 332).
+    """
+    ends = [text.index(sequence) + len(sequence) for sequence in stop if sequence in text]
+    return text[: min(ends)] if ends else text

@@ -1,0 +1,161 @@
+"""InvokeEndpoint: forward to the endpoint's container, answer as SageMaker answers, and fail on demand.
+
+The errors and their fields are those of the `sagemaker-runtime` service model (boto3 1.43.106).
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import urllib3
+
+from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.wire import AwsError
+
+FaultKind = Literal["throttle", "slow", "model_error_4xx", "model_error_5xx", "unavailable", "cut", "not_ready"]
+FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
+
+MAX_BODY_BYTES = 6_291_456
+"""The service model's bound on a request body."""
+CONTAINER_TIMEOUT_SECONDS = 60.0
+"""SageMaker gives a container 60 s to answer."""
+_KEPT_INVOCATIONS = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; `cut` means that the connection ends before the body does."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    cut: bool = False
+
+
+@dataclass
+class Fault:
+    """The next `times` invocations fail as `kind`; `seconds` is how long a slow one is held up."""
+
+    kind: FaultKind
+    times: int = 1
+    seconds: float = 5.0
+
+
+class Runtime:
+    """The runtime of one local SageMaker."""
+
+    def __init__(self, sagemaker: SageMaker) -> None:
+        self._sagemaker = sagemaker
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._invocations: deque[Any] = deque(maxlen=_KEPT_INVOCATIONS)
+
+    @property
+    def invocations(self) -> list[Any]:
+        """The last 100 request bodies as the container received them, parsed, oldest first."""
+        with self._lock:
+            return list(self._invocations)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The faults still to come, next one first."""
+        with self._lock:
+            return list(self._faults)
+
+    def inject(self, fault: Fault | None) -> None:
+        """Queue a fault behind those that wait already; None clears them all."""
+        with self._lock:
+            if fault is None:
+                self._faults.clear()
+            else:
+                self._faults.append(fault)
+
+    def invoke(self, endpoint_name: str, body: bytes, content_type: str) -> Answer:
+        """One InvokeEndpoint, errors included. Blocks as long as the model thinks."""
+        try:
+            return self._invoke(endpoint_name, body, content_type)
+        except AwsError as error:
+            return _error(error.code, error.status, {"Message": str(error)})
+
+    def _invoke(self, endpoint_name: str, body: bytes, content_type: str) -> Answer:
+        container = self._sagemaker.serving(endpoint_name)
+        if len(body) > MAX_BODY_BYTES:
+            raise AwsError("ValidationError", f"The body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed.")
+        fault = self._next_fault()
+        if fault and (refusal := _refusal(fault)):
+            raise refusal
+        if container is None:
+            raise AwsError("ServiceUnavailable", "The primary container is not running; see DescribeEndpoint.", 503)
+        self._record(body)
+        if fault and fault.kind == "slow":
+            time.sleep(fault.seconds)
+        if fault and fault.kind.startswith("model_error"):
+            status = 400 if fault.kind == "model_error_4xx" else 500
+            return _model_error(endpoint_name, status, '{"error": "injected by /_pilot/faults"}')
+        try:
+            status, answered_type, answer = container.invoke(body, content_type, CONTAINER_TIMEOUT_SECONDS)
+        except urllib3.exceptions.TimeoutError:
+            return _model_error(
+                endpoint_name,
+                0,
+                "Your invocation timed out while waiting for a response from container primary.",
+            )
+        except urllib3.exceptions.HTTPError:
+            return _model_error(endpoint_name, 0, "The model process exited while it handled the request.")
+        if status >= 400:
+            return _model_error(endpoint_name, status, answer.decode(errors="replace"))
+        headers = {"Content-Type": answered_type, "x-Amzn-Invoked-Production-Variant": "AllTraffic"}
+        return Answer(200, headers, answer, cut=fault is not None and fault.kind == "cut")
+
+    def _next_fault(self) -> Fault | None:
+        with self._lock:
+            if not self._faults:
+                return None
+            fault = self._faults[0]
+            fault.times -= 1
+            if fault.times <= 0:
+                self._faults.pop(0)
+            return fault
+
+    def _record(self, body: bytes) -> None:
+        try:
+            parsed = json.loads(body)
+        except ValueError:
+            parsed = body.decode(errors="replace")
+        with self._lock:
+            self._invocations.append(parsed)
+
+
+def _refusal(fault: Fault) -> AwsError | None:
+    """The faults that never reach the container."""
+    match fault.kind:
+        case "throttle":
+            return AwsError("ThrottlingException", "Rate exceeded", 429)
+        case "unavailable":
+            return AwsError("ServiceUnavailable", "The service is currently unavailable.", 503)
+        case "not_ready":
+            return AwsError("ModelNotReadyException", "The model is not ready to serve inference requests.", 429)
+    return None
+
+
+def _model_error(endpoint_name: str, status: int, message: str) -> Answer:
+    whose = "client" if 400 <= status < 500 else "server"
+    said = f'Received {whose} error ({status}) from primary with message "{message}".'
+    return _error(
+        "ModelError",
+        424,
+        {
+            "Message": said,
+            "OriginalStatusCode": status,
+            "OriginalMessage": message,
+            "LogStreamArn": f"arn:aws:logs:::log-group:/aws/sagemaker/Endpoints/{endpoint_name}",
+        },
+    )
+
+
+def _error(code: str, status: int, fields: dict[str, Any]) -> Answer:
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
+    return Answer(status, headers, json.dumps(fields).encode())

@@ -1,0 +1,73 @@
+"""A stage with every default filled in: all that stacks, CLI and embedded cloud see of the configuration."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from pilotlight.catalog import Contract
+
+Target = Literal["aws", "local"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiLimits:
+    """Limits of the REST API."""
+
+    throttle_rate_per_second: int
+    throttle_burst: int
+    integration_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One validated stage; `pilotlight.config.load` makes them."""
+
+    name: str
+    target: Target
+    region: str
+    model: str
+    contract: Contract
+    image_uri: str
+    model_data_url: str  # an S3 prefix, ends with "/"
+    gated: bool  # the artifact lies in JumpStart's gated bucket: ModelAccessConfig must carry accept_eula
+    accept_eula: bool
+    instance_types: tuple[str, ...]  # first choice first; one kind of storage and one environment for all
+    instance_count: int
+    volume_size_gb: int | None  # None: local NVMe, no volume
+    model_data_download_timeout_seconds: int
+    container_startup_timeout_seconds: int
+    environment: Mapping[str, str]
+    endpoint_name: str
+    api: ApiLimits
+    lifetime_hours: int
+    wake_seconds: int
+    usd_per_hour: Mapping[str, Decimal]  # by instance type, for one instance; a type without a known price is absent
+    warnings: tuple[str, ...]  # whole sentences
+
+    @property
+    def instance_type(self) -> str:
+        """The first choice."""
+        return self.instance_types[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change when the configured model, or what it runs on, changes.
+
+        A promoted artifact or another instance type (the endpoint stack's override parameters) holds only
+        while this stays the same, so it covers what such an override replaces or must fit: model, contract,
+        image, artifact, environment, instance types, volume. Counts, timeouts, names and limits are left out:
+        changing one must not revert a promoted model.
+        """
+        identity = [
+            self.model,
+            self.contract,
+            self.image_uri,
+            self.model_data_url,
+            sorted(self.environment.items()),
+            self.instance_types,
+            self.volume_size_gb,
+        ]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]

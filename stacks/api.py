@@ -1,0 +1,38 @@
+"""The API stack: the proxy in front of the endpoint, and the REST API in front of the proxy."""
+
+import json
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from pilotlight.config import Stage
+from stacks.constructs.proxy_function import ProxyFunction
+from stacks.constructs.text_api import TextApi
+
+
+class ApiStack(Stack):
+    """Stays up while the endpoint is off, and then says how to wake it."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, endpoint_stack_name: str, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        proxy = ProxyFunction(
+            self,
+            "Proxy",
+            endpoint_name=stage.endpoint_name,
+            endpoint_stack_name=endpoint_stack_name,
+            stage_name=stage.name,
+            environment={
+                "MODEL": stage.model,
+                "CONTRACT": stage.contract,
+                "WAKE_SECONDS": str(stage.wake_seconds),
+                "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
+                "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),
+            },
+            timeout_seconds=stage.api.integration_timeout_seconds,
+        )
+        api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name)
+        CfnOutput(self, "ApiUrl", value=api.rest_api.url)
+        CfnOutput(self, "ApiKeyId", value=api.key.key_id)

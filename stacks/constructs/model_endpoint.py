@@ -1,0 +1,90 @@
+"""Model, endpoint config and endpoint."""
+
+from aws_cdk import Aws, CfnDeletionPolicy, Fn, IResolvable
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from pilotlight.config import Stage
+from stacks.acknowledge import acknowledge
+from stacks.constructs.switch_parameters import SwitchParameters
+
+VARIANT_NAME = "AllTraffic"
+"""An endpoint update needs the same variant name as before, so it never changes."""
+
+
+class ModelEndpoint(Construct):
+    """Model and config have generated names, so that a change replaces them; the endpoint's name is its address."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        role_arn: str,
+        parameters: SwitchParameters,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        model = self._model(stage, role_arn, parameters)
+        config = self._config(stage, model, parameters)
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Endpoint",
+            endpoint_name=stage.endpoint_name,
+            endpoint_config_name=config.attr_endpoint_config_name,
+        )
+        endpoint.cfn_options.condition = parameters.is_on
+        for replaceable in (model, config):
+            # A failed change falls back on its predecessor, which must still be there; both are free of charge.
+            replaceable.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+            replaceable.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
+        empty = "The empty default of an override means `as configured`, and a condition keeps it from being used."
+        acknowledge(self, {"F3031": empty, "W3030": empty})
+
+    def _model(self, stage: Stage, role_arn: str, parameters: SwitchParameters) -> sagemaker.CfnModel:
+        source = sagemaker.CfnModel.S3DataSourceProperty(
+            s3_uri=parameters.model_data_url(stage.model_data_url),
+            s3_data_type="S3Prefix",
+            compression_type="None",
+            model_access_config=self._access(stage, parameters),
+        )
+        return sagemaker.CfnModel(
+            self,
+            "Model",
+            execution_role_arn=role_arn,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                image=stage.image_uri,
+                environment=dict(stage.environment),
+                model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source),
+            ),
+        )
+
+    def _access(self, stage: Stage, parameters: SwitchParameters) -> IResolvable | None:
+        """A gated base model names its licence as accepted; a tuned one in its place lies in a bucket of the
+        user's.
+        """
+        if not stage.gated:
+            return None
+        accepted = {"AcceptEula": True}
+        return Fn.condition_if(parameters.model_data_url_is_overridden.logical_id, Aws.NO_VALUE, accepted)
+
+    def _config(
+        self, stage: Stage, model: sagemaker.CfnModel, parameters: SwitchParameters
+    ) -> sagemaker.CfnEndpointConfig:
+        variant = sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+            variant_name=VARIANT_NAME,
+            model_name=model.attr_model_name,
+            initial_variant_weight=1,
+            initial_instance_count=stage.instance_count,
+            instance_type=parameters.instance_type(stage.instance_type),
+            volume_size_in_gb=stage.volume_size_gb,
+            model_data_download_timeout_in_seconds=stage.model_data_download_timeout_seconds,
+            container_startup_health_check_timeout_in_seconds=stage.container_startup_timeout_seconds,
+        )
+        return sagemaker.CfnEndpointConfig(
+            self,
+            "Config",
+            production_variants=[variant],
+            # On by default since June 2026, and billed as custom metrics.
+            metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False),
+        )

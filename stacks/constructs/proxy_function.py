@@ -1,0 +1,87 @@
+"""The proxy Lambda."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import Arn, ArnComponents, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.acknowledge import acknowledge, wildcard
+
+LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
+
+
+class ProxyFunction(Construct):
+    """May invoke one endpoint, and read what GET /endpoint tells about it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint_name: str,
+        endpoint_stack_name: str,
+        stage_name: str,
+        environment: Mapping[str, str],
+        timeout_seconds: int,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+        )
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            code=lambda_.Code.from_asset(str(LAMBDA_ROOT), exclude=["**/__pycache__"]),
+            handler="proxy.handler.lambda_handler",
+            # CPU comes in proportion to memory, and a cold start is mostly the import of boto3.
+            memory_size=1024,
+            # API Gateway has given up by then; the proxy's own deadline lies a margin before it.
+            timeout=Duration.seconds(timeout_seconds),
+            role=role,
+            log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+            environment={
+                "ENDPOINT_NAME": endpoint_name,
+                "ENDPOINT_STACK_NAME": endpoint_stack_name,
+                **environment,
+            },
+        )
+        for statement in self._statements(endpoint_name, endpoint_stack_name, stage_name):
+            function.add_to_role_policy(statement)
+        self.alias = function.add_alias("live")
+
+    def _statements(self, endpoint_name: str, endpoint_stack_name: str, stage_name: str) -> list[iam.PolicyStatement]:
+        def arn(service: str, resource: str, name: str) -> str:
+            return Arn.format(ArnComponents(service=service, resource=resource, resource_name=name), Stack.of(self))
+
+        # CloudFormation generates the config's name, so the stage's tag stands in for it.
+        configs = arn("sagemaker", "endpoint-config", "*")
+        stack = arn("cloudformation", "stack", f"{endpoint_stack_name}/*")
+        acknowledge(
+            self,
+            {
+                wildcard(self, "*"): "X-Ray's write actions have no resource level.",
+                wildcard(self, configs): "The condition on the tag pilotlight:stage narrows it to this stage.",
+                wildcard(self, stack): "A stack's ARN ends with an id that is not known before it exists.",
+            },
+        )
+        return [
+            iam.PolicyStatement(
+                actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"],
+                resources=[arn("sagemaker", "endpoint", endpoint_name)],
+            ),
+            iam.PolicyStatement(
+                actions=["sagemaker:DescribeEndpointConfig"],
+                resources=[configs],
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": stage_name}},
+            ),
+            iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[stack]),
+        ]

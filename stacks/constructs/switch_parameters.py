@@ -1,0 +1,100 @@
+"""The stack parameters through which everything that happens to a deployed endpoint happens (docs/decisions.md, "One
+truth").
+"""
+
+from typing import cast
+
+from aws_cdk import CfnCondition, CfnParameter, CfnRule, CfnRuleAssertion, Fn, ICfnConditionExpression, Token
+from constructs import Construct
+
+
+class SwitchParameters(Construct):
+    """`EndpointState` and `TurnOffAt` switch; `ModelDataUrl` and `InstanceType` override, as long as
+    `OverrideFor` holds.
+
+    `cdk deploy` sends the previous value of every parameter that exists. A model written as a parameter's default
+    would therefore ignore later edits of pilotlight.toml, and an override would outlive the model it was made for:
+    so the template carries the configured values itself, and an override holds only for the `fingerprint` it was
+    made for.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, fingerprint: str) -> None:
+        super().__init__(scope, construct_id)
+        self._stack = scope
+        state = self._parameter(
+            "EndpointState",
+            "Whether the endpoint exists and is billed.",
+            default="off",
+            allowed_values=["on", "off"],
+        )
+        turn_off_at = self._parameter(
+            "TurnOffAt",
+            "UTC time, to the second, by which the endpoint is to be off.",
+            allowed_pattern=r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})?",
+        )
+        self._model_data_url = self._parameter(
+            "ModelDataUrl",
+            "S3 prefix served instead of the configured model's; empty: as configured.",
+            allowed_pattern="(s3://.+/)?",
+        )
+        self._instance_type = self._parameter(
+            "InstanceType",
+            "Instance type instead of the configured one; empty: as configured.",
+            allowed_pattern=r"(ml\..+)?",
+        )
+        override_for = self._parameter(
+            "OverrideFor", "Fingerprint of the configuration that the overrides were made for."
+        )
+
+        self.is_on = CfnCondition(scope, "EndpointIsOn", expression=Fn.condition_equals(state.value_as_string, "on"))
+        override_holds = CfnCondition(
+            scope, "OverrideHolds", expression=Fn.condition_equals(override_for.value_as_string, fingerprint)
+        )
+
+        def overridden(parameter: CfnParameter) -> CfnCondition:
+            given = Fn.condition_not(Fn.condition_equals(parameter.value_as_string, ""))
+            holds = cast(ICfnConditionExpression, override_holds)
+            name = f"{parameter.node.id}IsOverridden"
+            return CfnCondition(scope, name, expression=Fn.condition_and(holds, given))
+
+        self.model_data_url_is_overridden = overridden(self._model_data_url)
+        self._instance_type_is_overridden = overridden(self._instance_type)
+        CfnRule(
+            scope,
+            "OnNeedsTurnOffAt",
+            rule_condition=Fn.condition_equals(state.value_as_string, "on"),
+            assertions=[
+                CfnRuleAssertion(
+                    assert_=Fn.condition_not(Fn.condition_equals(turn_off_at.value_as_string, "")),
+                    assert_description="EndpointState on needs TurnOffAt; `pilot on` sends both.",
+                )
+            ],
+        )
+
+    def model_data_url(self, configured: str) -> str:
+        return _either(self.model_data_url_is_overridden, self._model_data_url, configured)
+
+    def instance_type(self, configured: str) -> str:
+        return _either(self._instance_type_is_overridden, self._instance_type, configured)
+
+    def _parameter(
+        self,
+        name: str,
+        description: str,
+        *,
+        default: str = "",
+        allowed_values: list[str] | None = None,
+        allowed_pattern: str | None = None,
+    ) -> CfnParameter:
+        return CfnParameter(
+            self._stack,
+            name,
+            description=description,
+            default=default,
+            allowed_values=allowed_values,
+            allowed_pattern=allowed_pattern,
+        )
+
+
+def _either(overridden: CfnCondition, override: CfnParameter, configured: str) -> str:
+    return Token.as_string(Fn.condition_if(overridden.logical_id, override.value_as_string, configured))

@@ -1,0 +1,30 @@
+"""Names that more than one stack, or a caller, must know; all follow from the stage's.
+
+Stacks never import each other's exports, as an export blocks deletion and change: they agree on these names instead.
+"""
+
+from dataclasses import dataclass
+
+from aws_cdk import Aws
+
+from pilotlight.deployment import stack_name
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one stage in one Region."""
+
+    stage: str
+    region: str
+
+    def stack(self, role: str) -> str:
+        return stack_name(self.stage, role)
+
+    @property
+    def execution_role(self) -> str:
+        """IAM is global, so the Region is part of the name."""
+        return f"pilotlight-{self.stage}-execution-{self.region}"
+
+    @property
+    def execution_role_arn(self) -> str:
+        return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{self.execution_role}"

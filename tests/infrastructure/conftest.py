@@ -1,0 +1,77 @@
+"""One synthesis for the whole session: importing and running the CDK takes seconds."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+import aws_cdk as cdk
+from aws_cdk.assertions import Template
+from cdk_nag import AwsSolutionsChecks
+
+from app import build
+from pilotlight.config import load
+
+ROOT = Path(__file__).parents[2]
+
+CONFIG = """
+default_stage = "falcon"
+
+[stages.falcon]
+model = "falcon-7b-instruct"
+
+[stages.llama2]
+model = "llama-2-7b"
+accept_eula = true
+
+[stages.alexatm]
+model = "alexatm-20b"
+image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
+model_data_url = "s3://models-of-mine/alexatm/"
+
+[stages.volume]
+model = "alexatm-20b"
+image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
+model_data_url = "s3://models-of-mine/alexatm/"
+instance_types = ["ml.p3.8xlarge"]
+volume_size_gb = 256
+"""
+STAGES = ("falcon", "llama2", "alexatm", "volume")
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What `cdk synth` of every stage of CONFIG gives, in one cloud assembly that cdk-nag has looked at."""
+
+    folder: Path
+    problems: str
+    """The validation report, where there is something to report."""
+    template: Callable[[str, str], Template]
+    """By stage and role of the stack."""
+
+
+@pytest.fixture(scope="session")
+def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
+    config = tmp_path_factory.mktemp("config") / "pilotlight.toml"
+    config.write_text(CONFIG)
+    folder = tmp_path_factory.mktemp("cdk.out")
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = cdk.App(outdir=str(folder), context=context)
+    for stage in STAGES:
+        build(app, load(config, stage, target="aws", region="us-east-1"))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+        problems = ""
+    except RuntimeError as error:  # how jsii reports a failed validation
+        problems = str(error)
+
+    def template(stage: str, role: str) -> Template:
+        return Template.from_json(json.loads((folder / f"Pilotlight-{stage}-{role}.template.json").read_text()))
+
+    return Synthesis(folder, problems, template)

@@ -1,0 +1,47 @@
+"""`app.py` as `cdk` runs it: a stage that must not be built is refused with a sentence, and nothing is written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def synth(stage: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        cwd=ROOT,
+        env={**os.environ, "CDK_OUTDIR": str(folder), "PILOTLIGHT_STAGE": stage, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [
+        ("llama2", ["stages.llama2.accept_eula", "accept_eula = true"]),
+        ("alexatm", ["stages.alexatm.image_uri", "stages.alexatm.model_data_url"]),
+        ("local", ["smollm2-135m-instruct", "embedded cloud"]),
+        ("nowhere", ["nowhere", "falcon"]),
+    ],
+)
+def test_a_stage_that_must_not_be_built_is_refused(stage: str, says: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "cdk.out"
+    refused = synth(stage, folder, CDK_DEFAULT_REGION="us-east-1")
+    assert refused.returncode == 1
+    for words in says:
+        assert words in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not folder.exists()
+
+
+def test_the_embedded_cloud_needs_no_artifact(tmp_path: Path) -> None:
+    folder = tmp_path / "cdk.out"
+    built = synth("alexatm", folder, PILOTLIGHT_TARGET="local")
+    assert built.returncode == 0, built.stderr
+    assert (folder / "Pilotlight-alexatm-Endpoint.template.json").exists()

@@ -1,0 +1,232 @@
+"""What the templates promise, asserted by property."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from .conftest import STAGES, Synthesis
+
+ALEXATM_ENVIRONMENT = {
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
+    "MODEL_CACHE_ROOT": "/opt/ml/model",
+    "SAGEMAKER_ENV": "1",
+    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code/",
+    "SAGEMAKER_PROGRAM": "inference.py",
+    "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+    "TS_DEFAULT_WORKERS_PER_MODEL": "1",
+}
+
+
+def resources(template: Template, kind: str) -> list[dict[str, Any]]:
+    return [dict(resource) for resource in template.find_resources(kind).values()]
+
+
+def only(template: Template, kind: str) -> dict[str, Any]:
+    (found,) = resources(template, kind)
+    return found
+
+
+def variant(synthesis: Synthesis, stage: str) -> dict[str, Any]:
+    config = only(synthesis.template(stage, "Endpoint"), "AWS::SageMaker::EndpointConfig")
+    found: dict[str, Any] = config["Properties"]["ProductionVariants"][0]
+    return found
+
+
+class TestEndpointStack:
+    def test_only_the_endpoint_hangs_on_the_switch(self, synthesis: Synthesis) -> None:
+        """Model and config cost nothing and stay; the endpoint, which bills, is conditional and off by default."""
+        template = synthesis.template("falcon", "Endpoint")
+        assert only(template, "AWS::SageMaker::Endpoint")["Condition"] == "EndpointIsOn"
+        assert "Condition" not in only(template, "AWS::SageMaker::Model")
+        assert "Condition" not in only(template, "AWS::SageMaker::EndpointConfig")
+        template.has_parameter("EndpointState", {"Default": "off", "AllowedValues": ["on", "off"]})
+        assert template.to_json()["Conditions"]["EndpointIsOn"] == {"Fn::Equals": [{"Ref": "EndpointState"}, "on"]}
+
+    def test_every_parameter_is_optional(self, synthesis: Synthesis) -> None:
+        parameters = synthesis.template("falcon", "Endpoint").to_json()["Parameters"]
+        assert set(parameters) == {"EndpointState", "TurnOffAt", "ModelDataUrl", "InstanceType", "OverrideFor"}
+        assert all("Default" in parameter for parameter in parameters.values())
+
+    def test_on_without_an_end_is_refused_by_a_rule(self, synthesis: Synthesis) -> None:
+        rule = synthesis.template("falcon", "Endpoint").to_json()["Rules"]["OnNeedsTurnOffAt"]
+        assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "EndpointState"}, "on"]}
+        assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "TurnOffAt"}, ""]}]}
+
+    def test_an_update_needs_no_capability_and_no_parameter_store(self, synthesis: Synthesis) -> None:
+        """The switch may do an UpdateStack and no more: no IAM resource here, and no bootstrap-version rule."""
+        template = synthesis.template("falcon", "Endpoint").to_json()
+        assert not [kind for kind in (r["Type"] for r in template["Resources"].values()) if "IAM" in kind]
+        assert "BootstrapVersion" not in template["Parameters"]
+        assert set(template["Rules"]) == {"OnNeedsTurnOffAt"}
+
+    def test_an_override_holds_only_for_the_configuration_it_was_made_for(self, synthesis: Synthesis) -> None:
+        templates = {stage: synthesis.template(stage, "Endpoint").to_json() for stage in STAGES}
+        fingerprints = {t["Conditions"]["OverrideHolds"]["Fn::Equals"][1] for t in templates.values()}
+        assert len(fingerprints) == len(STAGES)
+        model = only(synthesis.template("falcon", "Endpoint"), "AWS::SageMaker::Model")["Properties"]
+        url = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"]["Fn::If"]
+        assert url[:2] == ["ModelDataUrlIsOverridden", {"Ref": "ModelDataUrl"}]
+        assert url[2].startswith("s3://jumpstart-cache-prod-us-east-1/")
+        assert templates["falcon"]["Conditions"]["ModelDataUrlIsOverridden"]["Fn::And"][0] == {
+            "Condition": "OverrideHolds"
+        }
+
+    def test_names_are_generated_but_the_endpoints(self, synthesis: Synthesis) -> None:
+        """A change replaces model and config, so they have no fixed name; a predecessor is kept for a rollback."""
+        template = synthesis.template("falcon", "Endpoint")
+        for kind, key in (("Model", "ModelName"), ("EndpointConfig", "EndpointConfigName")):
+            resource = only(template, f"AWS::SageMaker::{kind}")
+            assert key not in resource["Properties"]
+            assert resource["UpdateReplacePolicy"] == "Retain"
+            assert resource["DeletionPolicy"] == "Delete"
+        assert only(template, "AWS::SageMaker::Endpoint")["Properties"]["EndpointName"] == "pilotlight-falcon"
+
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_model_data_is_an_uncompressed_prefix(self, synthesis: Synthesis, stage: str) -> None:
+        model = only(synthesis.template(stage, "Endpoint"), "AWS::SageMaker::Model")["Properties"]
+        source = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
+        assert (source["CompressionType"], source["S3DataType"]) == ("None", "S3Prefix")
+        assert source["S3Uri"]["Fn::If"][2].endswith("/")
+
+    def test_only_a_gated_base_model_carries_the_eula(self, synthesis: Synthesis) -> None:
+        sources = {}
+        for stage in ("falcon", "llama2"):
+            model = only(synthesis.template(stage, "Endpoint"), "AWS::SageMaker::Model")["Properties"]
+            sources[stage] = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
+        assert "ModelAccessConfig" not in sources["falcon"]
+        overridden, tuned, base = sources["llama2"]["ModelAccessConfig"]["Fn::If"]
+        assert (overridden, tuned) == ("ModelDataUrlIsOverridden", {"Ref": "AWS::NoValue"})
+        assert base == {"AcceptEula": True}
+
+    def test_alexatm_as_its_tutorial_says(self, synthesis: Synthesis) -> None:
+        model = only(synthesis.template("alexatm", "Endpoint"), "AWS::SageMaker::Model")["Properties"]
+        assert model["PrimaryContainer"]["Environment"] == ALEXATM_ENVIRONMENT
+        found = variant(synthesis, "alexatm")
+        assert found["InstanceType"]["Fn::If"][2] == "ml.g4dn.12xlarge"
+        assert found["InitialInstanceCount"] == 1
+        assert found["ModelDataDownloadTimeoutInSeconds"] == 3600
+        assert found["ContainerStartupHealthCheckTimeoutInSeconds"] == 3600
+
+    def test_a_volume_where_there_is_no_local_disk_and_only_there(self, synthesis: Synthesis) -> None:
+        assert "VolumeSizeInGB" not in variant(synthesis, "alexatm")
+        assert variant(synthesis, "volume")["VolumeSizeInGB"] == 256
+
+    def test_paid_observability_is_off(self, synthesis: Synthesis) -> None:
+        config = only(synthesis.template("falcon", "Endpoint"), "AWS::SageMaker::EndpointConfig")
+        assert config["Properties"]["MetricsConfig"] == {"EnableDetailedObservability": False}
+
+    def test_the_endpoints_name_is_an_output(self, synthesis: Synthesis) -> None:
+        synthesis.template("falcon", "Endpoint").has_output("EndpointName", {"Value": "pilotlight-falcon"})
+
+
+class TestFoundation:
+    def test_the_execution_role_has_no_managed_policy(self, synthesis: Synthesis) -> None:
+        role = only(synthesis.template("falcon", "Foundation"), "AWS::IAM::Role")
+        assert "ManagedPolicyArns" not in role["Properties"]
+
+    def test_the_execution_role_reads_one_artifact_and_pulls_one_image(self, synthesis: Synthesis) -> None:
+        policy = only(synthesis.template("alexatm", "Foundation"), "AWS::IAM::Policy")["Properties"]["PolicyDocument"]
+        statements = policy["Statement"]
+        actions = {
+            action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
+        }
+        assert not [action for action in actions if "*" in action]
+        assert {action.split(":")[0] for action in actions} == {"s3", "ecr", "logs", "cloudwatch"}
+        reads = next(s for s in statements if s["Action"] == "s3:GetObject")
+        assert reads["Resource"] == "arn:aws:s3:::models-of-mine/alexatm/*"
+        pulls = next(s for s in statements if "ecr:BatchGetImage" in s["Action"])
+        assert pulls["Resource"] == "arn:aws:ecr:us-east-1:111122223333:repository/alexatm"
+
+    def test_the_endpoint_stack_names_the_role_without_importing_it(self, synthesis: Synthesis) -> None:
+        role = only(synthesis.template("falcon", "Foundation"), "AWS::IAM::Role")["Properties"]["RoleName"]
+        model = only(synthesis.template("falcon", "Endpoint"), "AWS::SageMaker::Model")["Properties"]
+        assert model["ExecutionRoleArn"]["Fn::Join"][1][-1].endswith(f":role/{role}")
+
+
+class TestApiStack:
+    def test_every_route_needs_a_key(self, synthesis: Synthesis) -> None:
+        methods = resources(synthesis.template("falcon", "Api"), "AWS::ApiGateway::Method")
+        assert {m["Properties"]["HttpMethod"] for m in methods} == {"GET", "POST"}
+        assert all(m["Properties"]["ApiKeyRequired"] for m in methods)
+
+    def test_the_throttle_stands_on_the_stage_and_on_the_key(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Api")
+        template.has_resource_properties(
+            "AWS::ApiGateway::UsagePlan", {"Throttle": {"RateLimit": 50, "BurstLimit": 100}}
+        )
+        template.has_resource_properties(
+            "AWS::ApiGateway::Stage",
+            {
+                "StageName": "falcon",
+                "TracingEnabled": True,
+                "AccessLogSetting": Match.object_like({"Format": Match.any_value()}),
+                "MethodSettings": [
+                    Match.object_like(
+                        {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100, "DataTraceEnabled": False}
+                    )
+                ],
+            },
+        )
+
+    def test_the_gateway_checks_that_the_body_is_an_object_and_no_more(self, synthesis: Synthesis) -> None:
+        schema = only(synthesis.template("falcon", "Api"), "AWS::ApiGateway::Model")["Properties"]["Schema"]
+        assert schema == {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"}
+
+    def test_every_refusal_of_the_gateway_has_our_error_shape(self, synthesis: Synthesis) -> None:
+        refusals = resources(synthesis.template("falcon", "Api"), "AWS::ApiGateway::GatewayResponse")
+        kinds = {refusal["Properties"]["ResponseType"] for refusal in refusals}
+        assert {"DEFAULT_4XX", "DEFAULT_5XX", "INVALID_API_KEY", "THROTTLED", "BAD_REQUEST_BODY"} <= kinds
+        for refusal in refusals:
+            template = refusal["Properties"]["ResponseTemplates"]["application/json"]
+            # What API Gateway puts in for a message is a quoted JSON string; for the request id, a bare word.
+            filled = template.replace("$context.error.messageString", '"said so"').replace("$context.requestId", "1-2")
+            body = json.loads(filled)
+            assert set(body) == {"error"}
+            assert set(body["error"]) == {"type", "message", "param", "request_id"}
+            assert body["error"]["request_id"] == "1-2"
+
+    def test_the_proxy_is_sized_on_purpose(self, synthesis: Synthesis) -> None:
+        function = only(synthesis.template("falcon", "Api"), "AWS::Lambda::Function")["Properties"]
+        assert function["Architectures"] == ["arm64"]
+        assert function["Handler"] == "proxy.handler.lambda_handler"
+        assert (function["MemorySize"], function["Timeout"]) == (1024, 29)
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        variables = function["Environment"]["Variables"]
+        assert variables["CONTRACT"] == "tgi"
+        assert variables["ENDPOINT_NAME"] == "pilotlight-falcon"
+        assert json.loads(variables["USD_PER_HOUR"])["ml.g5.2xlarge"] == 1.515
+
+    def test_the_gateway_calls_a_published_version(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Api")
+        alias = only(template, "AWS::Lambda::Alias")
+        assert alias["Properties"]["Name"] == "live"
+        assert "GetAtt" in json.dumps(alias["Properties"]["FunctionVersion"])
+
+    def test_logs_are_kept_for_a_month_and_go_with_the_stack(self, synthesis: Synthesis) -> None:
+        groups = resources(synthesis.template("falcon", "Api"), "AWS::Logs::LogGroup")
+        assert len(groups) == 2
+        assert all(group["Properties"]["RetentionInDays"] == 30 for group in groups)
+        assert all(group["DeletionPolicy"] == "Delete" for group in groups)
+
+    def test_the_proxy_may_invoke_one_endpoint(self, synthesis: Synthesis) -> None:
+        policies = resources(synthesis.template("falcon", "Api"), "AWS::IAM::Policy")
+        statements = [s for p in policies for s in p["Properties"]["PolicyDocument"]["Statement"]]
+        invoke = next(s for s in statements if "sagemaker:InvokeEndpoint" in s["Action"])
+        assert json.dumps(invoke["Resource"]).endswith(':endpoint/pilotlight-falcon"]]}')
+        assert not [s for s in statements if re.search(r"(Update|Delete|Create)(Stack|Endpoint)", str(s["Action"]))]
+
+    def test_the_outputs_that_callers_need(self, synthesis: Synthesis) -> None:
+        outputs = synthesis.template("falcon", "Api").to_json()["Outputs"]
+        assert {"ApiUrl", "ApiKeyId"} <= set(outputs)
+
+
+def test_no_stack_imports_from_another(synthesis: Synthesis) -> None:
+    """An export blocks deletion and change: stacks agree on names instead."""
+    for stage in STAGES:
+        for role in ("Foundation", "Endpoint", "Api"):
+            text = json.dumps(synthesis.template(stage, role).to_json())
+            assert "Fn::ImportValue" not in text
+            assert '"Export"' not in text

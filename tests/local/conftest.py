@@ -1,0 +1,103 @@
+"""One embedded cloud for the whole session, started and stopped as a user does it: with the `pilot` command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+PILOT = Path(sys.executable).with_name("pilot")
+ROOT = Path(__file__).parents[2]
+
+Pilot = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def bash(script: str) -> subprocess.CompletedProcess[str]:
+    """What a user's shell makes of `script` in the project's folder."""
+    command = ["/usr/bin/env", "bash", "-c", script]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """What a caller knows of the cloud: the contents of local.json."""
+
+    api_url: str
+    api_key: str
+    aws_endpoint_url: str
+    region: str
+    endpoint_name: str
+    stack_names: list[str]
+    stage: str
+    pid: int
+
+    def call(self, method: str, path: str, body: object = None, **kwargs: Any) -> requests.Response:
+        """A call of the REST API with the key."""
+        headers = {"x-api-key": self.api_key, "Content-Type": "application/json"} | kwargs.pop("headers", {})
+        data = kwargs.pop("data", None) or (None if body is None else json.dumps(body))
+        return requests.request(method, self.api_url + path, data=data, headers=headers, timeout=60, **kwargs)
+
+    def generate(self, text: object, **parameters: Any) -> requests.Response:
+        return self.call("POST", "/generate", {"text_inputs": text, **parameters})
+
+    def invocations(self) -> list[Any]:
+        found: list[Any] = requests.get(f"{self.aws_endpoint_url}/_pilot/invocations", timeout=10).json()
+        return found
+
+    def fault(self, **fault: Any) -> requests.Response:
+        return requests.post(f"{self.aws_endpoint_url}/_pilot/faults", json=fault, timeout=10)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=self.region,
+            endpoint_url=self.aws_endpoint_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  nobody checks it
+        )
+
+
+@pytest.fixture(scope="session")
+def pilot(tmp_path_factory: pytest.TempPathFactory) -> Pilot:
+    """Runs the `pilot` command against the session's own cloud."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PILOTLIGHT_"))}
+    environment["PILOTLIGHT_CLOUD_FOLDER"] = str(tmp_path_factory.mktemp("cloud") / "pilot")
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PILOT, *arguments],
+            cwd=ROOT,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def up(pilot: Pilot) -> Iterator[LocalCloud]:
+    """The cloud, its endpoint in service, with a tiny model for speed."""
+    started = pilot("local", "up", "--weights", "tiny", "--json")
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield LocalCloud(**json.loads(started.stdout))
+    finally:
+        pilot("local", "down")
+
+
+@pytest.fixture
+def cloud(up: LocalCloud) -> Iterator[LocalCloud]:
+    """The cloud for one test; no fault outlives it."""
+    yield up
+    up.fault()

@@ -1,0 +1,83 @@
+"""ministack's private names, used as the plug-in uses them: a new version that moves one fails here, by its name."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotlight.local import plugin
+from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.runtime import Runtime
+
+MODEL = {"ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution", "PrimaryContainer": {"Image": "image"}}
+
+
+@pytest.fixture(scope="module")
+def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
+    folder = tmp_path_factory.mktemp("endpoints")
+
+    def no_artifact() -> Path:
+        raise AssertionError("no test here starts a container")
+
+    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, artifact=no_artifact)
+    plugin.install(made, Runtime(made))
+    return made
+
+
+def test_the_version_is_the_one_that_was_looked_into() -> None:
+    assert version("ministack") == plugin.MINISTACK_VERSION
+
+
+def test_requests_reach_the_service_by_target_and_by_signature(sagemaker: SageMaker) -> None:
+    from ministack import app
+    from ministack.core.router import detect_service
+
+    assert "sagemaker" in app.SERVICE_HANDLERS
+    signed = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/sagemaker/aws4_request"}
+    assert detect_service("POST", "/", {"x-amz-target": "SageMaker.ListModels"}, {}) == "sagemaker"
+    assert detect_service("POST", "/endpoints/e/invocations", signed, {}) == "sagemaker"
+    assert sagemaker.list_models()["Models"] == []
+
+
+def test_cloudformation_creates_and_deletes_through_the_service(sagemaker: SageMaker) -> None:
+    from ministack.services.cloudformation.provisioners import _delete_resource, _provision_resource
+
+    arn, attributes = _provision_resource("AWS::SageMaker::Model", "Model", MODEL, "Stack")
+    assert [m["ModelName"] for m in sagemaker.list_models()["Models"]] == [attributes["ModelName"]]
+    assert attributes["ModelName"].startswith("Stack-Model-")
+    _delete_resource("AWS::SageMaker::Model", arn, MODEL)
+    _delete_resource("AWS::SageMaker::Model", arn, MODEL)  # what is gone already counts as deleted
+    assert sagemaker.list_models()["Models"] == []
+
+
+def test_what_aws_would_refuse_is_refused(sagemaker: SageMaker) -> None:
+    from ministack.services.cloudformation.provisioners import _provision_resource
+
+    with pytest.raises(Exception, match="ExecutionRoleArn"):
+        _provision_resource("AWS::SageMaker::Model", "Model", MODEL | {"ExecutionRoleArn": "no-arn-at-all-it-is"}, "S")
+    with pytest.raises(Exception, match="Colour"):
+        _provision_resource("AWS::SageMaker::Model", "Model", MODEL | {"Colour": "red"}, "Stack")
+    assert sagemaker.list_models()["Models"] == []
+
+
+@pytest.mark.usefixtures("sagemaker")
+@pytest.mark.parametrize(
+    ("kind", "changed", "replaced"),
+    [("Model", "PrimaryContainer", True), ("EndpointConfig", "ProductionVariants", True),
+     ("Endpoint", "EndpointName", True), ("Endpoint", "EndpointConfigName", False), ("Model", "Tags", False)],
+)  # fmt: skip
+def test_a_change_replaces_what_sagemaker_cannot_update(kind: str, changed: str, replaced: bool) -> None:
+    from ministack.services.cloudformation.provisioners import _replacing_change
+
+    old: dict[str, Any] = {changed: "old"}
+    assert _replacing_change(f"AWS::SageMaker::{kind}", old, {changed: "new"}) is replaced
+
+
+@pytest.mark.usefixtures("sagemaker")
+def test_an_endpoint_does_not_freeze_the_cloud_while_it_starts() -> None:
+    from ministack.services.cloudformation import stacks
+
+    assert stacks._runs_on_worker_thread("AWS::SageMaker::Endpoint")
+    assert stacks._runs_on_worker_thread("Custom::Thing")
+    assert not stacks._runs_on_worker_thread("AWS::S3::Bucket")

@@ -1,0 +1,27 @@
+"""Another stage on the embedded cloud: SmolLM2's stand-in plays its model, behind that model's contract."""
+
+import json
+from pathlib import Path
+
+from .conftest import LocalCloud, Pilot
+
+
+def test_falcon_speaks_its_own_contract_behind_the_same_api(pilot: Pilot, tmp_path: Path) -> None:
+    folder = {"PILOTLIGHT_CLOUD_FOLDER": str(tmp_path / "falcon")}
+    try:
+        started = pilot("local", "up", "--stage", "falcon", "--weights", "tiny", "--json", **folder)
+        assert started.returncode == 0, started.stderr
+        cloud = LocalCloud(**json.loads(started.stdout))
+        assert cloud.stack_names[0] == "Pilotlight-falcon-Foundation"
+        answer = cloud.generate(["light", "bridge"], max_length=80, trim_at=";")
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["generated_texts"]) == 2
+        assert answer.json()["model"] == "falcon-7b-instruct"
+        received = cloud.invocations()
+        assert [body["inputs"] for body in received] == ["light", "bridge"]
+        assert received[0]["parameters"]["return_full_text"] is False
+        assert cloud.generate("light", num_beams=2).json()["error"]["param"] == "num_beams"
+        assert cloud.call("GET", "/endpoint").json()["instance_type"] == "ml.g5.2xlarge"
+    finally:
+        pilot("local", "down", **folder)
+    assert not (tmp_path / "falcon").exists()

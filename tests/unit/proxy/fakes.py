@@ -1,0 +1,171 @@
+"""What stands in at the proxy's own seams: time, SageMaker's runtime, AWS's control plane and API Gateway."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from proxy.app import Proxy
+from proxy.endpoint import EndpointFacts, Facts
+from proxy.errors import Problem
+from proxy.serve import serve
+from proxy.settings import Settings
+from proxy.timing import Deadline
+
+START = 1_800_000_000.0  # an instant, in seconds since 1970
+SETTINGS = Settings(
+    endpoint_name="pilotlight-test",
+    endpoint_stack_name="pilotlight-test-endpoint",
+    model="alexatm-20b",
+    contract="alexatm",
+    wake_seconds=600,
+    usd_per_hour={"ml.g4dn.12xlarge": 4.89},
+    integration_timeout_seconds=29,
+)
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves when something sleeps on it or takes time."""
+
+    elapsed: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def time(self) -> float:
+        return START + self.elapsed
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.elapsed += seconds
+
+
+def echo(request: dict[str, Any]) -> bytes:
+    """A model that answers as its contract says: each input, reversed, as often as it was asked for."""
+    if "inputs" in request:
+        copies = request["parameters"].get("num_return_sequences", 1)
+        return json.dumps([{"generated_text": request["inputs"][::-1]}] * copies).encode()
+    given = request["text_inputs"]
+    inputs = [given] if isinstance(given, str) else given
+    copies = request.get("num_return_sequences", 1)
+    return json.dumps({"generated_texts": [text[::-1] for text in inputs for _ in range(copies)]}).encode()
+
+
+@dataclass
+class FakeRuntime:
+    """Plays `script`, one problem or answer an attempt, and then `model`; each attempt takes `seconds`."""
+
+    clock: FakeClock
+    script: list[Problem | bytes] = field(default_factory=list)
+    model: Callable[[dict[str, Any]], bytes] = echo
+    seconds: float = 0.0
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    timeouts: list[int] = field(default_factory=list)
+
+    def invoke(self, body: bytes, *, timeout_seconds: int) -> bytes:
+        self.requests.append(json.loads(body))
+        self.timeouts.append(timeout_seconds)
+        self.clock.elapsed += self.seconds
+        if not self.script:
+            return self.model(self.requests[-1])
+        step = self.script.pop(0)
+        if isinstance(step, Problem):
+            raise step
+        return step
+
+
+@dataclass
+class FakeControlPlane:
+    known: Facts | Problem = field(default_factory=lambda: Facts(endpoint=None, variant=None, stack=None))
+
+    def facts(self, deadline: Deadline) -> Facts:
+        assert deadline.seconds_left() > 0
+        if isinstance(self.known, Problem):
+            raise self.known
+        return self.known
+
+    def endpoint(self, deadline: Deadline) -> EndpointFacts | None:
+        return self.facts(deadline).endpoint
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error, once its shape is the API's."""
+        assert list(self.body) == ["error"]
+        error = self.body["error"]
+        assert list(error) == ["type", "message", "param", "request_id"]
+        assert error["message"]
+        assert error["request_id"] == "request-1"
+        return dict(error)
+
+
+class Context:
+    """Lambda's context, with this many seconds left."""
+
+    aws_request_id = "lambda-request-1"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+def event(method: str, path: str, body: object = None, **fields: object) -> dict[str, Any]:
+    """What API Gateway sends. A body that is no string is sent as JSON."""
+    text = body if isinstance(body, str) or body is None else json.dumps(body)
+    return {
+        "httpMethod": method,
+        "path": path,
+        "resource": path,
+        "headers": None,
+        "body": text,
+        "isBase64Encoded": False,
+        "requestContext": {"requestId": "request-1", "requestTimeEpoch": int(START * 1000)},
+    } | fields
+
+
+class Api:
+    """The proxy as its callers see it: an event in, a response out."""
+
+    def __init__(self, settings: Settings = SETTINGS, *, seconds: float = 0.0) -> None:
+        self.clock = FakeClock()
+        self.runtime = FakeRuntime(self.clock, seconds=seconds)
+        self.control_plane = FakeControlPlane()
+        self.proxy = Proxy(
+            settings,
+            runtime=self.runtime,
+            control_plane=self.control_plane,
+            clock=self.clock,
+            random=lambda: 0.5,
+        )
+
+    def send(self, sent: object, context: object = None) -> Answer:
+        response: dict[str, Any] = serve(sent, context, proxy=lambda: self.proxy, clock=self.clock)
+        return Answer(response["statusCode"], response["headers"], json.loads(response["body"]))
+
+    def generate(self, body: object, context: object = None, **fields: object) -> Answer:
+        return self.send(event("POST", "/generate", body, **fields), context)
+
+    def endpoint(self) -> Answer:
+        return self.send(event("GET", "/endpoint"))
+
+    def fill_retry_budget(self) -> None:
+        """Serve enough requests for the whole back-off to be paid for."""
+        for _ in range(100):
+            self.generate({"text_inputs": "warm-up"})
+        self.runtime.requests.clear()
+        self.runtime.timeouts.clear()
+
+
+def moment(seconds_before_start: float = 0.0) -> datetime:
+    return datetime.fromtimestamp(START - seconds_before_start, UTC)

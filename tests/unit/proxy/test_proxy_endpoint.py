@@ -1,0 +1,187 @@
+"""`GET /endpoint` reports the state and the cost as they are; a call to an endpoint that is off says how to wake it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from proxy.endpoint import EndpointFacts, Facts, StackFacts, VariantFacts, report
+from proxy.errors import ControlPlaneFailed, EndpointMissing
+
+from tests.unit.proxy.fakes import Api, moment
+
+ENDPOINT = EndpointFacts(
+    status="InService",
+    created=moment(seconds_before_start=1800),
+    config_name="config",
+    instance_count=1,
+    failure_reason=None,
+)
+VARIANT = VariantFacts(instance_type="ml.g4dn.12xlarge", initial_instance_count=1)
+STACK = StackFacts(status="UPDATE_COMPLETE", endpoint_state="on", turn_off_at="2027-01-15T20:00:00")
+ON = Facts(endpoint=ENDPOINT, variant=VARIANT, stack=STACK)
+OFF = Facts(endpoint=None, variant=None, stack=replace(STACK, endpoint_state="off"))
+PRICES = {"ml.g4dn.12xlarge": 4.89}
+
+
+def reported(facts: Facts) -> dict[str, Any]:
+    return dict(report(facts, now=moment(), usd_per_hour=PRICES))
+
+
+def with_status(status: str) -> Facts:
+    return replace(ON, endpoint=replace(ENDPOINT, status=status))
+
+
+class TestReport:
+    def test_an_endpoint_in_service(self, api: Api) -> None:
+        api.control_plane.known = ON
+        answer = api.endpoint()
+        assert answer.status == 200
+        assert answer.body.pop("turns_off_next")["by"] == "you"
+        assert answer.body == {
+            "endpoint_name": "pilotlight-test",
+            "model": "alexatm-20b",
+            "state": "on",
+            "since": "2027-01-15T07:30:00Z",
+            "instance_type": "ml.g4dn.12xlarge",
+            "instance_count": 1,
+            "usd_per_hour": 4.89,
+            "cost_usd": 2.445,
+            "failure_reason": None,
+            "request_id": "request-1",
+        }
+
+    def test_an_endpoint_that_is_off_costs_nothing(self, api: Api) -> None:
+        api.control_plane.known = OFF
+        answer = api.endpoint()
+        assert answer.body == {
+            "endpoint_name": "pilotlight-test",
+            "model": "alexatm-20b",
+            "state": "off",
+            "since": None,
+            "instance_type": None,
+            "instance_count": 0,
+            "usd_per_hour": 0.0,
+            "cost_usd": 0.0,
+            "turns_off_next": {"by": None, "at": None, "message": "It is off: nothing is billed."},
+            "failure_reason": None,
+            "request_id": "request-1",
+        }
+
+    @pytest.mark.parametrize(
+        ("status", "state"),
+        [
+            ("Creating", "waking"),
+            ("InService", "on"),
+            ("Updating", "updating"),
+            ("SystemUpdating", "updating"),
+            ("RollingBack", "updating"),
+            ("Deleting", "turning_off"),
+            ("Failed", "failed"),
+            ("OutOfService", "failed"),
+            ("UpdateRollbackFailed", "failed"),
+            ("SomethingNew", "updating"),
+        ],
+    )
+    def test_sagemakers_status_is_the_state_and_every_status_is_billed(self, status: str, state: str) -> None:
+        answer = reported(with_status(status))
+        assert (answer["state"], answer["cost_usd"]) == (state, 2.445)
+
+    @pytest.mark.parametrize(
+        ("stack_status", "wanted", "exists", "state"),
+        [
+            ("UPDATE_IN_PROGRESS", "on", False, "waking"),
+            ("CREATE_IN_PROGRESS", "on", False, "waking"),
+            ("UPDATE_IN_PROGRESS", "off", True, "turning_off"),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "off", True, "turning_off"),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", "on", False, "off"),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", "off", True, "on"),
+            ("UPDATE_COMPLETE", "on", False, "off"),
+            ("UPDATE_COMPLETE", "off", True, "on"),
+        ],
+    )
+    def test_the_stack_is_believed_only_while_it_is_being_updated(
+        self, stack_status: str, wanted: str, exists: bool, state: str
+    ) -> None:
+        stack = StackFacts(status=stack_status, endpoint_state=wanted, turn_off_at=None)
+        facts = replace(ON if exists else OFF, stack=stack)
+        assert reported(facts)["state"] == state
+
+    def test_without_a_stack_sagemaker_alone_is_believed(self) -> None:
+        assert reported(replace(ON, stack=None))["state"] == "on"
+        assert reported(replace(OFF, stack=None))["state"] == "off"
+
+    def test_a_price_that_is_not_known_is_null_not_zero(self) -> None:
+        answer = reported(replace(ON, variant=replace(VARIANT, instance_type="ml.unknown.large")))
+        assert (answer["usd_per_hour"], answer["cost_usd"]) == (None, None)
+
+    def test_the_initial_count_stands_in_until_sagemaker_states_one(self) -> None:
+        starting = replace(ENDPOINT, status="Creating", instance_count=None)
+        answer = reported(Facts(endpoint=starting, variant=replace(VARIANT, initial_instance_count=3), stack=STACK))
+        assert (answer["instance_count"], answer["usd_per_hour"]) == (3, 14.67)
+
+    @given(st.integers(1, 20), st.floats(0, 10**6))
+    def test_the_cost_is_price_times_instances_times_hours(self, instances: int, seconds: float) -> None:
+        endpoint = replace(ENDPOINT, instance_count=instances, created=moment(seconds))
+        cost = reported(replace(ON, endpoint=endpoint))["cost_usd"]
+        assert cost == pytest.approx(4.89 * instances * seconds / 3600, abs=1e-3)
+
+    def test_an_endpoint_created_after_now_has_cost_nothing_yet(self) -> None:
+        assert reported(replace(ON, endpoint=replace(ENDPOINT, created=moment(-60))))["cost_usd"] == 0
+
+    def test_what_turns_it_off_next_is_honest(self) -> None:
+        stated = reported(ON)["turns_off_next"]
+        assert (stated["by"], stated["at"]) == ("you", "2027-01-15T20:00:00")
+        assert "pilot off" in stated["message"]
+        unstated = reported(replace(ON, stack=replace(STACK, turn_off_at=None)))["turns_off_next"]
+        assert (unstated["by"], unstated["at"]) == ("you", None)
+
+    def test_a_failure_comes_with_its_reason(self) -> None:
+        failed = replace(ENDPOINT, status="Failed", failure_reason="no capacity")
+        assert reported(replace(ON, endpoint=failed))["failure_reason"] == "no capacity"
+
+    def test_aws_failing_to_tell_is_502(self, api: Api) -> None:
+        api.control_plane.known = ControlPlaneFailed("AWS would not tell")
+        assert (api.endpoint().status, api.endpoint().error["type"]) == (502, "control_plane_failed")
+
+
+class TestACallToAMissingEndpoint:
+    @pytest.fixture
+    def missing(self, api: Api) -> Api:
+        api.runtime.script = [EndpointMissing("not found")]
+        return api
+
+    @pytest.mark.parametrize("facts", [OFF, with_status("Deleting")])
+    def test_off_says_how_to_wake_it_and_for_how_long_to_wait(self, missing: Api, facts: Facts) -> None:
+        missing.control_plane.known = facts
+        answer = missing.generate({"text_inputs": "a"})
+        assert (answer.status, answer.error["type"]) == (503, "endpoint_off")
+        assert answer.headers["Retry-After"] == "600"
+        assert "pilot on" in answer.error["message"]
+        assert "POST /endpoint" in answer.error["message"]
+
+    @pytest.mark.parametrize(("age", "wait"), [(0, "600"), (200, "400"), (595, "10"), (5000, "10"), (-50, "600")])
+    def test_waking_says_what_is_left_of_the_estimate(self, missing: Api, age: float, wait: str) -> None:
+        creating = replace(ENDPOINT, status="Creating", created=moment(age))
+        missing.control_plane.known = replace(ON, endpoint=creating)
+        answer = missing.generate({"text_inputs": "a"})
+        assert (answer.status, answer.error["type"]) == (503, "endpoint_waking")
+        assert answer.headers["Retry-After"] == wait
+
+    def test_in_service_a_moment_later_is_worth_another_try_soon(self, missing: Api) -> None:
+        missing.control_plane.known = ON
+        answer = missing.generate({"text_inputs": "a"})
+        assert (answer.error["type"], answer.headers["Retry-After"]) == ("endpoint_waking", "10")
+
+    def test_failed_says_why_and_not_to_wait(self, missing: Api) -> None:
+        failed = replace(ENDPOINT, status="Failed", failure_reason="no capacity")
+        missing.control_plane.known = replace(ON, endpoint=failed)
+        answer = missing.generate({"text_inputs": "a"})
+        assert (answer.status, answer.error["type"]) == (503, "endpoint_failed")
+        assert "no capacity" in answer.error["message"]
+        assert "Retry-After" not in answer.headers
+
+    def test_what_cannot_be_looked_up_counts_as_off(self, missing: Api) -> None:
+        missing.control_plane.known = ControlPlaneFailed("AWS would not tell")
+        assert missing.generate({"text_inputs": "a"}).error["type"] == "endpoint_off"

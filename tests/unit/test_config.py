@@ -1,0 +1,574 @@
+"""`pilotlight.toml` becomes a complete stage, or is refused with what to do about it; nothing in between."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotlight.catalog import instances, models
+from pilotlight.config import ConfigError, Problem, Stage, Target, load
+
+REPOSITORY = Path(__file__).parents[2]
+SHIPPED = REPOSITORY / "pilotlight.toml"
+REGION = "us-east-1"
+OWN_IMAGE = 'image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"\n'
+OWN_ORIGIN = OWN_IMAGE + 'model_data_url = "s3://my-bucket/alexatm/"\n'
+ALEXATM = 'model = "alexatm-20b"\n' + OWN_ORIGIN
+FALCON = 'model = "falcon-7b-instruct"\n'
+LLAMA = 'model = "llama-2-7b"\naccept_eula = true\n'
+CUSTOM = 'model = "custom"\ncontract = "tgi"\ninstance_types = ["ml.g5.2xlarge"]\n' + OWN_ORIGIN
+ON_P3 = 'instance_types = ["ml.p3.8xlarge"]\n'
+
+Loader = Callable[..., Stage]
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Loader:
+    """Loads a file whose one stage, `dev`, has the given body."""
+    path = tmp_path_factory.mktemp("config") / "pilotlight.toml"
+
+    def load_body(body: str, *, target: Target = "aws", region: str | None = REGION) -> Stage:
+        path.write_text(f'default_stage = "dev"\n[stages.dev]\n{body}', encoding="utf-8")
+        return load(path, "dev", target=target, region=region)
+
+    return load_body
+
+
+def refusals(call: Callable[[], object]) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        call()
+    return caught.value.problems
+
+
+def only_refusal(call: Callable[[], object]) -> Problem:
+    (problem,) = refusals(call)
+    return problem
+
+
+class TestResolution:
+    """What a stage becomes when nothing is wrong with it."""
+
+    def test_a_model_name_alone_is_a_complete_stage(self, dev: Loader) -> None:
+        stage = dev(FALCON)
+        assert stage.image_uri.startswith("763104351884.dkr.ecr.us-east-1.amazonaws.com/")
+        assert stage.model_data_url.startswith("s3://jumpstart-cache-prod-us-east-1/")
+        assert (stage.contract, stage.gated, stage.accept_eula) == ("tgi", False, False)
+        assert stage.instance_types == ("ml.g5.2xlarge",)
+        assert (stage.instance_count, stage.volume_size_gb) == (1, None)
+        assert stage.environment["SM_NUM_GPUS"] == "1"
+        assert stage.endpoint_name == "pilotlight-dev"
+        assert (stage.api.throttle_rate_per_second, stage.api.throttle_burst) == (50, 100)
+        assert (stage.api.integration_timeout_seconds, stage.lifetime_hours) == (29, 12)
+        assert stage.usd_per_hour == {"ml.g5.2xlarge": Decimal("1.515")}
+
+    def test_what_is_written_replaces_every_default(self, dev: Loader) -> None:
+        stage = dev(
+            ALEXATM
+            + ON_P3
+            + """
+            volume_size_gb = 300
+            instance_count = 2
+            model_data_download_timeout_seconds = 61
+            container_startup_timeout_seconds = 62
+            endpoint_name = "mine"
+            lifetime_hours = 3
+            [stages.dev.environment]
+            EXTRA = "yes"
+            [stages.dev.api]
+            throttle_rate_per_second = 5
+            throttle_burst = 6
+            integration_timeout_seconds = 7
+            """
+        )
+        assert stage.image_uri == "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
+        assert stage.model_data_url == "s3://my-bucket/alexatm/"
+        assert (stage.instance_type, stage.volume_size_gb, stage.instance_count) == ("ml.p3.8xlarge", 300, 2)
+        assert stage.model_data_download_timeout_seconds == 61
+        assert stage.container_startup_timeout_seconds == 62
+        assert (stage.endpoint_name, stage.lifetime_hours) == ("mine", 3)
+        assert stage.environment == {**models()["alexatm-20b"].environment, "EXTRA": "yes"}
+        api = stage.api
+        assert (api.throttle_rate_per_second, api.throttle_burst, api.integration_timeout_seconds) == (
+            5,
+            6,
+            7,
+        )
+
+    def test_alexatm_on_its_tested_nvme_instance_has_no_volume_and_long_timeouts(self, dev: Loader) -> None:
+        stage = dev(ALEXATM)
+        assert (stage.instance_types, stage.volume_size_gb) == (("ml.g4dn.12xlarge",), None)
+        assert stage.model_data_download_timeout_seconds == 3600
+        assert stage.container_startup_timeout_seconds == 3600
+        assert stage.wake_seconds == 600
+
+    def test_an_accepted_gated_model_comes_from_the_gated_bucket(self, dev: Loader) -> None:
+        stage = dev(LLAMA)
+        assert (stage.gated, stage.accept_eula) == (True, True)
+        assert stage.model_data_url.startswith("s3://jumpstart-private-cache-prod-us-east-1/")
+
+    def test_an_artifact_of_ones_own_is_not_gated(self, dev: Loader) -> None:
+        assert not dev(LLAMA + 'model_data_url = "s3://my-bucket/tuned/"\n').gated
+
+    def test_a_container_of_ones_own_needs_no_catalog(self, dev: Loader) -> None:
+        stage = dev(CUSTOM)
+        assert (stage.model, stage.contract, stage.environment) == ("custom", "tgi", {})
+
+    def test_the_environment_is_that_of_the_instance(self, dev: Loader) -> None:
+        assert dev(LLAMA + 'instance_types = ["ml.g5.48xlarge"]').environment["SM_NUM_GPUS"] == "8"
+
+    def test_a_stage_region_comes_before_the_environments(self, dev: Loader) -> None:
+        stage = dev(FALCON + 'region = "af-south-1"', region="eu-west-1")
+        assert stage.region == "af-south-1"
+        assert stage.image_uri.startswith("626614931356.dkr.ecr.af-south-1.")
+
+    def test_the_embedded_cloud_needs_neither_image_nor_artifact_nor_region(self, dev: Loader) -> None:
+        stage = dev('model = "alexatm-20b"', target="local", region=None)
+        assert stage.region == "us-east-1"
+        assert stage.image_uri == "pilotlight.local/alexatm-20b"
+        assert stage.model_data_url == "s3://pilotlight-local/alexatm-20b/"
+
+    def test_on_the_embedded_cloud_waking_takes_as_long_as_the_small_model_does(self, dev: Loader) -> None:
+        local = models()["smollm2-135m-instruct"].wake_seconds
+        assert dev(FALCON, target="local").wake_seconds == local < dev(FALCON).wake_seconds
+
+    def test_a_type_without_a_price_is_absent_from_the_prices(self, dev: Loader) -> None:
+        stage = dev(FALCON + 'instance_types = ["ml.g5.2xlarge", "ml.g5.8xlarge"]')
+        assert set(stage.usd_per_hour) == {"ml.g5.2xlarge"}
+
+
+class TestTheShippedFile:
+    """The `pilotlight.toml` in the repository."""
+
+    def test_aws_gets_the_default_stage_and_the_embedded_cloud_the_local_one(self) -> None:
+        assert load(SHIPPED, target="aws", region=REGION).model == "falcon-7b-instruct"
+        local = load(SHIPPED, target="local")
+        assert (local.name, local.model, local.contract) == ("local", "smollm2-135m-instruct", "alexatm")
+        assert local.usd_per_hour == {"ml.g4dn.12xlarge": Decimal("4.89")}
+
+    def test_alexatm_runs_on_the_embedded_cloud_as_it_stands(self) -> None:
+        assert load(SHIPPED, "alexatm", target="local").contract == "alexatm"
+
+    @pytest.mark.parametrize("target", ["aws", "local"])
+    def test_llama_waits_for_its_licence_agreement_everywhere(self, target: Target) -> None:
+        problem = only_refusal(lambda: load(SHIPPED, "llama2", target=target, region=REGION))
+        assert problem.key == "stages.llama2.accept_eula"
+
+    def test_alexatm_on_aws_asks_for_its_image_and_artifact(self) -> None:
+        problems = refusals(lambda: load(SHIPPED, "alexatm", target="aws", region=REGION))
+        assert [problem.key for problem in problems] == [
+            "stages.alexatm.image_uri",
+            "stages.alexatm.model_data_url",
+        ]
+        assert all("pytorch-textgeneration1-alexa20b" in problem.fix for problem in problems)
+
+
+class Refused(NamedTuple):
+    """A stage with one thing wrong in it, and what the refusal must hold."""
+
+    body: str
+    key: str
+    value: str
+    allowed: str
+    fix: str
+
+
+REFUSED = [
+    # one key by itself
+    Refused(FALCON + "volume_size = 5", "volume_size", "5", "volume_size_gb", "correct its name"),
+    Refused(FALCON + "schedule = 5", "schedule", "5", "lifetime_hours", "remove it"),
+    Refused(FALCON + "[stages.dev.api]\nburst = 5", "api.burst", "5", "throttle_burst", "correct its name"),
+    Refused("", "model", "", "the name of a model", 'model = "'),
+    Refused("model = 7", "model", "7", "the name of a model", 'model = "'),
+    Refused('model = "falcon-7b-instuct"', "model", "falcon-7b-instuct", "falcon-7b-instruct", "custom"),
+    Refused(FALCON + 'instance_count = "1"', "instance_count", '"1"', "1 to 20", "instance_count = 1"),
+    Refused(FALCON + "instance_count = true", "instance_count", "true", "1 to 20", "instance_count = 1"),
+    Refused(FALCON + "instance_count = 1.0", "instance_count", "1.0", "1 to 20", "instance_count = 1"),
+    Refused(FALCON + 'accept_eula = "yes"', "accept_eula", '"yes"', "true or false", "accept_eula = true"),
+    Refused(FALCON + "accept_eula = 1", "accept_eula", "1", "true or false", "accept_eula = true"),
+    Refused(FALCON + 'instance_types = "ml.g5.2xlarge"', "instance_types", "ml.g5.2xlarge", "array", '["ml.'),
+    Refused(FALCON + "instance_types = []", "instance_types", "[]", "one to five", '["ml.'),
+    Refused(FALCON + 'instance_types = ["ml.g5.2xlarge", 1]', "instance_types.1", "1", "one to five", '["ml.'),
+    Refused(FALCON + "[stages.dev.environment]\nN = 1", "environment.N", "1", "strings", "environment = {"),
+    Refused(FALCON + '[stages.dev.environment]\n1N = "1"', "environment.1N", "1N", "letters", "environment = {"),
+    Refused(FALCON + 'endpoint_name = "a_b"', "endpoint_name", "a_b", "63 letters", "endpoint_name = "),
+    Refused(FALCON + f'endpoint_name = "{"n" * 64}"', "endpoint_name", "nnn", "63 letters", "endpoint_name = "),
+    Refused(FALCON + 'region = "Ohio"', "region", "Ohio", "AWS Region", 'region = "us-east-1"'),
+    Refused(FALCON + 'contract = "openai"', "contract", "openai", '"alexatm" or "tgi"', 'contract = "tgi"'),
+    Refused(
+        FALCON + 'model_data_url = "s3://b-1/m.tar.gz"',
+        "model_data_url",
+        "m.tar.gz",
+        "slash",
+        "s3://my-bucket",
+    ),
+    Refused(FALCON + 'model_data_url = "s3://b-1/m"', "model_data_url", "s3://b-1/m", "slash", "s3://my-bucket"),
+    Refused(
+        FALCON + 'model_data_url = "https://b-1/m/"',
+        "model_data_url",
+        "https:",
+        "S3 prefix",
+        "s3://my-bucket",
+    ),
+    Refused(FALCON + 'image_uri = "docker.io/me/x"', "image_uri", "docker.io", "Amazon ECR", "dkr.ecr"),
+    # where the model comes from
+    Refused('model = "smollm2-135m-instruct"', "model", "smollm2", "SageMaker can host", "pilot local up"),
+    Refused(FALCON + 'contract = "alexatm"', "contract", "alexatm", '"tgi"', "remove contract"),
+    Refused(CUSTOM.replace('contract = "tgi"\n', ""), "contract", "", '"alexatm" or "tgi"', 'contract = "tgi"'),
+    Refused(
+        FALCON + 'region = "us-gov-west-1"',
+        "region",
+        "us-gov-west-1",
+        "us-east-1",
+        "image_uri and model_data_url",
+    ),
+    Refused(FALCON + 'region = "us-east-3"', "region", "did you mean us-east-", "eu-west-1", "choose one"),
+    Refused(ALEXATM + 'region = "eu-west-1"', "image_uri", "us-east-1", "eu-west-1", 'region = "us-east-1"'),
+    Refused('model = "alexatm-20b"\n' + OWN_IMAGE, "model_data_url", "", "unpacked", "s3://BUCKET/PREFIX/"),
+    Refused(
+        'model = "llama-2-7b"',
+        "accept_eula",
+        "false",
+        "true",
+        "llamaEula.txt; to agree, write accept_eula = true",
+    ),
+    # what it runs on
+    Refused(
+        FALCON + 'instance_types = ["ml.g5.2xlrage"]',
+        "instance_types",
+        "ml.g5.2xlrage",
+        "ml.g5.2xlarge",
+        "instances.csv",
+    ),
+    Refused(
+        FALCON + 'instance_types = ["ml.p3dn.24xlarge"]',
+        "instance_types",
+        "ml.p3dn",
+        "ml.p3.16xlarge",
+        "instances.csv",
+    ),
+    Refused(
+        FALCON + 'instance_types = ["ml.g5.2xlarge", "ml.g5.2xlarge"]',
+        "instance_types",
+        "twice",
+        "different",
+        "remove",
+    ),
+    Refused(
+        CUSTOM.replace('instance_types = ["ml.g5.2xlarge"]\n', ""),
+        "instance_types",
+        "no default",
+        "ml.g5.xlarge",
+        "instance_types = [",
+    ),
+    Refused(ALEXATM + "volume_size_gb = 256", "volume_size_gb", "256", "no such key", "remove volume_size_gb"),
+    Refused(ALEXATM + ON_P3, "volume_size_gb", "ml.p3.8xlarge", "256 to 512", "volume_size_gb = 256"),
+    Refused(
+        ALEXATM + ON_P3 + "volume_size_gb = 255",
+        "volume_size_gb",
+        "255",
+        "256 to 512",
+        "volume_size_gb = 256",
+    ),
+    Refused(
+        ALEXATM + 'instance_types = ["ml.g4dn.12xlarge", "ml.p3.8xlarge"]',
+        "instance_types",
+        "ml.p3.8xlarge must have one",
+        "EBS only",
+        "remove ml.p3.8xlarge, or ml.g4dn.12xlarge",
+    ),
+    Refused(
+        ALEXATM + 'instance_types = ["ml.g5.2xlarge"]',
+        "instance_types",
+        "has 24 GiB of GPU memory, and alexatm-20b needs at least 42; it has 32 GiB of CPU memory",
+        "ml.g4dn.12xlarge",
+        "ml.g4dn.12xlarge",
+    ),
+    Refused(
+        LLAMA.replace("7b", "13b") + 'instance_types = ["ml.g6e.xlarge"]',
+        "environment.SM_NUM_GPUS",
+        '"4"',
+        '"1" to "1"',
+        'SM_NUM_GPUS = "1" in [stages.dev.environment]',
+    ),
+    Refused(
+        LLAMA + 'instance_types = ["ml.g5.12xlarge", "ml.g5.2xlarge"]',
+        "instance_types",
+        "different values of MAX_BATCH_PREFILL_TOKENS, SM_NUM_GPUS",
+        "same environment as ml.g5.12xlarge",
+        "remove ml.g5.2xlarge",
+    ),
+    Refused(
+        FALCON + "[stages.dev.environment]\n" + "\n".join(f'V{n} = ""' for n in range(90)),
+        "environment",
+        "101",
+        "at most 100",
+        "remove some",
+    ),
+]
+
+
+class TestRefusals:
+    """Each refusal names the key, the value, what is allowed and the fix."""
+
+    @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.key}: {case.body[-40:]}")
+    def test_a_refusal_says_what_where_and_what_to_do(self, dev: Loader, case: Refused) -> None:
+        problem = only_refusal(lambda: dev(case.body))
+        assert problem.key == f"stages.dev.{case.key}"
+        assert case.value in str(problem)
+        assert case.allowed in problem.allowed
+        assert case.fix in problem.fix
+
+    def test_everything_wrong_is_told_at_once(self, dev: Loader) -> None:
+        body = 'model = "alexatm-20b"\nvolume_size_gb = 256\ncontract = "tgi"\n'
+        keys = [problem.key for problem in refusals(lambda: dev(body))]
+        assert keys == [f"stages.dev.{key}" for key in ("contract", "image_uri", "model_data_url", "volume_size_gb")]
+
+    def test_the_text_names_the_file_and_holds_every_part(self, dev: Loader) -> None:
+        with pytest.raises(ConfigError) as caught:
+            dev(ALEXATM + "volume_size_gb = 256\naccept_eulaa = true")
+        assert str(caught.value).splitlines() == [
+            "pilotlight.toml is refused, 1 problem:",
+            "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
+            "    allowed: model, contract, region, image_uri, model_data_url, accept_eula, instance_types, "
+            "instance_count, volume_size_gb, model_data_download_timeout_seconds, "
+            "container_startup_timeout_seconds, endpoint_name, lifetime_hours, environment, api",
+            "    fix:     correct its name, or remove it",
+        ]
+
+    def test_a_long_value_is_cut_in_the_text(self, dev: Loader) -> None:
+        assert len(str(only_refusal(lambda: dev(FALCON + f'region = "{"x" * 10_000}"')))) < 500
+
+    def test_the_licence_is_asked_for_on_the_embedded_cloud_too(self, dev: Loader) -> None:
+        problem = only_refusal(lambda: dev('model = "llama-2-7b"', target="local", region=None))
+        assert problem.key == "stages.dev.accept_eula"
+
+    def test_aws_without_a_region_is_refused(self, dev: Loader) -> None:
+        problem = only_refusal(lambda: dev(FALCON, region=None))
+        assert (problem.key, problem.fix) == (
+            "stages.dev.region",
+            'write region = "us-east-1", or set AWS_REGION',
+        )
+
+
+class TestTheFileItself:
+    """What is wrong before any key can be looked at."""
+
+    def refusal(self, tmp_path: Path, content: bytes, stage: str | None = None) -> Problem:
+        path = tmp_path / "pilotlight.toml"
+        path.write_bytes(content)
+        return only_refusal(lambda: load(path, stage, target="aws", region=REGION))
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        problem = only_refusal(lambda: load(tmp_path / "pilotlight.toml", target="aws", region=REGION))
+        assert problem.key == str(tmp_path / "pilotlight.toml")
+        assert "no such file" in problem.reason
+
+    def test_a_folder_in_its_place(self, tmp_path: Path) -> None:
+        assert "cannot be read" in only_refusal(lambda: load(tmp_path, target="aws", region=REGION)).reason
+
+    @pytest.mark.parametrize("content", [b"\xff\xfe", b"default_stage = " + b"9" * 5000])
+    def test_bytes_that_make_no_text(self, tmp_path: Path, content: bytes) -> None:
+        assert "cannot be read" in self.refusal(tmp_path, content).reason
+
+    def test_a_syntax_error_is_given_its_line(self, tmp_path: Path) -> None:
+        assert "line 3" in self.refusal(tmp_path, b'default_stage = "dev"\n[stages.dev]\nmodel = falcon').reason
+
+    def test_an_unknown_stage_asked_for(self, tmp_path: Path) -> None:
+        content = b'default_stage = "dev"\n[stages.dev]\nmodel = "falcon-7b"\n[stages.prod]\nmodel = "falcon-7b"'
+        problem = self.refusal(tmp_path, content, "prd")
+        assert (problem.key, problem.value, problem.allowed) == ("stage", "prd", "dev, prod")
+        assert "did you mean prod?" in problem.reason
+
+    def test_an_unknown_default_stage(self, tmp_path: Path) -> None:
+        problem = self.refusal(tmp_path, b'default_stage = "prd"\n[stages.prod]\nmodel = "falcon-7b"')
+        assert (problem.key, problem.value) == ("default_stage", "prd")
+
+    def test_the_longest_stage_name_leaves_room_for_the_names_made_from_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "pilotlight.toml"
+        path.write_text(f'default_stage = "{"d" * 28}"\n[stages.{"d" * 28}]\nmodel = "falcon-7b"')
+        stage = load(path, target="aws", region="ap-southeast-1")
+        assert len(stage.endpoint_name) <= 63
+        assert len(f"pilotlight-{stage.name}-execution-{stage.region}") <= 64
+
+    def test_the_embedded_cloud_wants_a_stage_named_local(self, tmp_path: Path) -> None:
+        path = tmp_path / "pilotlight.toml"
+        path.write_text('default_stage = "dev"\n[stages.dev]\nmodel = "falcon-7b"', encoding="utf-8")
+        assert only_refusal(lambda: load(path, target="local")).value == "local"
+
+    @pytest.mark.parametrize("name", ["Dev", "d" * 29, "my_stage", "1st", "dev-", '"a b"'])
+    def test_a_stage_name_that_no_stack_could_bear(self, tmp_path: Path, name: str) -> None:
+        content = f'default_stage = "dev"\n[stages.dev]\nmodel = "falcon-7b"\n[stages.{name}]\nmodel = "falcon-7b"'
+        problem = self.refusal(tmp_path, content.encode())
+        assert problem.key == f"stages.{name}"
+        assert "28 lower-case letters" in problem.allowed
+        assert problem.fix == "rename the stage"
+
+    @pytest.mark.parametrize("key", ["extra", '"[key]"', '"a b"'])
+    def test_an_unknown_key_beside_the_stages(self, tmp_path: Path, key: str) -> None:
+        content = f'{key} = 1\ndefault_stage = "dev"\n[stages.dev]\nmodel = "falcon-7b"'
+        problem = self.refusal(tmp_path, content.encode())
+        assert (problem.key, problem.allowed) == (key, "default_stage, stages")
+
+    def test_a_key_is_refused_in_a_stage_that_nobody_asked_for(self, tmp_path: Path) -> None:
+        content = b'default_stage = "dev"\n[stages.dev]\nmodel = "falcon-7b"\n[stages.api]\nmodel = "x"\nextra = 1'
+        assert self.refusal(tmp_path, content, "dev").key == "stages.api.extra"
+
+    def test_a_stage_that_nobody_asked_for_need_not_fit(self, tmp_path: Path) -> None:
+        path = tmp_path / "pilotlight.toml"
+        content = 'default_stage = "dev"\n[stages.dev]\nmodel = "falcon-7b"\n[stages.later]\nmodel = "llama-2-7b"'
+        path.write_text(content, encoding="utf-8")
+        assert load(path, "dev", target="aws", region=REGION).name == "dev"
+
+
+class TestArithmetic:
+    """Bounds, for any number."""
+
+    @pytest.mark.parametrize(
+        ("key", "least", "most"),
+        [
+            ("model_data_download_timeout_seconds", 60, 3600),
+            ("container_startup_timeout_seconds", 60, 3600),
+            ("instance_count", 1, 20),
+            ("lifetime_hours", 1, 168),
+            ("api.integration_timeout_seconds", 1, 29),
+            ("api.throttle_rate_per_second", 1, 10_000),
+            ("api.throttle_burst", 1, 5_000),
+        ],
+    )
+    @given(data=st.data())
+    def test_a_number_is_taken_exactly_within_its_bounds(
+        self, dev: Loader, key: str, least: int, most: int, data: st.DataObject
+    ) -> None:
+        value = data.draw(st.integers() | st.integers(least - 2, least + 2) | st.integers(most - 2, most + 2))
+        body = f"{FALCON}{key} = {value}"
+        if least <= value <= most:
+            found: Any = dev(body)
+            for part in key.split("."):
+                found = getattr(found, part)
+            assert found == value
+        elif abs(value) < 2**63:
+            problem = only_refusal(lambda: dev(body))
+            assert (problem.key, problem.value) == (f"stages.dev.{key}", value)
+            assert f"{least} to {most}" in problem.allowed
+        else:
+            assert refusals(lambda: dev(body))
+
+    @given(st.sampled_from(sorted(instances())), st.none() | st.integers(-1, 514))
+    def test_alexatm_has_a_volume_exactly_where_the_storage_is_ebs_and_a_large_one(
+        self, dev: Loader, instance_type: str, size: int | None
+    ) -> None:
+        instance = instances()[instance_type]
+        body = f'{ALEXATM}instance_types = ["{instance_type}"]\n'
+        body += "" if size is None else f"volume_size_gb = {size}"
+        fits = instance.gpu_memory_gib >= 42 and instance.memory_gib >= 50
+        good_volume = size is None if instance.storage == "nvme" else size is not None and 256 <= size <= 512
+        if fits and good_volume:
+            assert dev(body).volume_size_gb == size
+        else:
+            keys = {problem.key for problem in refusals(lambda: dev(body))}
+            within_limits = size is None or 1 <= size <= 512
+            assert ("stages.dev.volume_size_gb" in keys) == (not good_volume)
+            assert ("stages.dev.instance_types" in keys) == (not fits and within_limits)
+
+
+class TestFingerprint:
+    """It tells whether an override still belongs to what is configured."""
+
+    def test_it_is_short_and_always_the_same(self, dev: Loader) -> None:
+        assert dev(FALCON).fingerprint == dev(FALCON).fingerprint
+        assert len(bytes.fromhex(dev(FALCON).fingerprint)) == 8
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            'image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/other:1"',
+            'model_data_url = "s3://my-bucket/other/"',
+            'instance_types = ["ml.g5.4xlarge"]',
+            'instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]',
+            'environment = { MAX_INPUT_LENGTH = "512" }',
+            'region = "eu-west-1"',
+        ],
+    )
+    def test_it_changes_with_the_model_and_its_instances(self, dev: Loader, change: str) -> None:
+        assert dev(FALCON + change).fingerprint != dev(FALCON).fingerprint
+
+    def test_it_changes_with_the_models_name_and_volume(self, dev: Loader) -> None:
+        small, large = (dev(f"{ALEXATM}{ON_P3}volume_size_gb = {size}").fingerprint for size in (256, 257))
+        assert len({small, large, dev(FALCON).fingerprint, dev(FALCON.replace("-instruct", "")).fingerprint}) == 4
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "lifetime_hours = 1",
+            "instance_count = 2",
+            "container_startup_timeout_seconds = 60",
+            'endpoint_name = "other"',
+            "api = { throttle_burst = 1 }",
+        ],
+    )
+    def test_it_outlives_changes_of_counts_names_and_limits(self, dev: Loader, change: str) -> None:
+        assert dev(FALCON + change).fingerprint == dev(FALCON).fingerprint
+
+
+class TestWarnings:
+    """What is allowed but worth a sentence."""
+
+    def test_alexatm_on_another_type_is_allowed_and_says_what_was_not_tested(self, dev: Loader) -> None:
+        (notice,) = (text for text in dev(ALEXATM + 'instance_types = ["ml.g5.12xlarge"]').warnings if "tested" in text)
+        assert "alexatm-20b was not tested on ml.g5.12xlarge" in notice
+        assert "ml.g4dn.12xlarge, ml.p3.8xlarge, ml.p3.16xlarge" in notice
+
+    def test_alexatm_on_a_tested_type_is_not_called_untested(self, dev: Loader) -> None:
+        assert not any("not tested" in text for text in dev(ALEXATM).warnings)
+
+    @pytest.mark.parametrize("target", ["aws", "local"])
+    def test_the_non_commercial_licence_is_shown_wherever_it_is_deployed(self, dev: Loader, target: Target) -> None:
+        assert any("non-commercial" in text for text in dev(ALEXATM, target=target).warnings)
+
+    def test_an_unknown_price_is_told(self, dev: Loader) -> None:
+        assert any(
+            "No price is known for ml.g5.8xlarge" in text
+            for text in dev(FALCON + 'instance_types = ["ml.g5.8xlarge"]').warnings
+        )
+
+    def test_a_price_is_dated_and_placed(self, dev: Loader) -> None:
+        (notice,) = dev(FALCON, region="eu-west-1").warnings
+        assert "2026-11-22" in notice
+        assert "eu-west-1 may differ" in notice
+
+    def test_a_price_that_was_cut_since_is_marked(self, dev: Loader) -> None:
+        body = 'model = "falcon-40b"\ninstance_types = ["ml.p4d.24xlarge"]'
+        assert any("P4 and P5 were cut in 2025" in text for text in dev(body).warnings)
+
+    def test_accepting_an_agreement_that_does_not_exist_is_told(self, dev: Loader) -> None:
+        assert any("accept_eula = true has no effect" in text for text in dev(FALCON + "accept_eula = true").warnings)
+
+    def test_replacing_a_variable_of_the_catalog_is_told(self, dev: Loader) -> None:
+        body = FALCON + 'environment = { MAX_INPUT_LENGTH = "512" }'
+        assert any("MAX_INPUT_LENGTH = '512' replaces '1024'" in text for text in dev(body).warnings)
+
+    def test_the_shipped_local_stage_has_nothing_to_warn_of(self) -> None:
+        assert load(SHIPPED, target="local").warnings == ()
+
+
+def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
+    """Only the volume may be None, and only where the storage is local."""
+    for name in ("falcon", "alexatm", "local"):
+        stage = load(SHIPPED, name, target="local")
+        empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
+        assert empty == {"volume_size_gb"}
+
+
+def test_importing_the_configuration_brings_in_neither_the_cdk_nor_boto3() -> None:
+    """Every command pays for this import, and so does every synthesis."""
+    heavy = "{'aws_cdk', 'boto3', 'botocore', 'jsii', 'ministack', 'sagemaker', 'torch', 'typer'}"
+    code = f"import pilotlight.config, sys; sys.exit(sorted({heavy} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

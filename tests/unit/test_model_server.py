@@ -1,0 +1,335 @@
+"""The model container's process, seen from outside: real processes on loopback with the tiny model."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotlight.local import weights
+
+READY_SECONDS = 60  # a few on an idle machine
+DIES_SECONDS = 5
+
+
+class Server:
+    """A model-server process and a client for it."""
+
+    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+        self.process = process
+        self.port = port
+        self.statuses_before_ready: list[int] = []
+
+    def request(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, Any]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def invoke(self, body: Any) -> tuple[int, Any]:
+        content = body if isinstance(body, str) else json.dumps(body)
+        return self.request("POST", "/invocations", content, **{"Content-Type": "application/json"})
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(ConnectionError):
+                status, _ = self.request("GET", "/ping")
+                if status == 200:
+                    return
+                self.statuses_before_ready.append(status)
+            time.sleep(0.02)
+        pytest.fail(f"not ready within {READY_SECONDS} s, exit status {self.process.poll()}")
+
+    def wait_until_listening(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(ConnectionError):
+                self.request("GET", "/ping")
+                return
+            time.sleep(0.02)
+        pytest.fail(f"not listening within {READY_SECONDS} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(model_dir: Path, contract: str, port: int | None = None) -> Iterator[Server]:
+    port = port or _free_port()
+    arguments = ["--port", str(port), "--model-dir", str(model_dir), "--contract", contract]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pilotlight.local.model_server", *arguments],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Server(process, port)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return weights.tiny(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def started(model_dir: Path) -> Iterator[dict[str, Server]]:
+    """Every server that must become ready, by its role: side by side, which is faster on busy cores."""
+    contracts = {"alexatm": "alexatm", "tgi": "tgi", "end of stdin": "tgi", "SIGTERM": "tgi"}
+    with ExitStack() as servers:
+        yield {role: servers.enter_context(running(model_dir, contract)) for role, contract in contracts.items()}
+
+
+@pytest.fixture(scope="module")
+def alexatm(started: dict[str, Server]) -> Server:
+    started["alexatm"].wait_until_ready()
+    return started["alexatm"]
+
+
+@pytest.fixture(scope="module")
+def tgi(started: dict[str, Server]) -> Server:
+    started["tgi"].wait_until_ready()
+    return started["tgi"]
+
+
+def _texts(answer: tuple[int, Any]) -> list[str]:
+    status, body = answer
+    assert status == 200, body
+    texts: list[str] = body["generated_texts"]
+    return texts
+
+
+def test_ping_answers_503_while_loading_and_200_once_ready(alexatm: Server) -> None:
+    assert set(alexatm.statuses_before_ready) == {503}
+    assert alexatm.request("GET", "/ping")[0] == 200
+
+
+def test_a_prompt_is_continued_without_being_repeated(alexatm: Server) -> None:
+    (text,) = _texts(alexatm.invoke({"text_inputs": "the capital of France is"}))
+    assert text
+    assert "capital" not in text
+
+
+def test_the_mode_switch_makes_no_difference_to_a_model_that_only_continues(alexatm: Server) -> None:
+    bodies = [{"text_inputs": prefix + "the light turned"} for prefix in ("", "[CLM]", "[CLM] ")]
+    plain, *switched = [_texts(alexatm.invoke(body)) for body in bodies]
+    assert switched == [plain, plain]
+
+
+def test_greedy_text_grows_with_max_length(alexatm: Server) -> None:
+    short, long = (
+        _texts(alexatm.invoke({"text_inputs": "the light", "max_length": max_length}))[0] for max_length in (10, 20)
+    )
+    assert long.startswith(short)
+    assert len(long) > len(short)
+
+
+def test_the_same_seed_gives_the_same_texts_and_another_seed_others(alexatm: Server) -> None:
+    def sample(**seed: int) -> list[str]:
+        return _texts(alexatm.invoke({"text_inputs": "the light", "do_sample": True, "max_length": 30, **seed}))
+
+    assert sample(seed=7) == sample(seed=7) != sample(seed=8)
+    after_a_seed = [sample(seed=7) and sample() for _ in range(2)]
+    assert after_a_seed[0] != after_a_seed[1], "a seed holds for its own request only"
+
+
+def test_several_sequences_are_sampled_for_one_prompt(alexatm: Server) -> None:
+    body = {"text_inputs": "the light", "do_sample": True, "seed": 1, "num_return_sequences": 3}
+    assert len(set(_texts(alexatm.invoke(body)))) == 3
+
+
+def test_a_batch_answers_flat_in_order_each_prompt_as_if_alone(alexatm: Server) -> None:
+    prompts = ["a window", "the question was the answer to the letter in the garden"]
+    together = _texts(alexatm.invoke({"text_inputs": prompts, "num_beams": 2, "num_return_sequences": 2}))
+    alone = [
+        _texts(alexatm.invoke({"text_inputs": prompt, "num_beams": 2, "num_return_sequences": 2})) for prompt in prompts
+    ]
+    assert together == alone[0] + alone[1]
+
+
+def test_all_ten_parameters_are_taken_at_once(alexatm: Server) -> None:
+    body = {
+        "text_inputs": ["a", "b"],
+        "max_length": 12,
+        "num_return_sequences": 2,
+        "num_beams": 3,
+        "no_repeat_ngram_size": 2,
+        "temperature": 2,
+        "early_stopping": True,
+        "do_sample": True,
+        "top_k": 20,
+        "top_p": 0.9,
+        "seed": 1,
+    }
+    assert len(_texts(alexatm.invoke(body))) == 4
+
+
+def test_tgi_answers_one_element_a_sequence(tgi: Server) -> None:
+    parameters = {"do_sample": True, "seed": 2, "num_return_sequences": 2, "max_new_tokens": 8}
+    status, answer = tgi.invoke({"inputs": "the light", "parameters": parameters})
+    assert status == 200
+    assert [list(element) for element in answer] == [["generated_text"], ["generated_text"]]
+
+
+def test_a_stop_sequence_ends_the_text_and_is_kept_as_tgi_keeps_it(tgi: Server) -> None:
+    def sample(**parameters: Any) -> str:
+        sampling = {"do_sample": True, "seed": 5, "max_new_tokens": 60}
+        status, answer = tgi.invoke({"inputs": "the light", "parameters": {**sampling, **parameters}})
+        assert status == 200
+        text: str = answer[0]["generated_text"]
+        return text
+
+    text = sample()
+    stop = text[10:13]
+    assert sample(stop=["not in it", stop]) == text[: text.index(stop) + len(stop)]
+
+
+def test_a_stop_sequence_really_saves_the_rest_of_the_generation(tgi: Server) -> None:
+    def seconds(**parameters: Any) -> float:
+        started = time.monotonic()
+        status, _ = tgi.invoke({"inputs": "a", "parameters": {"max_new_tokens": 600, **parameters}})
+        assert status == 200
+        return time.monotonic() - started
+
+    _, answer = tgi.invoke({"inputs": "a", "parameters": {"max_new_tokens": 1}})
+    assert seconds(stop=[answer[0]["generated_text"]]) < seconds() / 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "",
+        "[]",
+        '{"text_inputs": NaN}',
+        "[" * 100_000,
+        '{"text_inputs": "a", "unknown": 1}',
+        '{"text_inputs": "\\ud800"}',
+        '{"text_inputs": "a", "max_length": 1}',
+        json.dumps({"text_inputs": "light " * 3000}),
+    ],
+    ids=lambda body: body[:40],
+)
+def test_an_unusable_request_gets_400_and_a_reason(alexatm: Server, body: str) -> None:
+    status, answer = alexatm.invoke(body)
+    assert status == 400
+    assert answer["error"]
+
+
+def test_only_json_is_taken(alexatm: Server) -> None:
+    answer = alexatm.request("POST", "/invocations", '{"text_inputs": "a"}', **{"Content-Type": "text/plain"})
+    assert answer[0] == 415
+
+
+def test_an_unknown_path_gets_404(alexatm: Server) -> None:
+    assert alexatm.request("GET", "/")[0] == 404
+    assert alexatm.request("POST", "/ping", "{}")[0] == 404
+
+
+def test_an_internal_error_gets_500_and_the_next_request_an_answer(alexatm: Server) -> None:
+    """So low a temperature makes every logit infinite: torch cannot draw from that."""
+    status, answer = alexatm.invoke({"text_inputs": "a", "do_sample": True, "temperature": 1e-300})
+    assert status == 500
+    assert answer["error"]
+    assert alexatm.invoke({"text_inputs": "a"})[0] == 200
+
+
+def test_a_connection_is_kept_open_over_errors_and_answers(alexatm: Server) -> None:
+    connection = HTTPConnection("127.0.0.1", alexatm.port, timeout=30)
+    connection.connect()
+    kept = connection.sock
+    for body, status in (("{", 400), ('{"text_inputs": "a", "max_length": 4}', 200)):
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        assert response.status == status
+        assert connection.sock is kept
+    connection.close()
+
+
+def test_simultaneous_requests_are_all_answered_as_if_alone(alexatm: Server) -> None:
+    bodies = [{"text_inputs": "the light", "do_sample": True, "seed": seed, "max_length": 20} for seed in range(6)]
+    answers: dict[int, tuple[int, Any]] = {}
+    threads = [
+        threading.Thread(target=lambda seed, body: answers.update({seed: alexatm.invoke(body)}), args=item)
+        for item in enumerate(bodies)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answers[seed] for seed in range(6)] == [alexatm.invoke(body) for body in bodies]
+
+
+def _close_stdin(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+ENDINGS: dict[str, Callable[["subprocess.Popen[str]"], None]] = {
+    "end of stdin": _close_stdin,
+    "SIGTERM": lambda process: process.send_signal(signal.SIGTERM),
+    "SIGINT": lambda process: process.send_signal(signal.SIGINT),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_it_ends_at_once_while_it_loads(model_dir: Path, ending: str) -> None:
+    with running(model_dir, "tgi") as server:
+        server.wait_until_listening()
+        ENDINGS[ending](server.process)
+        server.process.wait(DIES_SECONDS)
+
+
+@pytest.mark.parametrize("ending", ["end of stdin", "SIGTERM"])
+def test_it_ends_at_once_while_it_generates(started: dict[str, Server], ending: str) -> None:
+    server = started[ending]
+    server.wait_until_ready()
+    cut_off = threading.Event()
+
+    def generate() -> None:
+        try:
+            server.invoke({"inputs": "a", "parameters": {"max_new_tokens": 2000}})
+        except (ConnectionError, HTTPException):
+            cut_off.set()
+
+    caller = threading.Thread(target=generate)
+    caller.start()
+    time.sleep(0.3)  # the request is on its way, and seconds from its end
+    ENDINGS[ending](server.process)
+    server.process.wait(DIES_SECONDS)
+    caller.join()
+    assert cut_off.is_set(), "the generation had ended before the process was told to"
+
+
+def test_a_folder_without_a_model_ends_the_process_with_a_reason(tmp_path: Path) -> None:
+    with running(tmp_path, "tgi") as server:
+        assert server.process.wait(READY_SECONDS) == 1
+        assert server.process.stderr is not None
+        assert str(tmp_path) in server.process.stderr.read()
+
+
+def test_a_port_in_use_ends_the_process_with_a_reason(model_dir: Path, alexatm: Server) -> None:
+    with running(model_dir, "tgi", port=alexatm.port) as server:
+        assert server.process.wait(READY_SECONDS) == 1
+        assert server.process.stderr is not None
+        assert f"127.0.0.1:{alexatm.port}" in server.process.stderr.read()
