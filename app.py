@@ -23,7 +23,8 @@ def build(app: cdk.App, stage: Stage) -> None:
     endpoint.add_stack_dependency(foundation)
     api = ApiStack(app, names.stack("Api"), stage=stage, endpoint_stack_name=endpoint.stack_name, env=where)
     api.add_stack_dependency(endpoint)
-    cdk.Tags.of(app).add("pilotlight:stage", stage.name)
+    for stack in (foundation, endpoint, api):
+        cdk.Tags.of(stack).add("pilotlight:stage", stage.name)
     for number, warning in enumerate(stage.warnings, start=1):
         cdk.Annotations.of(endpoint).add_warning_v2(f"pilotlight:{number}", warning)
 

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
+import boto3
 import requests
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,17 +22,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pilotlight import config_file
-from pilotlight.config import ConfigError, load
+from pilotlight.config import ConfigError, Stage, load
 from pilotlight.deployment import Deployment, NotDeployedError
 from pilotlight.local.cloud import CONFIG, UNSET, Cloud, CloudError, aws_environment
 from pilotlight.local.processes import MachineError
+from pilotlight.prices import cost
 from pilotlight.switch import State, Switch, SwitchError
 
 API_TIMEOUT_SECONDS = 35
 """A little more than the 29 s after which API Gateway gives up."""
 
 app = typer.Typer(
-    help="A language model on SageMaker that turns itself off.", no_args_is_help=True, add_completion=False
+    help="A language model on SageMaker, lit only while you want to pay for it.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 local = typer.Typer(help="The embedded cloud: the same stacks on this machine.", no_args_is_help=True)
 app.add_typer(local, name="local")
@@ -41,6 +45,7 @@ err = Console(stderr=True)
 
 StageOption = Annotated[str | None, typer.Option("--stage", help="A stage of pilotlight.toml.")]
 AwsOption = Annotated[bool, typer.Option("--aws", help="Aim at AWS even while the embedded cloud runs.")]
+RegionOption = Annotated[str | None, typer.Option("--region", help="The Region on AWS, if not the stage's own.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -124,12 +129,13 @@ def ask(
     trim_at: Annotated[str | None, typer.Option(help="Cut the answer where this string first appears.")] = None,
     stage: StageOption = None,
     aws: AwsOption = False,
+    region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the model through the REST API."""
     body = {"text_inputs": text, "max_length": max_length, "trim_at": trim_at}
     given = {key: value for key, value in body.items() if value is not None}
-    answer = call(deployment(stage, aws), "POST", "/generate", given)
+    answer = call(deployment(stage, aws, region), "POST", "/generate", given)
     if as_json:
         print_json(answer)
     else:
@@ -138,9 +144,11 @@ def ask(
 
 
 @app.command()
-def status(stage: StageOption = None, aws: AwsOption = False, as_json: JsonOption = False) -> None:
+def status(
+    stage: StageOption = None, aws: AwsOption = False, region: RegionOption = None, as_json: JsonOption = False
+) -> None:
     """The endpoint: its state, what it costs, and what turns it off next."""
-    target = deployment(stage, aws)
+    target = deployment(stage, aws, region)
     answer = call(target, "GET", "/endpoint")
     if as_json:
         print_json(answer)
@@ -152,31 +160,46 @@ def status(stage: StageOption = None, aws: AwsOption = False, as_json: JsonOptio
 @app.command()
 def on(
     hours: Annotated[
-        int | None, typer.Option(min=1, max=168, help="Off again after so many hours at the latest.")
+        int | None, typer.Option(min=1, max=168, help="Say in the stack that it is to be off after so many hours.")
     ] = None,
     yes: YesOption = False,
     stage: StageOption = None,
     aws: AwsOption = False,
+    region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Light the endpoint; returns when it is in service."""
-    target = deployment(stage, aws)
+    target = deployment(stage, aws, region)
     configured = load(CONFIG, target.stage, target="local" if target.aws_endpoint_url else "aws", region=target.region)
-    usd = configured.usd_per_hour.get(configured.instance_type)
-    price = f"USD {usd * configured.instance_count} per hour" if usd else "an unknown price per hour"
     confirm(
-        f"{configured.instance_count} × {configured.instance_type} on {target.place} costs {price}. Light it?",
+        f"{configured.instance_count} × {configured.instance_type} on {target.place} costs {price_of(configured)} "
+        "until you run `pilot off`: nothing turns it off by itself yet. Light it?",
         yes,
     )
     turn(target, "on", hours or configured.lifetime_hours, as_json)
 
 
 @app.command()
-def off(yes: YesOption = False, stage: StageOption = None, aws: AwsOption = False, as_json: JsonOption = False) -> None:
+def off(
+    yes: YesOption = False,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Turn the endpoint off; returns when SageMaker says that it is gone."""
-    target = deployment(stage, aws)
+    target = deployment(stage, aws, region)
     confirm(f"Turn off the endpoint of stage {target.stage} on {target.place}?", yes)
     turn(target, "off", 0, as_json)
+
+
+def price_of(stage: Stage) -> str:
+    """By the hour, and what it comes to if somebody forgets it."""
+    usd = stage.usd_per_hour.get(stage.instance_type)
+    if usd is None:
+        return "an unknown price per hour"
+    forgotten = cost(timedelta(days=30), usd_per_hour=usd, instance_count=stage.instance_count)
+    return f"USD {usd * stage.instance_count} per hour (USD {forgotten} if forgotten for 30 days)"
 
 
 def turn(target: Deployment, state: State, lifetime_hours: float, as_json: bool) -> None:
@@ -185,24 +208,52 @@ def turn(target: Deployment, state: State, lifetime_hours: float, as_json: bool)
     if as_json:
         print_json(asdict(outcome) | {"stage": target.stage, "place": target.place})
     else:
-        said = f"in {outcome.seconds:.0f} s" if outcome.changed else "already"
+        said = f"in {outcome.seconds:.0f} s" if outcome.changed else "it was already; nothing was changed"
         out.print(f"[green]The endpoint of stage {target.stage} on {target.place} is {state}[/] ({said}).")
+        if state == "on":
+            out.print("It is billed until you run [bold]pilot off[/]: nothing turns it off by itself yet.")
 
 
-def deployment(stage: str | None, aws: bool) -> Deployment:
-    """Where a command aims: the embedded cloud while it runs, AWS otherwise. Reads no more of the config than a
-    stage's name.
-    """
-    running = None if aws else Cloud().state()
+def deployment(stage: str | None, aws: bool, region: str | None) -> Deployment:
+    """Where a command aims: the embedded cloud while it runs, AWS otherwise."""
+    cloud = Cloud()
+    running = None if aws else cloud.state()
     if running is None:
-        chosen = stage or os.environ.get("PILOTLIGHT_STAGE") or config_file.read(CONFIG).default_stage
-        return Deployment(chosen)
+        if not aws and cloud.folder.exists():  # who believes to be on the embedded cloud must not light AWS
+            raise Refused(
+                "The embedded cloud of this folder does not run: it was killed, or is still starting. Start it again "
+                "with `pilot local up`, forget it with `pilot local down`, or add --aws to aim at AWS."
+            )
+        return on_aws(stage or os.environ.get("PILOTLIGHT_STAGE"), region)
     if stage not in (None, running.stage):
         raise Refused(
             f"The embedded cloud runs stage {running.stage!r}, not {stage!r}. For AWS add --aws; "
             f"for the embedded cloud run `pilot local down`, then `pilot local up --stage {stage}`."
         )
     return running.deployment
+
+
+def on_aws(stage: str | None, region: str | None) -> Deployment:
+    """A stage on AWS, in `region`, else in its own, else in the environment's.
+
+    With both given, pilotlight.toml is not read: `pilot off` must work while it is broken.
+    """
+    if diverted := next((name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")), None):
+        raise Refused(
+            f"{diverted} is {os.environ[diverted]!r}, so this shell does not aim at AWS, although no embedded cloud "
+            f"runs here or --aws was given. Run `unset {diverted}`, or open a new shell."
+        )
+    if stage is None or region is None:
+        file = config_file.read(CONFIG)
+        stage = stage or file.default_stage
+        own = file.stages[stage].region if stage in file.stages else None
+        region = region or own or boto3.Session().region_name
+    if region is None:
+        raise Refused(
+            f"No Region is known for stage {stage!r}: add --region, write `region` into its table in pilotlight.toml, "
+            "or set AWS_DEFAULT_REGION."
+        )
+    return Deployment(stage, region)
 
 
 def call(target: Deployment, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

@@ -70,7 +70,6 @@ def _resolve(choice: Choice) -> Stage:
         image_uri=_image_uri(choice),
         model_data_url=_model_data_url(choice),
         gated=model.eula_key is not None and table.model_data_url is None,
-        accept_eula=table.accept_eula,
         instance_types=choice.instance_types,
         instance_count=table.instance_count,
         volume_size_gb=table.volume_size_gb,

@@ -45,7 +45,7 @@ class ApiTable(_Table):
         100, ge=1, le=5_000, description="an integer from 1 to 5000 (requests)", examples=["100"]
     )
     integration_timeout_seconds: int = Field(
-        29, ge=1, le=29, description="an integer from 1 to 29 (seconds; API Gateway's limit)", examples=["29"]
+        29, ge=10, le=29, description="an integer from 10 to 29 (seconds; 29 is API Gateway's limit)", examples=["29"]
     )
 
 
@@ -96,9 +96,10 @@ class StageTable(_Table):
     )
     endpoint_name: str | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9](-*[A-Za-z0-9])*$",
+        # SageMaker would take capitals too, but its ARNs are in lower case and IAM compares exactly.
+        pattern=r"^[a-z0-9](-*[a-z0-9])*$",
         max_length=63,
-        description="at most 63 letters, digits and inner hyphens",
+        description="at most 63 lower-case letters, digits and inner hyphens",
         examples=['"my-endpoint"'],
     )
     lifetime_hours: int = Field(12, ge=1, le=168, description="an integer from 1 to 168 (hours)", examples=["12"])

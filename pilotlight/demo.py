@@ -129,6 +129,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         if left := leftovers(state.deployment):
             raise RuntimeError(f"left behind: {', '.join(left)}")
         said.append("nothing: no stack, endpoint, model, API, function, key or log group")
+        said.append("kept on purpose: the role for API Gateway's logs, free, which an account shares by all its APIs")
 
 
 def call(state: State, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -142,9 +143,7 @@ def key(state: State) -> dict[str, str]:
 
 
 def leftovers(deployment: Deployment) -> list[str]:
-    """What a destroyed stage left, as AWS's own APIs tell it. `CDKToolkit` is cdk's, shared by all apps of an
-    account.
-    """
+    """What a destroyed stage left that it should not have. `CDKToolkit` is cdk's own, shared by an account's apps."""
     stacks = deployment.client("cloudformation").describe_stacks()["Stacks"]
     sagemaker = deployment.client("sagemaker")
     gateway = deployment.client("apigateway")
@@ -171,7 +170,7 @@ def summary(rows: list[tuple[str, float, str]], seconds: float) -> Table:
     for title, took, result in rows:
         table.add_row(title, f"{took:.1f}", escape(result))
     table.add_section()
-    table.add_row("all", f"{seconds:.1f}", "exit code 0, no process and no file left")
+    table.add_row("all", f"{seconds:.1f}", "no process left; .venv, node_modules and .cache stay for the next time")
     return table
 
 

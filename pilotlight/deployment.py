@@ -26,12 +26,12 @@ class Deployment:
     """One stage in one account and Region. `aws_endpoint_url` is the embedded cloud's, None on AWS."""
 
     stage: str
-    region: str | None = None
+    region: str
     aws_endpoint_url: str | None = None
 
     @property
     def place(self) -> str:
-        return "the embedded cloud" if self.aws_endpoint_url else "AWS"
+        return "the embedded cloud" if self.aws_endpoint_url else f"AWS in {self.region}"
 
     @property
     def stack_names(self) -> list[str]:
@@ -82,7 +82,7 @@ class Deployment:
                 f"Stage {self.stage!r} is not deployed on {self.place}: "
                 f"there is no stack {stack_name(self.stage, role)}. "
                 f"Deploy it with `pilot local up --stage {self.stage}`, or on AWS with "
-                f"`npx cdk deploy --all -c stage={self.stage}`."
+                f"`npx cdk deploy --all -c stage={self.stage}`. Another Region: --region."
             ) from error
         found: dict[str, Any] = stacks[0]
         return found

@@ -32,8 +32,7 @@ class Stage:
     contract: Contract
     image_uri: str
     model_data_url: str  # an S3 prefix, ends with "/"
-    gated: bool  # the artifact lies in JumpStart's gated bucket: ModelAccessConfig must carry accept_eula
-    accept_eula: bool
+    gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA
     instance_types: tuple[str, ...]  # first choice first; one kind of storage and one environment for all
     instance_count: int
     volume_size_gb: int | None  # None: local NVMe, no volume

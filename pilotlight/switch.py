@@ -27,7 +27,7 @@ class SwitchError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a switch did: `changed` is False where the endpoint was in that state already."""
+    """What a switch did. `changed` is False where the endpoint was in that state already: then nothing was sent."""
 
     state: State
     changed: bool
@@ -53,7 +53,7 @@ def parameters(current: list[dict[str, str]], changes: Mapping[str, str]) -> lis
 
 
 def changes_for(state: State, *, now: datetime, lifetime_hours: float) -> dict[str, str]:
-    """The parameters that say `state`: nothing is lit without an end, and an end outlives nothing."""
+    """The parameters that say `state`. Nothing is lit without an end that is stated; `off` forgets it."""
     if state == "off":
         return {"EndpointState": "off", "TurnOffAt": ""}
     end = now.astimezone(UTC) + timedelta(hours=lifetime_hours)
@@ -73,8 +73,13 @@ class Switch:
         """Bring the endpoint to `state`; SwitchError where it did not get there."""
         begun = self.monotonic()
         stack = self._settled_stack()
-        already = _parameter(stack, "EndpointState") == state and self._witness() == state
+        stated = _parameter(stack, "EndpointState")
+        already = stated == state and self._witness() == state
         if not already:
+            if state == stated == "on":
+                # Somebody deleted the endpoint beside the stack, which would see nothing to update.
+                self._update(stack, changes_for("off", now=now, lifetime_hours=0))
+                stack = self._settled_stack()
             self._update(stack, changes_for(state, now=now, lifetime_hours=lifetime_hours))
             self._verify(state, self._settled_stack())
         return Outcome(state, changed=not already, seconds=self.monotonic() - begun)

@@ -4,6 +4,7 @@ SageMaker is believed over the stack: the stack's parameters say what is meant t
 being updated do they add to what is.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from enum import StrEnum
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
 
+_PRIVATE = re.compile(r"\b(arn:|s3://)[^\s,;]*[^\s,;.]|\b\d{12}\b[^\s,;]*")
 MIN_RETRY_AFTER_SECONDS = 10  # for an endpoint that takes longer than the estimate
 
 
@@ -109,7 +111,7 @@ def report(facts: Facts, *, now: datetime, usd_per_hour: Mapping[str, float]) ->
         "usd_per_hour": hourly,
         "cost_usd": None if hourly is None else round(hourly * hours, 4),
         "turns_off_next": _turns_off_next(state, facts.stack),
-        "failure_reason": endpoint.failure_reason if endpoint else None,
+        "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
     }
 
 
@@ -124,12 +126,17 @@ def unavailable(endpoint: EndpointFacts | None, *, name: str, now: datetime, wak
         )
     if state is State.FAILED:
         return EndpointFailed(
-            f"Endpoint {name} failed: {endpoint.failure_reason or 'SageMaker gives no reason'}. "
+            f"Endpoint {name} failed: {redacted(endpoint.failure_reason) or 'SageMaker gives no reason'}. "
             "Turn it off with `pilot off`, then on again with `pilot on`."
         )
     elapsed = (now - endpoint.created).total_seconds()
     left = max(MIN_RETRY_AFTER_SECONDS, round(wake_seconds - max(0.0, elapsed)))
     return EndpointWaking(f"Endpoint {name} is waking up: try again in about {left} s.", retry_after_seconds=left)
+
+
+def redacted(reason: str | None) -> str | None:
+    """SageMaker's words without what a caller has no business to know: ARNs, buckets, account ids."""
+    return None if reason is None else _PRIVATE.sub("…", reason)
 
 
 def iso(moment: datetime) -> str:

@@ -5,10 +5,10 @@ Everything that it writes lies in `.pilot/` beside `app.py` and goes with it; co
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +38,8 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_OWN = ("local.json", "local.new", "cloud.pid", "cloud.log", "cloud", "cdk.out")
+"""Everything that a cloud puts into its folder."""
 
 Report = Callable[[str], None]
 """Hears what is being done now, in a short phrase."""
@@ -93,7 +95,7 @@ class Cloud:
         folder = folder or Path(os.environ.get("PILOTLIGHT_CLOUD_FOLDER", ROOT / ".pilot")).absolute()
         self.folder = folder
         self._cache = cache
-        self._lock = cache / f"{folder.name.lstrip('.')}.lock"
+        self._lock = cache / f"{hashlib.sha256(bytes(folder)).hexdigest()[:16]}.lock"
         self._state_file = folder / "local.json"
         self._pid_file = PidFile(folder / "cloud.pid")
         self._log = folder / "cloud.log"
@@ -157,6 +159,8 @@ class Cloud:
         load(CONFIG, stage, target="local", region=REGION)  # a bad config is refused before anything starts
         require_node()
         require_disk(self.folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise CloudError(f"{self.folder} is in the way: it is not a folder. Remove it and try again.")
         self.stop()
         self._build_weights(weights)
         return self._spawn(weights, port_for(HOST, port))
@@ -230,16 +234,7 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "test",
             "NO_PROXY": f"{HOST},localhost",
         }
-        with self._log.open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        process = self._pid_file.spawn(command, cwd=ROOT, environment=environment, log=self._log)
         url = f"http://{HOST}:{port}"
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
@@ -272,7 +267,14 @@ class Cloud:
         if pid:
             stop_group(pid, gone=lambda: self._pid_file.holder() is None, patience_seconds=_STOP_SECONDS)
         existed = self.folder.exists()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in _OWN:  # and no more: the folder may have been named by somebody in a hurry
+            entry = self.folder / name
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody else's files are in it
+            self.folder.rmdir()
         return existed
 
 

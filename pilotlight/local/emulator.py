@@ -5,7 +5,6 @@ Started by `pilotlight.local.cloud`; ends on SIGTERM or SIGINT and takes its Lam
 
 import argparse
 import asyncio
-import functools
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from hypercorn.config import Config
 
 from pilotlight.local import plugin, weights
 from pilotlight.local.controls import PREFIX, Controls
-from pilotlight.local.processes import PidFile
+from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
 
@@ -44,9 +43,8 @@ def main() -> None:
         region=given.region,
         account=ACCOUNT,
         folder=given.folder / "endpoints",
-        artifact=functools.partial(weights.MODELS[given.weights], given.cache),
+        start=lambda launch: Container(launch, weights.MODELS[given.weights](given.cache)),
     )
-    pid_file = PidFile(given.folder.with_suffix(".pid")).hold()
     runtime = Runtime(sagemaker)
     plugin.install(sagemaker, runtime)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
@@ -55,7 +53,6 @@ def main() -> None:
         asyncio.run(_serve(_with_controls(app, Controls(runtime)), given.port))
     finally:
         sagemaker.stop()
-        pid_file.close()
 
 
 def _set_environment(port: int, folder: Path, region: str) -> None:

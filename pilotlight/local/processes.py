@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 NODE_MAJOR_MINIMUM = 20
 FREE_DISK_MINIMUM_MB = 500
@@ -27,13 +26,33 @@ class PidFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def hold(self) -> IO[str]:
-        """Name the calling process; the lock lasts as long as the returned file is open."""
-        file = self._path.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.write(str(os.getpid()))
-        file.flush()
-        return file
+    def spawn(
+        self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start the process that holds the file, as the leader of a group of its own; its output goes to `log`.
+
+        The lock is taken before the process exists and inherited by it, so there is no moment in which it runs unseen.
+        """
+        with self._path.open("a") as file, log.open("wb") as output:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=[file.fileno()],
+            )
+            try:
+                file.truncate(0)
+                file.write(str(process.pid))
+                file.flush()
+            except BaseException:
+                process.kill()
+                raise
+        return process
 
     def holder(self) -> int | None:
         """The living process that holds the file, if any. A process id alone could be anybody's by now."""

@@ -47,7 +47,6 @@ class ExecutionRole(Construct):
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[bucket_arn],
-                conditions={"StringLike": {"s3:prefix": f"{prefix}*"}},
             )
         )
         acknowledge(self, {wildcard(self, objects): "An artifact is all objects below one prefix."})

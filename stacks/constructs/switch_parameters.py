@@ -1,6 +1,4 @@
-"""The stack parameters through which everything that happens to a deployed endpoint happens (docs/decisions.md, "One
-truth").
-"""
+"""The parameters through which a deployed endpoint is changed, and nothing else changes it (docs/decisions.md)."""
 
 from typing import cast
 
@@ -9,7 +7,7 @@ from constructs import Construct
 
 
 class SwitchParameters(Construct):
-    """`EndpointState` and `TurnOffAt` switch; `ModelDataUrl` and `InstanceType` override, as long as
+    """`EndpointState` switches, `TurnOffAt` states the end; `ModelDataUrl` and `InstanceType` override while
     `OverrideFor` holds.
 
     `cdk deploy` sends the previous value of every parameter that exists. A model written as a parameter's default

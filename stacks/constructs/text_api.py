@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -15,7 +15,7 @@ from stacks.acknowledge import acknowledge
 
 @dataclass(frozen=True)
 class _Refusal:
-    """What the gateway itself answers, before the proxy is asked."""
+    """What the gateway itself answers, before the proxy is asked; the types are the proxy's where it has one."""
 
     response_type: apigateway.ResponseType
     status: int | None
@@ -29,7 +29,7 @@ _REFUSALS = (
         apigateway.ResponseType.INVALID_API_KEY,
         403,
         "forbidden",
-        "A valid API key is needed in the header x-api-key; `pilot status` names the key's id.",
+        "A valid API key is needed in the header x-api-key; the Api stack's output ApiKeyId names one.",
     ),
     # API Gateway calls an unknown route this.
     _Refusal(
@@ -40,7 +40,7 @@ _REFUSALS = (
     ),
     _Refusal(apigateway.ResponseType.THROTTLED, 429, "throttled", "Too many requests per second for this API key."),
     _Refusal(apigateway.ResponseType.QUOTA_EXCEEDED, 429, "quota_exceeded", "The quota of this API key is used up."),
-    _Refusal(apigateway.ResponseType.REQUEST_TOO_LARGE, 413, "request_too_large", "The request body is too large."),
+    _Refusal(apigateway.ResponseType.REQUEST_TOO_LARGE, 413, "payload_too_large", "The request body is too large."),
     _Refusal(
         apigateway.ResponseType.UNSUPPORTED_MEDIA_TYPE,
         415,
@@ -50,12 +50,12 @@ _REFUSALS = (
     _Refusal(
         apigateway.ResponseType.INTEGRATION_TIMEOUT,
         504,
-        "timeout",
+        "deadline_exceeded",
         "The proxy did not answer within the time limit.",
     ),
-    _Refusal(apigateway.ResponseType.INTEGRATION_FAILURE, 502, "internal", "The proxy could not be reached."),
+    _Refusal(apigateway.ResponseType.INTEGRATION_FAILURE, 502, "internal_error", "The proxy could not be reached."),
     _Refusal(apigateway.ResponseType.DEFAULT_4_XX, None, "invalid_request", ""),
-    _Refusal(apigateway.ResponseType.DEFAULT_5_XX, None, "internal", ""),
+    _Refusal(apigateway.ResponseType.DEFAULT_5_XX, None, "internal_error", ""),
 )
 
 _ACCESS_LOG_FIELDS = {
@@ -86,7 +86,7 @@ class TextApi(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.rest_api = self._rest_api(limits, stage_name)
-        self._add_routes(proxy)
+        self._add_routes(proxy, limits)
         self._shape_errors()
         self.key = self.rest_api.add_api_key("Key")
         throttle = apigateway.ThrottleSettings(
@@ -135,8 +135,13 @@ class TextApi(Construct):
             default_method_options=apigateway.MethodOptions(api_key_required=True),
         )
 
-    def _add_routes(self, proxy: lambda_.IFunction) -> None:
-        integration = apigateway.LambdaIntegration(proxy)
+    def _add_routes(self, proxy: lambda_.IFunction, limits: ApiLimits) -> None:
+        integration = apigateway.LambdaIntegration(
+            proxy,
+            timeout=Duration.seconds(limits.integration_timeout_seconds),
+            # The console's test button would be a way past the key.
+            allow_test_invoke=False,
+        )
         json_object = self.rest_api.add_model(
             "JsonObject",
             content_type="application/json",
@@ -165,4 +170,6 @@ class TextApi(Construct):
                 type=refusal.response_type,
                 status_code=str(refusal.status) if refusal.status else None,
                 templates={"application/json": template},
+                # A parameter mapping, in which a literal stands in quotes of its own.
+                response_headers={"Retry-After": "'1'"} if refusal.status == 429 else None,
             )

@@ -40,6 +40,12 @@ def test_a_stage_that_must_not_be_built_is_refused(stage: str, says: list[str], 
     assert not folder.exists()
 
 
+def test_the_stage_of_cdks_command_line_wins(tmp_path: Path) -> None:
+    """`cdk -c stage=NAME` hands it on in CDK_CONTEXT_JSON."""
+    refused = synth("falcon", tmp_path / "cdk.out", CDK_CONTEXT_JSON='{"stage": "nowhere"}')
+    assert 'stage = "nowhere"' in refused.stderr
+
+
 def test_the_embedded_cloud_needs_no_artifact(tmp_path: Path) -> None:
     folder = tmp_path / "cdk.out"
     built = synth("alexatm", folder, PILOTLIGHT_TARGET="local")

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
+from proxy import errors
 
 from .conftest import STAGES, Synthesis
 
@@ -152,6 +154,16 @@ class TestApiStack:
         assert {m["Properties"]["HttpMethod"] for m in methods} == {"GET", "POST"}
         assert all(m["Properties"]["ApiKeyRequired"] for m in methods)
 
+    def test_the_key_belongs_to_the_plan_and_the_plan_to_the_stage(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Api")
+        (plan_id,) = template.find_resources("AWS::ApiGateway::UsagePlan")
+        (key_id,) = template.find_resources("AWS::ApiGateway::ApiKey")
+        (stage_id,) = template.find_resources("AWS::ApiGateway::Stage")
+        link = only(template, "AWS::ApiGateway::UsagePlanKey")["Properties"]
+        assert (link["KeyId"], link["UsagePlanId"]) == ({"Ref": key_id}, {"Ref": plan_id})
+        plan = only(template, "AWS::ApiGateway::UsagePlan")["Properties"]
+        assert [stage["Stage"] for stage in plan["ApiStages"]] == [{"Ref": stage_id}]
+
     def test_the_throttle_stands_on_the_stage_and_on_the_key(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Api")
         template.has_resource_properties(
@@ -187,6 +199,15 @@ class TestApiStack:
             assert set(body) == {"error"}
             assert set(body["error"]) == {"type", "message", "param", "request_id"}
             assert body["error"]["request_id"] == "1-2"
+            if refusal["Properties"].get("StatusCode") == "429":
+                assert "gatewayresponse.header.Retry-After" in refusal["Properties"]["ResponseParameters"]
+
+    def test_the_gateway_calls_an_error_as_the_proxy_does(self, synthesis: Synthesis) -> None:
+        """Whoever switches on the type need not know which layer answered."""
+        refusals = resources(synthesis.template("falcon", "Api"), "AWS::ApiGateway::GatewayResponse")
+        templates = [refusal["Properties"]["ResponseTemplates"]["application/json"] for refusal in refusals]
+        types = {re.findall(r'"type": "(\w+)"', template)[0] for template in templates}
+        assert types - {"forbidden", "quota_exceeded"} <= set(problem_types(errors.Problem))
 
     def test_the_proxy_is_sized_on_purpose(self, synthesis: Synthesis) -> None:
         function = only(synthesis.template("falcon", "Api"), "AWS::Lambda::Function")["Properties"]
@@ -201,9 +222,12 @@ class TestApiStack:
 
     def test_the_gateway_calls_a_published_version(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Api")
-        alias = only(template, "AWS::Lambda::Alias")
+        ((alias_id, alias),) = template.find_resources("AWS::Lambda::Alias").items()
         assert alias["Properties"]["Name"] == "live"
         assert "GetAtt" in json.dumps(alias["Properties"]["FunctionVersion"])
+        for method in resources(template, "AWS::ApiGateway::Method"):
+            assert {"Ref": alias_id} in method["Properties"]["Integration"]["Uri"]["Fn::Join"][1]
+            assert method["Properties"]["Integration"]["TimeoutInMillis"] == 29_000
 
     def test_logs_are_kept_for_a_month_and_go_with_the_stack(self, synthesis: Synthesis) -> None:
         groups = resources(synthesis.template("falcon", "Api"), "AWS::Logs::LogGroup")
@@ -221,6 +245,26 @@ class TestApiStack:
     def test_the_outputs_that_callers_need(self, synthesis: Synthesis) -> None:
         outputs = synthesis.template("falcon", "Api").to_json()["Outputs"]
         assert {"ApiUrl", "ApiKeyId"} <= set(outputs)
+
+
+def problem_types(problem: type[errors.Problem]) -> Iterator[str]:
+    yield problem.type
+    for kind in problem.__subclasses__():
+        yield from problem_types(kind)
+
+
+def test_what_a_stage_warns_of_is_shown_at_synth(synthesis: Synthesis) -> None:
+    metadata = (synthesis.folder / "Pilotlight-alexatm-Endpoint.metadata.json").read_text()
+    assert "non-commercial" in metadata
+
+
+def test_configs_carry_the_tag_that_the_proxys_permission_hangs_on(synthesis: Synthesis) -> None:
+    config = only(synthesis.template("falcon", "Endpoint"), "AWS::SageMaker::EndpointConfig")
+    assert {"Key": "pilotlight:stage", "Value": "falcon"} in config["Properties"]["Tags"]
+    policies = resources(synthesis.template("falcon", "Api"), "AWS::IAM::Policy")
+    statements = [s for p in policies for s in p["Properties"]["PolicyDocument"]["Statement"]]
+    describe = next(s for s in statements if s["Action"] == "sagemaker:DescribeEndpointConfig")
+    assert describe["Condition"] == {"StringEquals": {"aws:ResourceTag/pilotlight:stage": "falcon"}}
 
 
 def test_no_stack_imports_from_another(synthesis: Synthesis) -> None:

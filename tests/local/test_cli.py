@@ -98,6 +98,9 @@ class TestWithoutACloud:
         (tmp_path / "cloud.pid").write_text("1")
         status = pilot("local", "status", "--json", PILOTLIGHT_CLOUD_FOLDER=str(tmp_path))
         assert json.loads(status.stdout) == {"running": False}
+        aimed = pilot("on", "--yes", PILOTLIGHT_CLOUD_FOLDER=str(tmp_path))
+        assert aimed.returncode == 1
+        assert "--aws" in aimed.stderr  # and nothing was lit on AWS
         assert json.loads(pilot("local", "down", "--json", PILOTLIGHT_CLOUD_FOLDER=str(tmp_path)).stdout)["stopped"]
         assert not tmp_path.exists()
 

@@ -1,12 +1,12 @@
 """ministack's private names, used as the plug-in uses them: a new version that moves one fails here, by its name."""
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilotlight.local import plugin
+from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
 
@@ -17,10 +17,10 @@ MODEL = {"ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution", "Primar
 def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
     folder = tmp_path_factory.mktemp("endpoints")
 
-    def no_artifact() -> Path:
+    def no_container(_: object) -> Container:
         raise AssertionError("no test here starts a container")
 
-    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, artifact=no_artifact)
+    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, start=no_container)
     plugin.install(made, Runtime(made))
     return made
 

@@ -59,7 +59,7 @@ class TestResolution:
         stage = dev(FALCON)
         assert stage.image_uri.startswith("763104351884.dkr.ecr.us-east-1.amazonaws.com/")
         assert stage.model_data_url.startswith("s3://jumpstart-cache-prod-us-east-1/")
-        assert (stage.contract, stage.gated, stage.accept_eula) == ("tgi", False, False)
+        assert (stage.contract, stage.gated) == ("tgi", False)
         assert stage.instance_types == ("ml.g5.2xlarge",)
         assert (stage.instance_count, stage.volume_size_gb) == (1, None)
         assert stage.environment["SM_NUM_GPUS"] == "1"
@@ -84,7 +84,7 @@ class TestResolution:
             [stages.dev.api]
             throttle_rate_per_second = 5
             throttle_burst = 6
-            integration_timeout_seconds = 7
+            integration_timeout_seconds = 17
             """
         )
         assert stage.image_uri == "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
@@ -98,7 +98,7 @@ class TestResolution:
         assert (api.throttle_rate_per_second, api.throttle_burst, api.integration_timeout_seconds) == (
             5,
             6,
-            7,
+            17,
         )
 
     def test_alexatm_on_its_tested_nvme_instance_has_no_volume_and_long_timeouts(self, dev: Loader) -> None:
@@ -110,7 +110,7 @@ class TestResolution:
 
     def test_an_accepted_gated_model_comes_from_the_gated_bucket(self, dev: Loader) -> None:
         stage = dev(LLAMA)
-        assert (stage.gated, stage.accept_eula) == (True, True)
+        assert stage.gated
         assert stage.model_data_url.startswith("s3://jumpstart-private-cache-prod-us-east-1/")
 
     def test_an_artifact_of_ones_own_is_not_gated(self, dev: Loader) -> None:
@@ -197,8 +197,11 @@ REFUSED = [
     Refused(FALCON + 'instance_types = ["ml.g5.2xlarge", 1]', "instance_types.1", "1", "one to five", '["ml.'),
     Refused(FALCON + "[stages.dev.environment]\nN = 1", "environment.N", "1", "strings", "environment = {"),
     Refused(FALCON + '[stages.dev.environment]\n1N = "1"', "environment.1N", "1N", "letters", "environment = {"),
-    Refused(FALCON + 'endpoint_name = "a_b"', "endpoint_name", "a_b", "63 letters", "endpoint_name = "),
-    Refused(FALCON + f'endpoint_name = "{"n" * 64}"', "endpoint_name", "nnn", "63 letters", "endpoint_name = "),
+    Refused(FALCON + 'endpoint_name = "Mine"', "endpoint_name", "Mine", "63 lower-case letters", "endpoint_name = "),
+    Refused(FALCON + 'endpoint_name = "a_b"', "endpoint_name", "a_b", "63 lower-case letters", "endpoint_name = "),
+    Refused(
+        FALCON + f'endpoint_name = "{"n" * 64}"', "endpoint_name", "nn", "63 lower-case letters", "endpoint_name ="
+    ),
     Refused(FALCON + 'region = "Ohio"', "region", "Ohio", "AWS Region", 'region = "us-east-1"'),
     Refused(FALCON + 'contract = "openai"', "contract", "openai", '"alexatm" or "tgi"', 'contract = "tgi"'),
     Refused(
@@ -437,7 +440,7 @@ class TestArithmetic:
             ("container_startup_timeout_seconds", 60, 3600),
             ("instance_count", 1, 20),
             ("lifetime_hours", 1, 168),
-            ("api.integration_timeout_seconds", 1, 29),
+            ("api.integration_timeout_seconds", 10, 29),
             ("api.throttle_rate_per_second", 1, 10_000),
             ("api.throttle_burst", 1, 5_000),
         ],

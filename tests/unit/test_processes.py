@@ -1,6 +1,7 @@
 """What the embedded cloud asks of the machine, and how it tells what is missing."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,27 +12,28 @@ import pytest
 
 from pilotlight.local.processes import MachineError, PidFile, port_for, require_disk, require_node, run, stop_group
 
-HOLDER = """
-import sys, time
-from pathlib import Path
-from pilotlight.local.processes import PidFile
-held = PidFile(Path(sys.argv[1])).hold()
-print("held", flush=True)
-time.sleep(60)
-"""
-
 
 class TestPidFile:
+    def spawn(self, folder: Path, *command: str) -> subprocess.Popen[bytes]:
+        return PidFile(folder / "pid").spawn(command, cwd=folder, environment=os.environ, log=folder / "log")
+
     def test_it_names_its_holder_as_long_as_that_lives(self, tmp_path: Path) -> None:
         file = PidFile(tmp_path / "pid")
         assert file.holder() is None
-        command = [sys.executable, "-c", HOLDER, str(tmp_path / "pid")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            assert process.stdout.readline() == "held\n"
-            assert file.holder() == process.pid
-            process.kill()
+        process = self.spawn(tmp_path, "/usr/bin/env", "sleep", "60")
+        assert file.holder() == process.pid  # at once, whatever the process has come to
+        process.kill()
+        process.wait()
         assert file.holder() is None  # however it died, and whoever has its number now
+
+    def test_a_child_of_the_holder_does_not_hold_it(self, tmp_path: Path) -> None:
+        script = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
+        process = self.spawn(tmp_path, sys.executable, "-c", script)
+        process.wait(10)
+        try:
+            assert PidFile(tmp_path / "pid").holder() is None
+        finally:
+            os.kill(int((tmp_path / "log").read_text()), signal.SIGKILL)
 
 
 def test_a_stopped_group_takes_stubborn_children_with_it(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class FakeDeployment(Deployment):
     """The seam: where the clients come from."""
 
     def __init__(self, aws: FakeAws) -> None:
-        super().__init__("dev")
+        super().__init__("dev", "us-east-1")
         object.__setattr__(self, "aws", aws)
 
     endpoint_name = "pilotlight-dev"
@@ -134,6 +134,17 @@ class TestTurning:
         aws = FakeAws([stack("UPDATE_COMPLETE", "off")], [None])
         assert not switch(aws).turn("off", now=NOW, lifetime_hours=0).changed
         assert aws.updates == []
+
+    def test_an_endpoint_deleted_beside_the_stack_is_lit_again(self) -> None:
+        """The stack still says on, and would find nothing to update: so it is told off first."""
+        aws = FakeAws(
+            [stack("UPDATE_COMPLETE", state) for state in ("on", "off", "on")],
+            [None, endpoint("InService"), endpoint("InService")],
+        )
+        assert switch(aws).turn("on", now=NOW, lifetime_hours=12).changed
+        sent = [{p["ParameterKey"]: p.get("ParameterValue") for p in update["Parameters"]} for update in aws.updates]
+        assert [update["EndpointState"] for update in sent] == ["off", "on"]
+        aws.assert_consumed()
 
     def test_an_endpoint_that_survived_an_off_is_told_as_still_billing(self) -> None:
         """CloudFormation reports UPDATE_COMPLETE even then."""

@@ -38,15 +38,13 @@ class ContainerDied(Exception):
 
 
 class Container:
-    """A running model server. `artifact` returns the model folder; it is asked in the caller's thread, as it may
-    take long.
-    """
+    """A running model server on the model in `artifact`."""
 
-    def __init__(self, launch: Launch, artifact: Callable[[], Path]) -> None:
+    def __init__(self, launch: Launch, artifact: Path) -> None:
         model = launch.folder / "opt/ml/model"
         model.parent.mkdir(parents=True, exist_ok=True)
         model.unlink(missing_ok=True)
-        model.symlink_to(artifact().resolve(), target_is_directory=True)
+        model.symlink_to(artifact.resolve(), target_is_directory=True)
         self._log = launch.folder / "container.log"
         self._port = port_for("127.0.0.1", None)
         command = [sys.executable, "-m", "pilotlight.local.model_server"]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pilotlight.local.sagemaker.container import Container, ContainerDied, Launch
+from pilotlight.local.sagemaker.container import Container, Launch
 from pilotlight.local.sagemaker.wire import AwsError
 
 CONTRACT_TAG = "pilotlight:contract"
@@ -31,6 +31,8 @@ class Endpoint:
     name: str
     arn: str
     config: str
+    variants: list[Record]
+    """The config's, kept here: AWS lets a config be deleted under an endpoint that runs on it."""
     status: str
     created: datetime
     modified: datetime
@@ -40,15 +42,13 @@ class Endpoint:
 
 
 class SageMaker:
-    """SageMaker of one account in one Region. `artifact` gives the folder of the model that stands in for every
-    image.
-    """
+    """SageMaker of one account in one Region. `start` starts a container; it may take long, and may raise anything."""
 
-    def __init__(self, *, region: str, account: str, folder: Path, artifact: Callable[[], Path]) -> None:
+    def __init__(self, *, region: str, account: str, folder: Path, start: Callable[[Launch], Container]) -> None:
         self._arn_prefix = f"arn:aws:sagemaker:{region}:{account}"
         self.account = account
         self._folder = folder
-        self._artifact = artifact
+        self._start = start
         self._lock = threading.RLock()
         self._models: dict[str, Record] = {}
         self._configs: dict[str, Record] = {}
@@ -101,22 +101,31 @@ class SageMaker:
             arn = self._arn("endpoint", EndpointName)
             if EndpointName in self._endpoints:
                 raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
-            self._find(self._configs, "endpoint-config", EndpointConfigName)
+            config = self._find(self._configs, "endpoint-config", EndpointConfigName)
             now = _now()
-            endpoint = Endpoint(EndpointName, arn, EndpointConfigName, "Creating", now, now, tags=_tag_map(Tags))
+            endpoint = Endpoint(
+                EndpointName,
+                arn,
+                EndpointConfigName,
+                config["ProductionVariants"],
+                "Creating",
+                now,
+                now,
+                tags=_tag_map(Tags),
+            )
             self._endpoints[EndpointName] = endpoint
             self._tags[arn] = endpoint.tags
-        self._spawn(self._roll_out, endpoint, EndpointConfigName)
+        self._spawn(self._roll_out, endpoint, config)
         return {"EndpointArn": arn}
 
     def update_endpoint(self, *, EndpointName: str, EndpointConfigName: str, **_: Any) -> Record:
         with self._lock:
             endpoint = self._endpoint(EndpointName)
-            self._find(self._configs, "endpoint-config", EndpointConfigName)
+            config = self._find(self._configs, "endpoint-config", EndpointConfigName)
             if endpoint.status not in ("InService", "Failed"):
                 raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
             self._move(endpoint, "Updating")
-        self._spawn(self._roll_out, endpoint, EndpointConfigName)
+        self._spawn(self._roll_out, endpoint, config)
         return {"EndpointArn": endpoint.arn}
 
     def delete_endpoint(self, *, EndpointName: str) -> Record:
@@ -131,7 +140,6 @@ class SageMaker:
     def describe_endpoint(self, *, EndpointName: str) -> Record:
         with self._lock:
             endpoint = self._endpoint(EndpointName)
-            variants = self._configs[endpoint.config]["ProductionVariants"]
             described = {
                 "EndpointName": endpoint.name,
                 "EndpointArn": endpoint.arn,
@@ -145,7 +153,7 @@ class SageMaker:
                         "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
                         "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
                     }
-                    for variant in variants
+                    for variant in endpoint.variants
                 ],
             }
             return described | ({"FailureReason": endpoint.failure} if endpoint.failure else {})
@@ -209,28 +217,26 @@ class SageMaker:
 
     # Transitions
 
-    def _roll_out(self, endpoint: Endpoint, config_name: str) -> None:
-        """Start `config_name`'s container beside the old one and swap when it is healthy; on failure the old one
-        stays.
-        """
-        config = self._configs[config_name]
+    def _roll_out(self, endpoint: Endpoint, config: Record) -> None:
+        """Start `config`'s container beside the old one and swap when it is healthy; on failure the old one stays."""
         variant = config["ProductionVariants"][0]
-        container = None
+        container = failure = None
         try:
-            container = Container(self._launch(endpoint, variant), self._artifact)
+            container = self._start(self._launch(endpoint, variant))
             container.wait_until_healthy(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600))
-        except (ContainerDied, OSError) as error:
-            if container:
-                container.stop()
-            with self._lock:
-                endpoint.failure = f"{error}. See the container's log in the embedded cloud's folder."
-                self._move(endpoint, "InService" if endpoint.container else "Failed")
-            return
+        except Exception as error:  # noqa: BLE001  whatever it was, the endpoint must not stay in transition
+            failure = f"{error}. See the container's log in the embedded cloud's folder."
+        retired = container
         with self._lock:
-            abandoned = self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting"
-            retired = container if abandoned else endpoint.container
-            if not abandoned:
-                endpoint.container, endpoint.config, endpoint.failure = container, config_name, None
+            if self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting":
+                pass  # nobody waits for it any more
+            elif failure or container is None:
+                endpoint.failure = failure
+                self._move(endpoint, "InService" if endpoint.container else "Failed")
+            else:
+                retired, endpoint.container = endpoint.container, container
+                endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
+                endpoint.failure = None
                 self._move(endpoint, "InService")
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
         if retired:
@@ -246,9 +252,11 @@ class SageMaker:
 
     def _on_death(self, endpoint: Endpoint, container: Container, epitaph: str) -> None:
         with self._lock:
-            if endpoint.container is container and endpoint.status != "Deleting":
+            if endpoint.container is not container or endpoint.status == "Deleting":
+                return
+            endpoint.container = None
+            if endpoint.status == "InService":  # an update under way goes on, and decides
                 endpoint.failure = epitaph
-                endpoint.container = None
                 self._move(endpoint, "Failed")
 
     def _launch(self, endpoint: Endpoint, variant: Record) -> Launch:

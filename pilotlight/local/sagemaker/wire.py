@@ -43,7 +43,7 @@ def answer(handler: object, headers: Mapping[str, str], body: bytes) -> tuple[in
     """
     try:
         operation = _operation(headers.get("x-amz-target", ""))
-        params = _validated(operation.input_shape, json.loads(body or b"{}"))
+        params = _validated(operation.input_shape, _parsed(body))
         method: Callable[..., dict[str, Any]] | None = getattr(handler, xform_name(operation.name), None)
         if method is None:
             raise AwsError("UnknownOperationException", f"The embedded cloud has no SageMaker {operation.name}.")
@@ -68,6 +68,16 @@ def _operation(target: str) -> OperationModel:
             f"{target or 'A request without a target'} is no SageMaker operation.",
         )
     return service_model().operation_model(name)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body or b"{}")
+    except ValueError as error:
+        raise AwsError("SerializationException", f"The body is not JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise AwsError("SerializationException", "The body is not a JSON object")
+    return parsed
 
 
 def _validated(shape: Shape | None, value: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from proxy.endpoint import EndpointFacts, Facts, StackFacts, VariantFacts, report
+from proxy.endpoint import EndpointFacts, Facts, StackFacts, VariantFacts, redacted, report
 from proxy.errors import ControlPlaneFailed, EndpointMissing
 
 from tests.unit.proxy.fakes import Api, moment
@@ -185,3 +185,17 @@ class TestACallToAMissingEndpoint:
     def test_what_cannot_be_looked_up_counts_as_off(self, missing: Api) -> None:
         missing.control_plane.known = ControlPlaneFailed("AWS would not tell")
         assert missing.generate({"text_inputs": "a"}).error["type"] == "endpoint_off"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Could not access arn:aws:iam::111122223333:role/execution, retry.", "Could not access …, retry."),
+        ("No model data at s3://models-of-mine/alexatm/.", "No model data at …."),
+        ("Image 111122223333.dkr.ecr.us-east-1.amazonaws.com/mine:1 is missing", "Image … is missing"),
+        ("Unable to provision requested ML compute capacity", "Unable to provision requested ML compute capacity"),
+        (None, None),
+    ],
+)
+def test_a_failure_is_told_without_names_of_the_account(said: str | None, told: str | None) -> None:
+    assert redacted(said) == told
