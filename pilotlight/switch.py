@@ -69,14 +69,18 @@ class Switch:
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
-    def turn(self, state: State, *, now: datetime, lifetime_hours: float) -> Outcome:
-        """Bring the endpoint to `state`; SwitchError where it did not get there."""
+    def turn(self, state: State, *, now: datetime, lifetime_hours: float, extend: bool = False) -> Outcome:
+        """Bring the endpoint to `state`; SwitchError where it did not get there.
+
+        One that is on already keeps its end, unless `extend` asks for a new one.
+        """
         begun = self.monotonic()
         stack = self._settled_stack()
         stated = _parameter(stack, "EndpointState")
-        already = stated == state and self._witness() == state
+        there = stated == state and self._witness() == state
+        already = there and not extend
         if not already:
-            if state == stated == "on":
+            if state == stated == "on" and not there:
                 # Somebody deleted the endpoint beside the stack, which would see nothing to update.
                 self._update(stack, changes_for("off", now=now, lifetime_hours=0))
                 stack = self._settled_stack()
@@ -113,6 +117,11 @@ class Switch:
         endpoint = self._endpoint()
         if self._witness() == state and _parameter(stack, "EndpointState") == state:
             return
+        stated = _parameter(stack, "EndpointState")
+        if stated != state and stack["StackStatus"] == "UPDATE_COMPLETE":
+            raise SwitchError(
+                f"Another change overtook this one: the stack now says {stated}. `pilot status` tells more."
+            )
         seen = endpoint["EndpointStatus"] if endpoint else "absent"
         reason = (endpoint or {}).get("FailureReason") or self._failure_event(stack["StackName"])
         advice = (

@@ -8,20 +8,33 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer, Stack, Tags
 from constructs import Construct
 
 from pilotlight.config import Stage
+from stacks.constructs.hard_stop import HardStop
 from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.switch_parameters import SwitchParameters
+from stacks.names import Names
 
 
 class EndpointStack(Stack):
     """Model, endpoint config and, while `EndpointState` is `on`, the endpoint."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, role_arn: str, **kwargs: Any) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, names: Names, **kwargs: Any) -> None:
         # Without the bootstrap-version rule an UpdateStack reads no SSM parameter, so the switch needs no permission
         # for one.
         synthesizer = DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
         super().__init__(scope, construct_id, synthesizer=synthesizer, **kwargs)
         parameters = SwitchParameters(self, "Switch", fingerprint=stage.fingerprint)
-        ModelEndpoint(self, "Endpoint", stage=stage, role_arn=role_arn, parameters=parameters)
+        endpoint = ModelEndpoint(
+            self, "Endpoint", stage=stage, role_arn=names.role_arn("execution"), parameters=parameters
+        ).endpoint
+        hard_stop = HardStop(
+            self,
+            "HardStop",
+            endpoint_name=stage.endpoint_name,
+            at=parameters.turn_off_at,
+            role_arn=names.role_arn("hard-stop"),
+            condition=parameters.is_on,
+        )
+        endpoint.add_dependency(hard_stop.schedule)  # what ends it is there before it is
         Tags.of(self).add("pilotlight:model", stage.model)
         Tags.of(self).add("pilotlight:contract", stage.contract)
         CfnOutput(self, "EndpointName", value=stage.endpoint_name)

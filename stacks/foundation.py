@@ -7,18 +7,21 @@ from constructs import Construct
 
 from pilotlight.config import Stage
 from stacks.constructs.execution_role import ExecutionRole
+from stacks.constructs.hard_stop_role import HardStopRole
+from stacks.names import Names
 
 
 class FoundationStack(Stack):
     """What must be there before an endpoint is."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, role_name: str, **kwargs: Any) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, names: Names, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         ExecutionRole(
             self,
             "Execution",
-            role_name=role_name,
+            role_name=names.role("execution"),
             image_uri=stage.image_uri,
             model_data_url=stage.model_data_url,
             endpoint_name=stage.endpoint_name,
         )
+        HardStopRole(self, "HardStop", role_name=names.role("hard-stop"), endpoint_name=stage.endpoint_name)

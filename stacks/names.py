@@ -20,11 +20,9 @@ class Names:
     def stack(self, role: str) -> str:
         return stack_name(self.stage, role)
 
-    @property
-    def execution_role(self) -> str:
-        """IAM is global, so the Region is part of the name."""
-        return f"pilotlight-{self.stage}-execution-{self.region}"
+    def role(self, purpose: str) -> str:
+        """IAM is global, so the Region is part of a role's name."""
+        return f"pilotlight-{self.stage}-{purpose}-{self.region}"
 
-    @property
-    def execution_role_arn(self) -> str:
-        return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{self.execution_role}"
+    def role_arn(self, purpose: str) -> str:
+        return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{self.role(purpose)}"

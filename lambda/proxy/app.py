@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from proxy.contracts import contract_named
-from proxy.endpoint import EndpointFacts, Facts, report, unavailable
-from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFound
+from proxy.endpoint import EndpointFacts, Facts, State, report, state_of, unavailable
+from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFound, ServiceUnavailable
 from proxy.generate import generate
 from proxy.invocations import Invocations, Runtime
 from proxy.log import LogLine
@@ -100,6 +100,8 @@ class Proxy:
             texts = generate(fields, contract=self._contract, invocations=call.invocations)
         except EndpointMissing as missing:
             raise self._why_missing(call) from missing
+        except ServiceUnavailable as unavailable:
+            raise self._why_unavailable(call, unavailable) from unavailable
         return {"generated_texts": texts, "model": self._settings.model, "request_id": call.request.id}
 
     def _why_missing(self, call: Call) -> Problem:
@@ -108,12 +110,25 @@ class Proxy:
             endpoint = self._control_plane.endpoint(call.deadline)
         except Problem:
             endpoint = None
+        return self._unavailable(endpoint, call)
+
+    def _unavailable(self, endpoint: EndpointFacts | None, call: Call) -> Problem:
         return unavailable(
             endpoint,
             name=self._settings.endpoint_name,
             now=call.now,
             wake_seconds=self._settings.wake_seconds,
         )
+
+    def _why_unavailable(self, call: Call, problem: ServiceUnavailable) -> Problem:
+        """A container that has crashed looks like a service that is down for a moment, but waiting does not mend it."""
+        try:
+            endpoint = self._control_plane.endpoint(call.deadline)
+        except Problem:
+            return problem
+        if state_of(endpoint, None) is not State.FAILED:
+            return problem
+        return self._unavailable(endpoint, call)
 
     def _endpoint(self, call: Call) -> JsonObject:
         facts = self._control_plane.facts(call.deadline)

@@ -160,13 +160,12 @@ def _hourly_price(instance_type: str | None, instances: int, usd_per_hour: Mappi
 
 
 def _turns_off_next(state: State, stack: StackFacts | None) -> dict[str, str | None]:
-    """Who ends the billing, and when. Nothing in the stacks acts on `TurnOffAt`, so that is the caller."""
+    """Who ends the billing, and when: the stack's hard stop at `TurnOffAt` (UTC), if nobody does before."""
     if state is State.OFF:
         return {"by": None, "at": None, "message": "It is off: nothing is billed."}
     if state is State.TURNING_OFF:
         return {"by": None, "at": None, "message": "It is being turned off: billing ends when it is gone."}
-    at = stack.turn_off_at if stack else None
-    stated = (
-        f"It is meant to be off at {at}, but nothing acts on that by itself yet" if at else "Nothing does by itself yet"
-    )
-    return {"by": "you", "at": at, "message": f"{stated}: turn it off with `pilot off`."}
+    if stack is None or not stack.turn_off_at:
+        return {"by": "you", "at": None, "message": "Nothing does by itself: turn it off with `pilot off`."}
+    at = f"{stack.turn_off_at}Z"
+    return {"by": "hard_stop", "at": at, "message": f"The hard stop deletes it at {at}; `pilot off` does before."}

@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 
 from pilotlight.config import load
-from pilotlight.deployment import Deployment
+from pilotlight.deployment import ROLES, Deployment, NotDeployedError
 from pilotlight.local.processes import (
     PidFile,
     exclusive,
@@ -38,7 +38,7 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
-_OWN = ("local.json", "local.new", "cloud.pid", "cloud.log", "cloud", "cdk.out")
+_OWN = ("local.json", "local.new", "cloud.pid", "cloud.log", "cloud", "cdk.out", "tmp")
 """Everything that a cloud puts into its folder."""
 
 Report = Callable[[str], None]
@@ -84,15 +84,17 @@ def aws_environment(aws_endpoint_url: str, stage: str, region: str = REGION) -> 
     }
 
 
-UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
-"""Variables that would win over the ones above."""
+def contradicting_variables() -> list[str]:
+    """The variables that would win over the ones above."""
+    others = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
+    return others + [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")]
 
 
 class Cloud:
     """One embedded cloud: this checkout's own in `.pilot/`, or another in `folder` (or PILOTLIGHT_CLOUD_FOLDER)."""
 
     def __init__(self, folder: Path | None = None, cache: Path = CACHE) -> None:
-        folder = folder or Path(os.environ.get("PILOTLIGHT_CLOUD_FOLDER", ROOT / ".pilot")).absolute()
+        folder = folder or Path(os.environ.get("PILOTLIGHT_CLOUD_FOLDER") or ROOT / ".pilot").absolute()
         self.folder = folder
         self._cache = cache
         self._lock = cache / f"{hashlib.sha256(bytes(folder)).hexdigest()[:16]}.lock"
@@ -106,7 +108,7 @@ class Cloud:
         """The running cloud's state; None where none runs, whatever an old folder says."""
         try:
             state = State(**json.loads(self._state_file.read_text()))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         return state if self._pid_file.holder() == state.pid else None
 
@@ -136,17 +138,36 @@ class Cloud:
                     f"The embedded cloud runs stage {state.stage!r}, not {stage!r}. "
                     "Stop it first with `pilot local down`."
                 )
-            if state is None:
-                with _undone_by(self.stop):
-                    report("starting the embedded cloud")
-                    url = self.start(stage=stage, weights=weights, port=port)
-                    report("cdk bootstrap")
-                    self.cdk(url, stage, "bootstrap")
-                    report("cdk deploy --all")
-                    state = self.deploy(url, stage)
-            if light:
-                self.light(state, report)
-            return state
+            if state:
+                if port and not state.aws_endpoint_url.endswith(f":{port}"):
+                    raise CloudError(
+                        f"The embedded cloud runs on {state.aws_endpoint_url}, not on port {port}. "
+                        "Stop it first with `pilot local down`."
+                    )
+                state = self._redeployed(state, report)
+                if light:
+                    self.light(state, report)
+                return state
+            with _undone_by(self.stop):
+                report("starting the embedded cloud")
+                url = self.start(stage=stage, weights=weights, port=port)
+                report("cdk bootstrap")
+                self.cdk(url, stage, "bootstrap")
+                report("cdk deploy --all")
+                state = self.deploy(url, stage)
+                if light:
+                    self.light(state, report)
+                return state
+
+    def _redeployed(self, state: State, report: Report) -> State:
+        """The state as it is, or after another deploy where somebody has destroyed the stacks."""
+        try:
+            for role in ROLES:
+                state.deployment.describe_stack(role)
+        except NotDeployedError:
+            report("cdk deploy --all")
+            return self.deploy(state.aws_endpoint_url, state.stage)
+        return state
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -198,22 +219,27 @@ class Cloud:
         """Run the pinned `cdk` against the cloud at `url`; its output, or CloudError with the end of it."""
         command = [str(ROOT / "node_modules/.bin/cdk"), *arguments]
         command += ["--output", str(self.folder / "cdk.out"), "--no-notices", "--ci", "--progress", "events"]
-        environment = {key: value for key, value in os.environ.items() if key not in UNSET}
-        environment |= aws_environment(url, stage)
-        # Node 20 is past its end of life, and every jsii process says so at length.
-        environment |= {
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
-        }
+        environment = self._environment() | aws_environment(url, stage) | {"CDK_DISABLE_CLI_TELEMETRY": "true"}
         code, output = run(command, cwd=ROOT, environment=environment)
         if code != 0:
             raise CloudError(f"`cdk {' '.join(arguments)}` failed:\n{_tail(output)}")
         return output
 
+    def _environment(self) -> dict[str, str]:
+        """For a child: nothing of the caller's AWS, and a temporary folder that goes with the cloud."""
+        scratch = self.folder / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return inherited | {
+            "TMPDIR": str(scratch),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
     def _build_weights(self, weights: str) -> None:
         """In a process of its own: converting a model takes a gigabyte, which the cloud would keep."""
         command = [sys.executable, "-m", "pilotlight.local.weights", weights, str(self._cache / "models")]
-        code, output = run(command, cwd=ROOT, environment=os.environ)
+        code, output = run(command, cwd=ROOT, environment=self._environment())
         if code != 0:
             raise CloudError(_tail(output))
 
@@ -228,12 +254,7 @@ class Cloud:
             "--weights",
             weights,
         ]
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        environment |= {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "NO_PROXY": f"{HOST},localhost",
-        }
+        environment = self._environment() | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         process = self._pid_file.spawn(command, cwd=ROOT, environment=environment, log=self._log)
         url = f"http://{HOST}:{port}"
         deadline = time.monotonic() + _START_SECONDS

@@ -38,14 +38,14 @@ class Controls:
         return 404, {"error": f"{method} {path} is not here: GET invocations, GET or POST faults are."}
 
     def _faults(self) -> list[dict[str, Any]]:
-        return [dataclasses.asdict(fault) for fault in self._runtime.faults]
+        return [{"fault": fault.kind, "times": fault.times, "seconds": fault.seconds} for fault in self._runtime.faults]
 
 
 def parse_fault(body: bytes) -> Fault | None:
     """A fault from its JSON, None from an empty object. ValueError says what is wrong and what is allowed."""
     try:
         given = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError('The body is not JSON; send for example {"fault": "throttle", "times": 2}.') from None
     if not isinstance(given, dict):
         raise ValueError("The body must be a JSON object.")

@@ -3,17 +3,27 @@
 import os
 import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria, StoppingCriteriaList
 
-from pilotlight.local.model_contracts import Generation, new_tokens_allowed
+from pilotlight.local.model_contracts import Generation, check_size, new_tokens_allowed
 
 # Two threads on a core that anything else uses wait for each other: SmolLM2 on two cores fell from 27 to 9
 # tokens/s beside one busy process, and one thread stayed at 20. So half the cores, and no more than two.
 TORCH_THREADS = max(1, min(2, (os.cpu_count() or 1) // 2))
+
+
+ASK_SECONDS = 0.2
+"""How often a request that waits for its turn asks whether somebody still waits for it."""
+
+
+class AbandonedError(Exception):
+    """The caller has gone, or the time that SageMaker gives a container is over."""
 
 
 class TextModel:
@@ -32,16 +42,21 @@ class TextModel:
         self._window: int = self._model.config.max_position_embeddings
         self._one_at_a_time = threading.Lock()
 
-    def generate(self, request: Generation) -> list[str]:
+    def generate(self, request: Generation, abandoned: Callable[[], bool] = lambda: False) -> list[str]:
         """The generated texts without their prompts: all sequences of the first prompt, then of the next.
+
+        `abandoned` is asked while it waits for its turn and after every token.
 
         Raises:
             UnusableRequestError: the prompt and the output asked for do not fit the model's window.
+            AbandonedError: nobody waits for the answer any more.
         """
+        check_size(request)
         inputs = self._tokenizer(list(request.prompts), return_tensors="pt", padding=True)
         input_tokens = inputs["input_ids"].shape[1]
         new_tokens = new_tokens_allowed(request, input_tokens, self._window)
-        with self._one_at_a_time:
+        stop = _Stop(self, input_tokens, request.stop, abandoned)
+        with self._my_turn(abandoned):
             # Always seeded: after a request with a seed, one without would otherwise be repeatable too.
             torch.manual_seed(request.seed) if request.seed is not None else torch.seed()
             sequences = self._model.generate(
@@ -50,10 +65,22 @@ class TextModel:
                 max_new_tokens=new_tokens,
                 # SmolLM2 ends many a plain question at once; an empty answer would help nobody.
                 min_new_tokens=1,
-                stopping_criteria=StoppingCriteriaList([_StopAtText(self, input_tokens, request.stop)]),
+                stopping_criteria=StoppingCriteriaList([stop]),
             )
+        if stop.was_abandoned:
+            raise AbandonedError("Nobody waits for this answer any more.")
         texts = self.decode(sequences[:, input_tokens:])
         return [_cut_after(text, request.stop) for text in texts]
+
+    @contextmanager
+    def _my_turn(self, abandoned: Callable[[], bool]) -> Iterator[None]:
+        while not self._one_at_a_time.acquire(timeout=ASK_SECONDS):
+            if abandoned():
+                raise AbandonedError("Nobody waited until it was this request's turn.")
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
 
     def decode(self, tokens: torch.Tensor) -> list[str]:
         """The text of each row of `tokens`, without padding and other special tokens."""
@@ -61,15 +88,24 @@ class TextModel:
         return texts
 
 
-class _StopAtText(StoppingCriteria):
-    """Ends each sequence whose generated part holds a stop sequence, wherever the tokens' borders lie."""
+class _Stop(StoppingCriteria):
+    """Ends each sequence whose generated part holds a stop sequence, wherever the tokens' borders lie, and all of
+    them once they are abandoned.
+    """
 
-    def __init__(self, model: TextModel, input_tokens: int, stop: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: TextModel, input_tokens: int, stop: tuple[str, ...], abandoned: Callable[[], bool]
+    ) -> None:
         self._model = model
         self._input_tokens = input_tokens
         self._stop = stop
+        self._abandoned = abandoned
+        self.was_abandoned = False
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:  # noqa: ARG002
+        if self._abandoned():
+            self.was_abandoned = True
+            return torch.ones(len(input_ids), dtype=torch.bool)
         if not self._stop:
             return torch.zeros(len(input_ids), dtype=torch.bool)
         texts = self._model.decode(input_ids[:, self._input_tokens :])

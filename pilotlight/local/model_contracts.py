@@ -21,6 +21,10 @@ class UnusableRequestError(ValueError):
     """The caller asked for something the model cannot do; the message says what and what is allowed."""
 
 
+MAX_ROWS = 64
+"""Sequences generated side by side. 512 of them took 5.6 GB and minutes (seen)."""
+
+
 @dataclass(frozen=True)
 class Generation:
     """What one request asks of the model, whichever contract it came through.
@@ -103,12 +107,13 @@ _TEXT = _Rule("a non-empty string of valid Unicode", _text)
 
 _SAMPLING_RULES = {
     "do_sample": _BOOLEAN,
-    "temperature": _POSITIVE_NUMBER,
+    # beyond these, the probabilities of a softmax are infinite or all alike, and torch refuses to sample
+    "temperature": _Rule("a number from 1e-5 to 1e5", lambda value: _number(value) and 1e-5 <= value <= 1e5),
     "top_k": _POSITIVE_INTEGER,
     "top_p": _Rule("a number between 0 and 1, both excluded", lambda value: _number(value) and 0 < value < 1),
     "num_return_sequences": _POSITIVE_INTEGER,
     # torch takes no seed outside 64 bits
-    "seed": _Rule("an integer of 64 bits", lambda value: type(value) is int and -(2**63) <= value < 2**63),
+    "seed": _Rule("an integer of 64 bits", lambda value: type(value) is int and -(2**63) <= value < 2**64),
 }
 
 _ALEXATM_RULES = {
@@ -210,6 +215,16 @@ def _parse_tgi(body: Mapping[str, Any]) -> Generation:
 def _render_tgi(body: Mapping[str, Any], texts: Sequence[str]) -> Any:
     echoed = body["inputs"] if body.get("parameters", {}).get("return_full_text") else ""
     return [{"generated_text": echoed + text} for text in texts]
+
+
+def check_size(request: Generation) -> None:
+    """Raises UnusableRequestError for a batch that a small machine would choke on."""
+    width = max(request.options.get("num_beams", 1), request.options.get("num_return_sequences", 1))
+    if len(request.prompts) * width > MAX_ROWS:
+        raise UnusableRequestError(
+            f"{len(request.prompts)} inputs with {width} beams or sequences each are too many at once: "
+            f"{MAX_ROWS} in all are allowed."
+        )
 
 
 def _options(parameters: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:

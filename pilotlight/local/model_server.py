@@ -12,10 +12,12 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pilotlight.local.generation import TextModel
 
 HOST = "127.0.0.1"
+ANSWER_SECONDS = 60.0
+"""What SageMaker gives a container to answer; nothing is generated after that."""
 
 
 class ModelServer(ThreadingHTTPServer):
@@ -76,7 +80,23 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.server.model is None:
             self._reply(HTTPStatus.SERVICE_UNAVAILABLE, _error("The model is still loading."))
         else:
-            self._reply(*_invoke(self.server.model, self.server.contract, body))
+            until = time.monotonic() + ANSWER_SECONDS
+            self._reply(
+                *_invoke(
+                    self.server.model,
+                    self.server.contract,
+                    body,
+                    lambda: time.monotonic() > until or self._caller_has_gone(),
+                )
+            )
+
+    def _caller_has_gone(self) -> bool:
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _reply(self, status: HTTPStatus, answer: Any) -> None:
         content = json.dumps(answer).encode()
@@ -97,10 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence http.server's own lines."""
 
 
-def _invoke(model: "TextModel", contract: Contract, content: bytes) -> tuple[HTTPStatus, Any]:
+def _invoke(
+    model: "TextModel", contract: Contract, content: bytes, abandoned: Callable[[], bool]
+) -> tuple[HTTPStatus, Any]:
     try:
         body = _json_object(content)
-        texts = model.generate(contract.parse(body))
+        texts = model.generate(contract.parse(body), abandoned)
         return HTTPStatus.OK, contract.render(body, texts)
     except UnusableRequestError as exc:
         return HTTPStatus.BAD_REQUEST, _error(str(exc))

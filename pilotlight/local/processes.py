@@ -100,6 +100,12 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) ->
     return process.returncode, output
 
 
+def bypass_proxy_for_loopback() -> None:
+    """Calls of this process to its own machine go straight there, whatever HTTP_PROXY says."""
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
+
+
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold `path` as a lock; a second process waits."""
@@ -129,7 +135,10 @@ def require_node(path: str | None = None) -> None:
     node = shutil.which("node", path=path)
     if node is None:
         raise MachineError(f"There is no `node` on the PATH, and the AWS CDK runs on it. {advice}")
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    except OSError as error:
+        raise MachineError(f"{node} cannot be run: {error.strerror}. {advice}") from error
     version = re.match(r"v(\d+)\.", said)
     if version is None or int(version[1]) < NODE_MAJOR_MINIMUM:
         raise MachineError(f"`node --version` says {said or 'nothing'}, which is too old. {advice}")

@@ -27,13 +27,13 @@ class ModelEndpoint(Construct):
         super().__init__(scope, construct_id)
         model = self._model(stage, role_arn, parameters)
         config = self._config(stage, model, parameters)
-        endpoint = sagemaker.CfnEndpoint(
+        self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=stage.endpoint_name,
             endpoint_config_name=config.attr_endpoint_config_name,
         )
-        endpoint.cfn_options.condition = parameters.is_on
+        self.endpoint.cfn_options.condition = parameters.is_on
         for replaceable in (model, config):
             # A failed change falls back on its predecessor, which must still be there; both are free of charge.
             replaceable.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN

@@ -30,6 +30,7 @@ class SwitchParameters(Construct):
             "UTC time, to the second, by which the endpoint is to be off.",
             allowed_pattern=r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})?",
         )
+        self.turn_off_at = turn_off_at.value_as_string
         self._model_data_url = self._parameter(
             "ModelDataUrl",
             "S3 prefix served instead of the configured model's; empty: as configured.",

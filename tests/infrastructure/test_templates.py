@@ -31,6 +31,17 @@ def only(template: Template, kind: str) -> dict[str, Any]:
     return found
 
 
+def role_statements(synthesis: Synthesis, stage: str, service: str) -> list[dict[str, Any]]:
+    """What the foundation's role for `service` is allowed."""
+    template = synthesis.template(stage, "Foundation")
+    roles = template.find_resources("AWS::IAM::Role").items()
+    (role_id,) = (key for key, role in roles if service in json.dumps(role["Properties"]["AssumeRolePolicyDocument"]))
+    policies = resources(template, "AWS::IAM::Policy")
+    (policy,) = (p["Properties"] for p in policies if p["Properties"]["Roles"] == [{"Ref": role_id}])
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
 def variant(synthesis: Synthesis, stage: str) -> dict[str, Any]:
     config = only(synthesis.template(stage, "Endpoint"), "AWS::SageMaker::EndpointConfig")
     found: dict[str, Any] = config["Properties"]["ProductionVariants"][0]
@@ -125,13 +136,12 @@ class TestEndpointStack:
 
 
 class TestFoundation:
-    def test_the_execution_role_has_no_managed_policy(self, synthesis: Synthesis) -> None:
-        role = only(synthesis.template("falcon", "Foundation"), "AWS::IAM::Role")
-        assert "ManagedPolicyArns" not in role["Properties"]
+    def test_no_role_has_a_managed_policy(self, synthesis: Synthesis) -> None:
+        for role in resources(synthesis.template("falcon", "Foundation"), "AWS::IAM::Role"):
+            assert "ManagedPolicyArns" not in role["Properties"]
 
     def test_the_execution_role_reads_one_artifact_and_pulls_one_image(self, synthesis: Synthesis) -> None:
-        policy = only(synthesis.template("alexatm", "Foundation"), "AWS::IAM::Policy")["Properties"]["PolicyDocument"]
-        statements = policy["Statement"]
+        statements = role_statements(synthesis, "alexatm", "sagemaker.amazonaws.com")
         actions = {
             action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
         }
@@ -143,9 +153,34 @@ class TestFoundation:
         assert pulls["Resource"] == "arn:aws:ecr:us-east-1:111122223333:repository/alexatm"
 
     def test_the_endpoint_stack_names_the_role_without_importing_it(self, synthesis: Synthesis) -> None:
-        role = only(synthesis.template("falcon", "Foundation"), "AWS::IAM::Role")["Properties"]["RoleName"]
+        role = "pilotlight-falcon-execution-us-east-1"
+        synthesis.template("falcon", "Foundation").has_resource_properties("AWS::IAM::Role", {"RoleName": role})
         model = only(synthesis.template("falcon", "Endpoint"), "AWS::SageMaker::Model")["Properties"]
         assert model["ExecutionRoleArn"]["Fn::Join"][1][-1].endswith(f":role/{role}")
+
+
+class TestHardStop:
+    def test_it_stands_and_falls_with_the_endpoint_and_is_there_first(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Endpoint")
+        ((schedule_id, schedule),) = template.find_resources("AWS::Scheduler::Schedule").items()
+        assert schedule["Condition"] == "EndpointIsOn"
+        assert schedule_id in only(template, "AWS::SageMaker::Endpoint")["DependsOn"]
+
+    def test_scheduler_itself_deletes_the_endpoint_at_the_stated_end(self, synthesis: Synthesis) -> None:
+        schedule = only(synthesis.template("falcon", "Endpoint"), "AWS::Scheduler::Schedule")["Properties"]
+        assert schedule["ScheduleExpression"] == {"Fn::Join": ["", ["at(", {"Ref": "TurnOffAt"}, ")"]]}
+        assert "ScheduleExpressionTimezone" not in schedule  # UTC
+        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+        assert schedule["Target"]["Arn"]["Fn::Join"][1][-1] == ":scheduler:::aws-sdk:sagemaker:deleteEndpoint"
+        assert json.loads(schedule["Target"]["Input"]) == {"EndpointName": "pilotlight-falcon"}
+        role = "pilotlight-falcon-hard-stop-us-east-1"
+        assert schedule["Target"]["RoleArn"]["Fn::Join"][1][-1].endswith(f":role/{role}")
+        synthesis.template("falcon", "Foundation").has_resource_properties("AWS::IAM::Role", {"RoleName": role})
+
+    def test_its_role_may_do_that_and_nothing_else(self, synthesis: Synthesis) -> None:
+        (statement,) = role_statements(synthesis, "falcon", "scheduler.amazonaws.com")
+        assert statement["Action"] == "sagemaker:DeleteEndpoint"
+        assert statement["Resource"]["Fn::Join"][1][-1] == ":endpoint/pilotlight-falcon"
 
 
 class TestApiStack:

@@ -73,6 +73,22 @@ def test_everything_listens_on_loopback_only(cloud: LocalCloud) -> None:
     assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
 
 
+def test_the_callers_own_settings_do_not_divert_it(cloud: LocalCloud, pilot: Pilot) -> None:
+    theirs = {
+        "AWS_PROFILE": "nope",
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": "http://127.0.0.1:1",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "TMPDIR": "/nonexistent",
+    }
+    asked = pilot("ask", "light the bridge", "--max-length", "40", **theirs)
+    assert asked.returncode == 0, asked.stderr
+    exports = pilot("local", "env", **theirs).stdout
+    assert "AWS_ENDPOINT_URL_CLOUDFORMATION" in exports.splitlines()[0]
+    again = pilot("local", "up", "--json", **theirs)
+    assert json.loads(again.stdout)["pid"] == cloud.pid
+
+
 class TestWithoutACloud:
     """Each in a folder of its own, where none runs."""
 
@@ -90,6 +106,14 @@ class TestWithoutACloud:
         assert refused.returncode == 1
         assert "pilot local up" in refused.stderr
         assert refused.stdout == ""
+
+    @pytest.mark.parametrize("command", ["up", "down"])
+    def test_a_file_in_the_way_is_a_sentence(self, pilot: Pilot, tmp_path: Path, command: str) -> None:
+        (tmp_path / "file").write_text("x")
+        refused = pilot("local", command, PILOTLIGHT_CLOUD_FOLDER=str(tmp_path / "file"))
+        assert refused.returncode == 1
+        assert str(tmp_path / "file") in refused.stderr
+        assert "Traceback" not in refused.stderr
 
     def test_a_stale_folder_is_not_believed(self, cloud: LocalCloud, pilot: Pilot, tmp_path: Path) -> None:
         """A cloud that was killed leaves local.json behind, with a process id that may be anybody's."""

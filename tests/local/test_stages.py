@@ -22,6 +22,21 @@ def test_falcon_speaks_its_own_contract_behind_the_same_api(pilot: Pilot, tmp_pa
         assert received[0]["parameters"]["return_full_text"] is False
         assert cloud.generate("light", num_beams=2).json()["error"]["param"] == "num_beams"
         assert cloud.call("GET", "/endpoint").json()["instance_type"] == "ml.g5.2xlarge"
+        deployed_again_once_destroyed(cloud, pilot, folder)
     finally:
         pilot("local", "down", **folder)
     assert not (tmp_path / "falcon").exists()
+
+
+def deployed_again_once_destroyed(cloud: LocalCloud, pilot: Pilot, folder: dict[str, str]) -> None:
+    """`local up` after `cdk destroy`; what the caller's shell has set is not the cloud's business."""
+    cloudformation = cloud.client("cloudformation")
+    cloudformation.delete_stack(StackName="Pilotlight-falcon-Api")
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    waiter.wait(StackName="Pilotlight-falcon-Api", WaiterConfig={"Delay": 1})
+    theirs = {"AWS_PROFILE": "nope", "TMPDIR": "/nonexistent", "HTTP_PROXY": "http://127.0.0.1:1"}
+    again = pilot("local", "up", "--stage", "falcon", "--json", **folder, **theirs)
+    assert again.returncode == 0, again.stderr
+    anew = LocalCloud(**json.loads(again.stdout))
+    assert anew.pid == cloud.pid
+    assert anew.generate("light", max_length=80).status_code == 200

@@ -1,6 +1,9 @@
 """On, off, crash and override: what the stack says, what SageMaker says, and what a caller is told."""
 
+import contextlib
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
@@ -11,8 +14,12 @@ from .conftest import LocalCloud, Pilot, bash
 
 
 def model_servers(cloud: LocalCloud) -> list[psutil.Process]:
-    children = psutil.Process(cloud.pid).children()
-    return [child for child in children if "pilotlight.local.model_server" in child.cmdline()]
+    found = []
+    for child in psutil.Process(cloud.pid).children():
+        with contextlib.suppress(psutil.Error):  # it ended while we looked
+            if "pilotlight.local.model_server" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def update(cloud: LocalCloud, **changes: str) -> None:
@@ -31,6 +38,18 @@ def update(cloud: LocalCloud, **changes: str) -> None:
         ],
     )
     client.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+
+
+def endpoints(cloud: LocalCloud) -> list[Any]:
+    found: list[Any] = cloud.client("sagemaker").list_endpoints()["Endpoints"]
+    return found
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def endpoint_status(cloud: LocalCloud) -> str:
@@ -93,7 +112,7 @@ class TestOn:
         assert status["usd_per_hour"] == 4.89
         assert 0 <= status["cost_usd"] < 1
         assert status["since"]
-        assert "pilot off" in status["turns_off_next"]["message"]
+        assert status["turns_off_next"]["by"] == "hard_stop"
 
     def test_lighting_without_an_end_is_refused(self, cloud: LocalCloud, pilot: Pilot) -> None:
         pilot("off", "--yes")
@@ -109,6 +128,42 @@ class TestOn:
         assert diff.returncode == 0, diff.stdout + diff.stderr
         assert "Number of stacks with differences: 0" in diff.stdout + diff.stderr
         assert "end-of-life" not in diff.stdout + diff.stderr
+
+
+class TestHardStop:
+    def test_it_deletes_the_endpoint_when_nobody_else_does(self, lit: LocalCloud, pilot: Pilot) -> None:
+        """No meter, no alarm, no switch: the schedule in the stack alone."""
+        end = datetime.now(UTC) + timedelta(seconds=4)
+        update(lit, TurnOffAt=end.strftime("%Y-%m-%dT%H:%M:%S"))
+        assert endpoint_status(lit) == "InService"  # not before its time
+        wait_until(lambda: not endpoints(lit))
+        assert model_servers(lit) == []
+        assert lit.call("GET", "/endpoint").json()["state"] == "off"
+        assert lit.generate("hello").status_code == 503
+        # The stack still believes in it: lighting it again repairs that, and the new end is a new one.
+        assert pilot("on", "--yes", "--hours", "2").returncode == 0
+        assert lit.generate("hello", max_length=10).status_code == 200
+        time.sleep(3)
+        assert endpoint_status(lit) == "InService"
+
+    def test_off_repairs_the_stack_as_well(self, lit: LocalCloud, pilot: Pilot) -> None:
+        lit.client("sagemaker").delete_endpoint(EndpointName=lit.endpoint_name)
+        wait_until(lambda: not endpoints(lit))
+        assert pilot("off", "--yes").returncode == 0
+        stack = lit.client("cloudformation").describe_stacks(StackName=f"Pilotlight-{lit.stage}-Endpoint")["Stacks"][0]
+        assert stack["StackStatus"] == "UPDATE_COMPLETE"
+        assert {"ParameterKey": "EndpointState", "ParameterValue": "off"} in stack["Parameters"]
+        assert lit.client("scheduler").list_schedules()["Schedules"] == []
+
+    def test_an_end_is_moved_by_asking_for_more_hours(self, lit: LocalCloud, pilot: Pilot) -> None:
+        (server,) = model_servers(lit)
+        assert '"changed": false' in pilot("on", "--yes", "--json").stdout
+        assert '"changed": true' in pilot("on", "--yes", "--hours", "100", "--json").stdout
+        told = lit.call("GET", "/endpoint").json()["turns_off_next"]
+        assert told["by"] == "hard_stop"
+        hours = (datetime.fromisoformat(told["at"]) - datetime.now(UTC)).total_seconds() / 3600
+        assert 99.9 < hours <= 100
+        assert model_servers(lit) == [server]  # and it never stopped serving
 
 
 class TestOverride:
@@ -132,15 +187,14 @@ class TestCrash:
     def test_a_dead_model_server_is_told_and_survived(self, lit: LocalCloud, pilot: Pilot) -> None:
         (server,) = model_servers(lit)
         server.kill()
-        deadline = time.monotonic() + 10
-        while endpoint_status(lit) == "InService" and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: endpoint_status(lit) != "InService")
         described = lit.client("sagemaker").describe_endpoint(EndpointName=lit.endpoint_name)
         assert described["EndpointStatus"] == "Failed"
         assert "exited" in described["FailureReason"]
         response = lit.generate("hello")
-        assert 500 <= response.status_code < 600
-        assert set(response.json()["error"]) == {"type", "message", "param", "request_id"}
+        assert response.status_code == 503
+        assert response.json()["error"]["type"] == "endpoint_failed"
+        assert "pilot off" in response.json()["error"]["message"]
         assert lit.call("GET", "/endpoint").json()["state"] == "failed"
         assert pilot("off", "--yes").returncode == 0
         assert pilot("on", "--yes").returncode == 0

@@ -245,12 +245,12 @@ def test_an_unknown_path_gets_404(alexatm: Server) -> None:
     assert alexatm.request("POST", "/ping", "{}")[0] == 404
 
 
-def test_an_internal_error_gets_500_and_the_next_request_an_answer(alexatm: Server) -> None:
-    """So low a temperature makes every logit infinite: torch cannot draw from that."""
-    status, answer = alexatm.invoke({"text_inputs": "a", "do_sample": True, "temperature": 1e-300})
+def test_an_internal_error_gets_500_and_the_next_request_an_answer(tgi: Server) -> None:
+    """So low a penalty makes logits infinite: torch cannot draw from that."""
+    status, answer = tgi.invoke({"inputs": "a", "parameters": {"do_sample": True, "repetition_penalty": 1e-300}})
     assert status == 500
     assert answer["error"]
-    assert alexatm.invoke({"text_inputs": "a"})[0] == 200
+    assert tgi.invoke({"inputs": "a"})[0] == 200
 
 
 def test_a_connection_is_kept_open_over_errors_and_answers(alexatm: Server) -> None:
@@ -333,3 +333,20 @@ def test_a_port_in_use_ends_the_process_with_a_reason(model_dir: Path, alexatm: 
         assert server.process.wait(READY_SECONDS) == 1
         assert server.process.stderr is not None
         assert f"127.0.0.1:{alexatm.port}" in server.process.stderr.read()
+
+
+def test_what_nobody_waits_for_is_not_generated_to_its_end(alexatm: Server) -> None:
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", alexatm.port)) as caller:
+        body = json.dumps({"text_inputs": "light", "max_length": 2000, "no_repeat_ngram_size": 2}).encode()
+        head = f"POST /invocations HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        caller.sendall(head.encode() + body)
+        time.sleep(0.3)
+    assert alexatm.invoke({"text_inputs": "light", "max_length": 20})[0] == 200
+    assert time.monotonic() - begun < 4
+
+
+def test_a_batch_that_a_small_machine_would_choke_on_is_refused(alexatm: Server) -> None:
+    status, answer = alexatm.invoke({"text_inputs": ["light"] * 9, "num_beams": 8, "max_length": 20})
+    assert status == 400
+    assert "9 inputs" in answer["error"]

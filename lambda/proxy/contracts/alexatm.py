@@ -21,9 +21,8 @@ class AlexaTM:
     """A batch is one invocation. The texts of a batch come flat, input by input."""
 
     def requests(self, generation: Generation) -> list[JsonObject]:
-        inputs = list(generation.inputs)
-        if generation.clm is not False:
-            inputs = [with_clm_mark(text) for text in inputs]
+        marked = [with_clm_mark(text) for text in generation.inputs]
+        inputs = list(generation.inputs) if generation.clm is False else marked
         body: JsonObject = {
             "text_inputs": inputs if generation.is_batch else inputs[0],
             "max_length": max(map(estimate_tokens, inputs)) + NEW_TOKENS,

@@ -68,4 +68,4 @@ def _refuse_what_tgi_lacks(generation: Generation) -> None:
     }
     for name, (asked_for, what) in lacks.items():
         if asked_for:
-            raise InvalidParameter(f"{name} cannot be honoured: this model's server has no {what}.", param=name)
+            raise InvalidParameter(f"{name} cannot be honoured: this model's server lacks {what}.", param=name)

@@ -38,7 +38,7 @@ class TestReport:
         api.control_plane.known = ON
         answer = api.endpoint()
         assert answer.status == 200
-        assert answer.body.pop("turns_off_next")["by"] == "you"
+        assert answer.body.pop("turns_off_next")["by"] == "hard_stop"
         assert answer.body == {
             "endpoint_name": "pilotlight-test",
             "model": "alexatm-20b",
@@ -132,7 +132,7 @@ class TestReport:
 
     def test_what_turns_it_off_next_is_honest(self) -> None:
         stated = reported(ON)["turns_off_next"]
-        assert (stated["by"], stated["at"]) == ("you", "2027-01-15T20:00:00")
+        assert (stated["by"], stated["at"]) == ("hard_stop", "2027-01-15T20:00:00Z")
         assert "pilot off" in stated["message"]
         unstated = reported(replace(ON, stack=replace(STACK, turn_off_at=None)))["turns_off_next"]
         assert (unstated["by"], unstated["at"]) == ("you", None)

@@ -1,0 +1,25 @@
+"""The role with which EventBridge Scheduler deletes one endpoint."""
+
+from aws_cdk import Arn, ArnComponents, Aws, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+
+class HardStopRole(Construct):
+    """May do one thing, for schedules of this account."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, role_name: str, endpoint_name: str) -> None:
+        super().__init__(scope, construct_id)
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=role_name,
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+            ),
+            description=f"EventBridge Scheduler deletes the endpoint {endpoint_name} as this role",
+        )
+        endpoint = ArnComponents(service="sagemaker", resource="endpoint", resource_name=endpoint_name)
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["sagemaker:DeleteEndpoint"], resources=[Arn.format(endpoint, Stack.of(self))])
+        )
