@@ -34,7 +34,7 @@ class EndpointStack(Stack):
             role_arn=names.role_arn("hard-stop"),
             condition=parameters.is_on,
         )
-        endpoint.add_dependency(hard_stop.schedule)  # what ends it is there before it is
+        endpoint.add_resource_dependency(hard_stop.schedule)  # what ends it is there before it is
         Tags.of(self).add("pilotlight:model", stage.model)
         Tags.of(self).add("pilotlight:contract", stage.contract)
         CfnOutput(self, "EndpointName", value=stage.endpoint_name)

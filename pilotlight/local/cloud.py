@@ -38,7 +38,8 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
-_OWN = ("local.json", "local.new", "cloud.pid", "cloud.log", "cloud", "cdk.out", "tmp")
+_WORK = "embedded-cloud"
+_OWN = ("local.json", "local.new", "cloud.pid", "cloud.log", _WORK)
 """Everything that a cloud puts into its folder."""
 
 Report = Callable[[str], None]
@@ -101,6 +102,7 @@ class Cloud:
         self._state_file = folder / "local.json"
         self._pid_file = PidFile(folder / "cloud.pid")
         self._log = folder / "cloud.log"
+        self._work = folder / _WORK
 
     # Looking
 
@@ -218,7 +220,7 @@ class Cloud:
     def cdk(self, url: str, stage: str, *arguments: str) -> str:
         """Run the pinned `cdk` against the cloud at `url`; its output, or CloudError with the end of it."""
         command = [str(ROOT / "node_modules/.bin/cdk"), *arguments]
-        command += ["--output", str(self.folder / "cdk.out"), "--no-notices", "--ci", "--progress", "events"]
+        command += ["--output", str(self._work / "cdk.out"), "--no-notices", "--ci", "--progress", "events"]
         environment = self._environment() | aws_environment(url, stage) | {"CDK_DISABLE_CLI_TELEMETRY": "true"}
         code, output = run(command, cwd=ROOT, environment=environment)
         if code != 0:
@@ -227,7 +229,7 @@ class Cloud:
 
     def _environment(self) -> dict[str, str]:
         """For a child: nothing of the caller's AWS, and a temporary folder that goes with the cloud."""
-        scratch = self.folder / "tmp"
+        scratch = self._work / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return inherited | {
@@ -244,16 +246,8 @@ class Cloud:
             raise CloudError(_tail(output))
 
     def _spawn(self, weights: str, port: int) -> str:
-        self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pilotlight.local.emulator", "--port", str(port), "--region", REGION]
-        command += [
-            "--folder",
-            str(self.folder / "cloud"),
-            "--cache",
-            str(self._cache / "models"),
-            "--weights",
-            weights,
-        ]
+        command += ["--folder", str(self._work / "aws"), "--cache", str(self._cache / "models"), "--weights", weights]
         environment = self._environment() | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         process = self._pid_file.spawn(command, cwd=ROOT, environment=environment, log=self._log)
         url = f"http://{HOST}:{port}"

@@ -9,15 +9,16 @@ from pilotlight.local.cloud import Cloud
 def test_down_removes_what_a_cloud_wrote_and_nothing_else(tmp_path: Path) -> None:
     """PILOTLIGHT_CLOUD_FOLDER may have been set to a home folder by somebody in a hurry."""
     (tmp_path / "thesis.txt").write_text("years of work")
-    (tmp_path / "cloud").mkdir()
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "embedded-cloud").mkdir()
     (tmp_path / "local.json").write_text("{}")
     assert Cloud(tmp_path).down()
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.txt", "tmp"}
 
 
 def test_down_removes_its_own_folder(tmp_path: Path) -> None:
     folder = tmp_path / "pilot"
-    (folder / "cdk.out").mkdir(parents=True)
+    (folder / "embedded-cloud" / "cdk.out").mkdir(parents=True)
     assert Cloud(folder).down()
     assert not folder.exists()
     assert not Cloud(folder).down()
