@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import requests
 from rich.console import Console
@@ -17,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pilotlight.cli import prepare_process, sentence_for
+from pilotlight.cli import call, prepare_process, sentence_for
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import CACHE, ROOT, Cloud, State
 from pilotlight.switch import Switch
@@ -100,10 +99,10 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         cloud.light(state, narrator.doing)
         said.append("in service: a model-server process with SmolLM2-135M")
     with narrator.step("Ask the REST API: POST /generate") as said:
-        answer = call(state, "POST", "/generate", {"text_inputs": PROMPT, "trim_at": ";"})
+        answer = call(state.deployment, "POST", "/generate", {"text_inputs": PROMPT, "trim_at": ";"})
         said.extend([answer["generated_texts"][0], f"(asked: {PROMPT})"])
     with narrator.step("Read the receipt: GET /endpoint") as said:
-        receipt = call(state, "GET", "/endpoint")
+        receipt = call(state.deployment, "GET", "/endpoint")
         said.append(
             f"{receipt['state']}, {receipt['instance_count']} × {receipt['instance_type']}, "
             f"USD {receipt['usd_per_hour']} per hour, USD {receipt['cost_usd']} so far"
@@ -129,12 +128,6 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
             raise RuntimeError(f"left behind: {', '.join(left)}")
         said.append("nothing: no stack, endpoint, model, API, function, key or log group")
         said.append("kept on purpose: the role for API Gateway's logs, free, which an account shares by all its APIs")
-
-
-def call(state: State, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    response = requests.request(method, state.api_url + path, json=body, headers=key(state), timeout=35)
-    response.raise_for_status()
-    return response.json()
 
 
 def key(state: State) -> dict[str, str]:

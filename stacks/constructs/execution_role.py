@@ -14,7 +14,7 @@ _ECR_IMAGE = re.compile(
 
 
 class ExecutionRole(Construct):
-    """Least privilege for one endpoint; compare `AmazonSageMakerFullAccess`, which other templates attach here."""
+    """Least privilege for one endpoint, where other templates attach SageMaker's managed full-access policy."""
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """The local SageMaker's control plane and runtime, with containers that a test commands."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ def sagemaker(fleet: Fleet, tmp_path: Path) -> SageMaker:
     return made
 
 
+def eventually(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def status(sagemaker: SageMaker) -> str:
     return str(sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"])
 
@@ -108,13 +116,11 @@ class TestEndpoint:
     def test_deleted_while_it_is_created_it_stays_deleted(self, sagemaker: SageMaker, fleet: Fleet) -> None:
         fleet.healthy = False
         sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        while not fleet.containers:
-            pass
+        eventually(lambda: bool(fleet.containers))
         sagemaker.delete_endpoint(EndpointName="e")
         assert sagemaker.settle("e") is None
         fleet.containers[0].ready.set()
-        while not fleet.containers[0].stopped:
-            pass
+        eventually(lambda: fleet.containers[0].stopped)
         with pytest.raises(AwsError, match="Could not find endpoint"):
             status(sagemaker)
 
@@ -124,8 +130,7 @@ class TestEndpoint:
         sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="next")
         sagemaker.settle("e")
         assert sagemaker.describe_endpoint(EndpointName="e")["EndpointConfigName"] == "next"
-        while not fleet.containers[0].stopped:
-            pass
+        eventually(lambda: fleet.containers[0].stopped)
         assert not fleet.containers[1].stopped
 
     def test_a_failed_update_ends_in_service_on_the_old_config(self, sagemaker: SageMaker, fleet: Fleet) -> None:
