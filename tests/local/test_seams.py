@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pilotlight.local import plugin
+from pilotlight.local import plugin, scheduler
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
@@ -81,3 +81,21 @@ def test_an_endpoint_does_not_freeze_the_cloud_while_it_starts() -> None:
     assert stacks._runs_on_worker_thread("AWS::SageMaker::Endpoint")
     assert stacks._runs_on_worker_thread("Custom::Thing")
     assert not stacks._runs_on_worker_thread("AWS::S3::Bucket")
+
+
+@pytest.mark.parametrize("action", ["describeEndpoint", "listEndpoints"])
+def test_scheduler_calls_no_read_only_action(action: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A template that relies on one would work here and be refused by AWS."""
+    scheduler.call("sagemaker", action, "{}")
+    assert f"sagemaker:{action} is read-only" in caplog.text
+
+
+def test_schedulers_private_names_are_where_they_were() -> None:
+    from ministack.services import eventbridge
+    from ministack.services import scheduler as theirs
+    from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
+
+    assert callable(eventbridge._invoke_target)
+    assert isinstance(theirs._schedule_last_fired, dict)
+    assert theirs._SCHEDULE_TICK_INTERVAL > 0
+    assert {"create", "update", "delete"} <= _RESOURCE_HANDLERS["AWS::Scheduler::Schedule"].keys()
