@@ -16,9 +16,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pilotlight.cli import call, prepare_process, sentence_for
+from pilotlight.cli import API_TIMEOUT_SECONDS, call, prepare_process, sentence_for
 from pilotlight.deployment import Deployment
-from pilotlight.local.cloud import CACHE, ROOT, Cloud, State
+from pilotlight.local.cloud import ROOT, Cloud, State
 from pilotlight.switch import Switch
 
 # One example and AlexaTM's own delimiter: the model continues in kind, and runs on, so the answer is cut there.
@@ -61,7 +61,7 @@ class Narrator:
 def main() -> None:
     prepare_process()
     console = Console()
-    cloud = Cloud(ROOT / ".pilot-demo", CACHE)
+    cloud = Cloud(ROOT / ".pilot-demo")
     begun = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
@@ -113,7 +113,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         said.append("SageMaker no longer knows the endpoint; its process has ended")
     with narrator.step("Call it while it is off") as said:
         refused = requests.post(
-            f"{state.api_url}/generate", json={"text_inputs": "hello"}, headers=key(state), timeout=35
+            f"{state.api_url}/generate", json={"text_inputs": "hello"}, headers=key(state), timeout=API_TIMEOUT_SECONDS
         )
         said.append(f"{refused.status_code}, Retry-After {refused.headers.get('Retry-After')} s")
         said.append(refused.json()["error"]["message"])

@@ -115,9 +115,9 @@ class Switch:
 
     def _verify(self, state: State, stack: dict[str, Any]) -> None:
         endpoint = self._endpoint()
-        if self._witness() == state and _parameter(stack, "EndpointState") == state:
-            return
         stated = _parameter(stack, "EndpointState")
+        if stated == state and self._witness() == state:
+            return
         if stated != state and stack["StackStatus"] == "UPDATE_COMPLETE":
             raise SwitchError(
                 f"Another change overtook this one: the stack now says {stated}. `pilot status` tells more."

@@ -100,17 +100,25 @@ class Proxy:
             texts = generate(fields, contract=self._contract, invocations=call.invocations)
         except EndpointMissing as missing:
             raise self._why_missing(call) from missing
-        except ServiceUnavailable as unavailable:
-            raise self._why_unavailable(call, unavailable) from unavailable
+        except ServiceUnavailable as problem:
+            raise self._why_unavailable(call, problem) from problem
         return {"generated_texts": texts, "model": self._settings.model, "request_id": call.request.id}
 
     def _why_missing(self, call: Call) -> Problem:
         """Off, waking or failed. Where that cannot be found out, the runtime's word stands: not there."""
+        return self._unavailable(self._described(call), call)
+
+    def _why_unavailable(self, call: Call, problem: ServiceUnavailable) -> Problem:
+        """A container that has crashed looks like a service that is down for a moment, but waiting does not mend it."""
+        endpoint = self._described(call)
+        return self._unavailable(endpoint, call) if state_of(endpoint, None) is State.FAILED else problem
+
+    def _described(self, call: Call) -> EndpointFacts | None:
+        """The endpoint as SageMaker describes it; None where there is none, or it would not tell."""
         try:
-            endpoint = self._control_plane.endpoint(call.deadline)
+            return self._control_plane.endpoint(call.deadline)
         except Problem:
-            endpoint = None
-        return self._unavailable(endpoint, call)
+            return None
 
     def _unavailable(self, endpoint: EndpointFacts | None, call: Call) -> Problem:
         return unavailable(
@@ -119,16 +127,6 @@ class Proxy:
             now=call.now,
             wake_seconds=self._settings.wake_seconds,
         )
-
-    def _why_unavailable(self, call: Call, problem: ServiceUnavailable) -> Problem:
-        """A container that has crashed looks like a service that is down for a moment, but waiting does not mend it."""
-        try:
-            endpoint = self._control_plane.endpoint(call.deadline)
-        except Problem:
-            return problem
-        if state_of(endpoint, None) is not State.FAILED:
-            return problem
-        return self._unavailable(endpoint, call)
 
     def _endpoint(self, call: Call) -> JsonObject:
         facts = self._control_plane.facts(call.deadline)

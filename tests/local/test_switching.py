@@ -113,6 +113,7 @@ class TestOn:
         assert 0 <= status["cost_usd"] < 1
         assert status["since"]
         assert status["turns_off_next"]["by"] == "hard_stop"
+        assert "pilot off" in status["turns_off_next"]["message"]
 
     def test_lighting_without_an_end_is_refused(self, cloud: LocalCloud, pilot: Pilot) -> None:
         pilot("off", "--yes")
@@ -193,6 +194,7 @@ class TestCrash:
         assert "exited" in described["FailureReason"]
         response = lit.generate("hello")
         assert response.status_code == 503
+        assert set(response.json()["error"]) == {"type", "message", "param", "request_id"}
         assert response.json()["error"]["type"] == "endpoint_failed"
         assert "pilot off" in response.json()["error"]["message"]
         assert lit.call("GET", "/endpoint").json()["state"] == "failed"

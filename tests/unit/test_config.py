@@ -200,7 +200,7 @@ REFUSED = [
     Refused(FALCON + 'endpoint_name = "Mine"', "endpoint_name", "Mine", "63 lower-case letters", "endpoint_name = "),
     Refused(FALCON + 'endpoint_name = "a_b"', "endpoint_name", "a_b", "63 lower-case letters", "endpoint_name = "),
     Refused(
-        FALCON + f'endpoint_name = "{"n" * 64}"', "endpoint_name", "nn", "63 lower-case letters", "endpoint_name ="
+        FALCON + f'endpoint_name = "{"n" * 64}"', "endpoint_name", "nnn", "63 lower-case letters", "endpoint_name = "
     ),
     Refused(FALCON + 'region = "Ohio"', "region", "Ohio", "AWS Region", 'region = "us-east-1"'),
     Refused(FALCON + 'contract = "openai"', "contract", "openai", '"alexatm" or "tgi"', 'contract = "tgi"'),

@@ -21,13 +21,10 @@ class FakeContainer:
         self.launch = launch
         self.ready = threading.Event()
         self.stopped = False
-        self.sick: Exception | None = None
         self._on_death: Callable[[str], None] = lambda _: None
 
     def wait_until_healthy(self, timeout_seconds: float) -> None:
         assert self.ready.wait(min(timeout_seconds, 10))
-        if self.sick:
-            raise self.sick
 
     def watch(self, on_death: Callable[[str], None]) -> None:
         self._on_death = on_death
@@ -37,9 +34,6 @@ class FakeContainer:
 
     def die(self) -> None:
         self._on_death("exited with code -9")
-
-    def invoke(self, body: bytes, content_type: str, timeout_seconds: float) -> tuple[int, str, bytes]:  # noqa: ARG002
-        return 200, "application/json", body
 
 
 class Fleet:
