@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from common.facts import EndpointFacts
+
 from proxy.contracts import contract_named
-from proxy.endpoint import EndpointFacts, Facts, State, report, state_of, unavailable
+from proxy.endpoint import Facts, State, report, state_of, unavailable
 from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFound, ServiceUnavailable
 from proxy.generate import generate
 from proxy.invocations import Invocations, Runtime

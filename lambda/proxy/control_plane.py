@@ -1,14 +1,19 @@
 """The adapter to what AWS knows of the endpoint: SageMaker's view, and CloudFormation's of its stack."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from common import describe
+from common.describe import CloudFormationClient, SageMakerClient
+from common.facts import EndpointFacts
 
-from proxy.endpoint import EndpointFacts, Facts, StackFacts, VariantFacts
+from proxy.endpoint import Facts
 from proxy.errors import ControlPlaneFailed, DeadlineExceeded
 from proxy.timing import Deadline
+
+Found = TypeVar("Found")
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 4
@@ -18,23 +23,6 @@ CLIENT_CONFIG = Config(
     read_timeout=READ_TIMEOUT_SECONDS,
     retries={"total_max_attempts": 1, "mode": "standard"},
 )
-
-# How each service says that the thing asked for does not exist. Their inputs are names that the stacks have
-# set, so the code has no other cause here.
-_ABSENT = ("ValidationException", "ValidationError")
-
-
-class SageMakerClient(Protocol):
-    """What is used of boto3's `sagemaker` client."""
-
-    def describe_endpoint(self, **request: Any) -> Mapping[str, Any]: ...
-    def describe_endpoint_config(self, **request: Any) -> Mapping[str, Any]: ...
-
-
-class CloudFormationClient(Protocol):
-    """What is used of boto3's `cloudformation` client."""
-
-    def describe_stacks(self, **request: Any) -> Mapping[str, Any]: ...
 
 
 class ControlPlane:
@@ -55,62 +43,26 @@ class ControlPlane:
 
     def facts(self, deadline: Deadline) -> Facts:
         """All that the report on the endpoint needs."""
-        endpoint = self.endpoint(deadline)
-        variant = self._variant(endpoint.config_name, deadline) if endpoint else None
-        return Facts(endpoint=endpoint, variant=variant, stack=self._stack(deadline))
+        found = self.endpoint(deadline)
+        config = found.config_name if found else None
+        return Facts(
+            endpoint=found,
+            variant=_described(deadline, lambda: describe.variant(self._sagemaker, config)) if config else None,
+            stack=_described(deadline, lambda: describe.stack(self._cloudformation, self._stack_name)),
+        )
 
     def endpoint(self, deadline: Deadline) -> EndpointFacts | None:
         """SageMaker's view of the endpoint; None where it has none."""
-        answer = _described(deadline, lambda: self._sagemaker.describe_endpoint(EndpointName=self._endpoint_name))
-        if answer is None:
-            return None
-        counts = [
-            max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0))
-            for variant in answer.get("ProductionVariants", [])
-        ]
-        return EndpointFacts(
-            status=answer["EndpointStatus"],
-            created=answer["CreationTime"],
-            config_name=answer["EndpointConfigName"],
-            instance_count=sum(counts) or None,
-            failure_reason=answer.get("FailureReason"),
-        )
-
-    def _variant(self, config_name: str, deadline: Deadline) -> VariantFacts | None:
-        answer = _described(deadline, lambda: self._sagemaker.describe_endpoint_config(EndpointConfigName=config_name))
-        if answer is None:
-            return None
-        [variant] = answer["ProductionVariants"]
-        return VariantFacts(
-            instance_type=variant.get("InstanceType"),
-            initial_instance_count=variant.get("InitialInstanceCount", 1),
-        )
-
-    def _stack(self, deadline: Deadline) -> StackFacts | None:
-        answer = _described(deadline, lambda: self._cloudformation.describe_stacks(StackName=self._stack_name))
-        if answer is None:
-            return None
-        [stack] = answer["Stacks"]
-        parameters = {
-            parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])
-        }
-        return StackFacts(
-            status=stack["StackStatus"],
-            endpoint_state=parameters.get("EndpointState"),
-            turn_off_at=parameters.get("TurnOffAt") or None,
-        )
+        return _described(deadline, lambda: describe.endpoint(self._sagemaker, self._endpoint_name))
 
 
-def _described(deadline: Deadline, describe: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """What `describe` answers; None where the thing does not exist."""
+def _described(deadline: Deadline, read: Callable[[], Found]) -> Found:
     if deadline.seconds_left() < CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS:
         raise DeadlineExceeded("The time budget was spent before the endpoint could be looked at: try again.")
     try:
-        return describe()
+        return read()
     except ClientError as exc:
         code = exc.response["Error"].get("Code", "")
-        if code in _ABSENT:
-            return None
         raise ControlPlaneFailed(f"AWS would not describe the endpoint ({code}): try again.") from exc
     except BotoCoreError as exc:
         raise ControlPlaneFailed(

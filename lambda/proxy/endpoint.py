@@ -7,8 +7,10 @@ being updated do they add to what is.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+
+from common.facts import EndpointFacts, StackFacts, VariantFacts, hourly_price, instance_count, iso
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
 
@@ -36,39 +38,6 @@ _STATES: Mapping[str, State] = {
     "OutOfService": State.FAILED,
     "UpdateRollbackFailed": State.FAILED,
 }
-
-
-@dataclass(frozen=True)
-class EndpointFacts:
-    """From DescribeEndpoint. `instance_count` is None until SageMaker states one."""
-
-    status: str
-    created: datetime
-    config_name: str
-    instance_count: int | None
-    failure_reason: str | None
-
-
-@dataclass(frozen=True)
-class VariantFacts:
-    """From DescribeEndpointConfig. `instance_type` is None for a variant of instance pools."""
-
-    instance_type: str | None
-    initial_instance_count: int
-
-
-@dataclass(frozen=True)
-class StackFacts:
-    """From DescribeStacks: the status, and the parameters `EndpointState` and `TurnOffAt`."""
-
-    status: str
-    endpoint_state: str | None
-    turn_off_at: str | None
-
-    @property
-    def is_turning(self) -> bool:
-        """Whether CloudFormation is on its way to what the parameters say; a rollback is on its way back."""
-        return self.status.endswith("_IN_PROGRESS") and "ROLLBACK" not in self.status
 
 
 @dataclass(frozen=True)
@@ -100,8 +69,8 @@ def report(facts: Facts, *, now: datetime, usd_per_hour: Mapping[str, float]) ->
     endpoint, variant = facts.endpoint, facts.variant
     state = state_of(endpoint, facts.stack)
     instance_type = variant.instance_type if variant else None
-    instances = _instance_count(endpoint, variant)
-    hourly = _hourly_price(instance_type, instances, usd_per_hour)
+    instances = instance_count(endpoint, variant)
+    hourly = hourly_price(instance_type, instances, usd_per_hour)
     hours = max(0.0, (now - endpoint.created).total_seconds() / 3600) if endpoint else 0.0
     return {
         "state": state,
@@ -137,26 +106,6 @@ def unavailable(endpoint: EndpointFacts | None, *, name: str, now: datetime, wak
 def redacted(reason: str | None) -> str | None:
     """SageMaker's words without what a caller has no business to know: ARNs, buckets, account ids."""
     return None if reason is None else _PRIVATE.sub("…", reason)
-
-
-def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _instance_count(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> int:
-    if endpoint is None:
-        return 0
-    return endpoint.instance_count or (variant.initial_instance_count if variant else 1)
-
-
-def _hourly_price(instance_type: str | None, instances: int, usd_per_hour: Mapping[str, float]) -> float | None:
-    """USD per hour for all instances; nothing for none, None where the price is not known."""
-    if instances == 0:
-        return 0.0
-    if instance_type is None or instance_type not in usd_per_hour:
-        return None
-    return round(usd_per_hour[instance_type] * instances, 4)
 
 
 def _turns_off_next(state: State, stack: StackFacts | None) -> dict[str, str | None]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from common.facts import EndpointFacts
 from proxy.app import Proxy
-from proxy.endpoint import EndpointFacts, Facts
+from proxy.endpoint import Facts
 from proxy.errors import Problem
 from proxy.serve import serve
 from proxy.settings import Settings

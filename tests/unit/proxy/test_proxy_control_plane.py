@@ -8,8 +8,9 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
+from common.facts import EndpointFacts, StackFacts, VariantFacts
 from proxy.control_plane import ControlPlane
-from proxy.endpoint import EndpointFacts, Facts, StackFacts, VariantFacts
+from proxy.endpoint import Facts
 from proxy.errors import ControlPlaneFailed, DeadlineExceeded
 from proxy.timing import Deadline
 
@@ -83,7 +84,7 @@ def test_the_facts_of_an_endpoint_that_is_on(aws: Aws) -> None:
             status="InService", created=moment(), config_name="c", instance_count=2, failure_reason=None
         ),
         variant=VariantFacts(instance_type="ml.g5.xlarge", initial_instance_count=2),
-        stack=StackFacts(status="UPDATE_COMPLETE", endpoint_state="on", turn_off_at=None),
+        stack=StackFacts(status="UPDATE_COMPLETE", parameters={"EndpointState": "on", "TurnOffAt": ""}),
     )
 
 

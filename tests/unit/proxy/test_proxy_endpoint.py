@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from common.facts import EndpointFacts, StackFacts, VariantFacts
 from hypothesis import given
 from hypothesis import strategies as st
-from proxy.endpoint import EndpointFacts, Facts, StackFacts, VariantFacts, redacted, report
+from proxy.endpoint import Facts, redacted, report
 from proxy.errors import ControlPlaneFailed, EndpointMissing
 
 from tests.unit.proxy.fakes import Api, moment
@@ -19,9 +20,9 @@ ENDPOINT = EndpointFacts(
     failure_reason=None,
 )
 VARIANT = VariantFacts(instance_type="ml.g4dn.12xlarge", initial_instance_count=1)
-STACK = StackFacts(status="UPDATE_COMPLETE", endpoint_state="on", turn_off_at="2027-01-15T20:00:00")
+STACK = StackFacts(status="UPDATE_COMPLETE", parameters={"EndpointState": "on", "TurnOffAt": "2027-01-15T20:00:00"})
 ON = Facts(endpoint=ENDPOINT, variant=VARIANT, stack=STACK)
-OFF = Facts(endpoint=None, variant=None, stack=replace(STACK, endpoint_state="off"))
+OFF = Facts(endpoint=None, variant=None, stack=replace(STACK, parameters={"EndpointState": "off"}))
 PRICES = {"ml.g4dn.12xlarge": 4.89}
 
 
@@ -104,7 +105,7 @@ class TestReport:
     def test_the_stack_is_believed_only_while_it_is_being_updated(
         self, stack_status: str, wanted: str, exists: bool, state: str
     ) -> None:
-        stack = StackFacts(status=stack_status, endpoint_state=wanted, turn_off_at=None)
+        stack = StackFacts(status=stack_status, parameters={"EndpointState": wanted})
         facts = replace(ON if exists else OFF, stack=stack)
         assert reported(facts)["state"] == state
 
@@ -134,7 +135,7 @@ class TestReport:
         stated = reported(ON)["turns_off_next"]
         assert (stated["by"], stated["at"]) == ("hard_stop", "2027-01-15T20:00:00Z")
         assert "pilot off" in stated["message"]
-        unstated = reported(replace(ON, stack=replace(STACK, turn_off_at=None)))["turns_off_next"]
+        unstated = reported(replace(ON, stack=replace(STACK, parameters={"EndpointState": "on"})))["turns_off_next"]
         assert (unstated["by"], unstated["at"]) == ("you", None)
 
     def test_a_failure_comes_with_its_reason(self) -> None:

@@ -1,0 +1,79 @@
+"""How AWS is asked about the endpoint and its stack; None is the answer for what does not exist."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from common.facts import EndpointFacts, StackFacts, VariantFacts
+
+# How each service says that the thing asked for does not exist. Their inputs are names that the stacks have
+# set, so the code has no other cause here.
+_ABSENT = ("ValidationException", "ValidationError")
+
+
+class SageMakerClient(Protocol):
+    """What is used of boto3's `sagemaker` client."""
+
+    def describe_endpoint(self, **request: Any) -> Mapping[str, Any]: ...
+    def describe_endpoint_config(self, **request: Any) -> Mapping[str, Any]: ...
+
+
+class CloudFormationClient(Protocol):
+    """What is used of boto3's `cloudformation` client."""
+
+    def describe_stacks(self, **request: Any) -> Mapping[str, Any]: ...
+
+
+def endpoint(client: SageMakerClient, name: str) -> EndpointFacts | None:
+    """SageMaker's view of the endpoint."""
+    answer = unless_absent(lambda: client.describe_endpoint(EndpointName=name))
+    if answer is None:
+        return None
+    counts = [
+        max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0))
+        for variant in answer.get("ProductionVariants", [])
+    ]
+    return EndpointFacts(
+        status=answer["EndpointStatus"],
+        created=answer["CreationTime"],
+        config_name=answer["EndpointConfigName"],
+        instance_count=sum(counts) or None,
+        failure_reason=answer.get("FailureReason"),
+    )
+
+
+def variant(client: SageMakerClient, config_name: str) -> VariantFacts | None:
+    """The one variant of an endpoint config."""
+    answer = unless_absent(lambda: client.describe_endpoint_config(EndpointConfigName=config_name))
+    if answer is None:
+        return None
+    [found] = answer["ProductionVariants"]
+    return VariantFacts(
+        instance_type=found.get("InstanceType"), initial_instance_count=found.get("InitialInstanceCount", 1)
+    )
+
+
+def stack(client: CloudFormationClient, name: str) -> StackFacts | None:
+    """CloudFormation's view of the endpoint's stack."""
+    answer = unless_absent(lambda: client.describe_stacks(StackName=name))
+    if answer is None:
+        return None
+    [found] = answer["Stacks"]
+    return StackFacts(
+        status=found["StackStatus"],
+        parameters={
+            parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])
+        },
+        status_reason=found.get("StackStatusReason"),
+    )
+
+
+def unless_absent(describe: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What `describe` answers; None where the thing does not exist."""
+    try:
+        return describe()
+    except ClientError as error:
+        if error.response["Error"].get("Code", "") in _ABSENT:
+            return None
+        raise

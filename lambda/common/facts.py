@@ -1,0 +1,72 @@
+"""What is known of the endpoint and of its stack: plain values, without the client that read them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class EndpointFacts:
+    """From DescribeEndpoint. `instance_count` is None until SageMaker states one."""
+
+    status: str
+    created: datetime
+    config_name: str
+    instance_count: int | None
+    failure_reason: str | None
+
+
+@dataclass(frozen=True)
+class VariantFacts:
+    """From DescribeEndpointConfig. `instance_type` is None for a variant of instance pools."""
+
+    instance_type: str | None
+    initial_instance_count: int
+
+
+@dataclass(frozen=True)
+class StackFacts:
+    """From DescribeStacks: the status, its reason where one is given, and every parameter's value."""
+
+    status: str
+    parameters: Mapping[str, str]
+    status_reason: str | None = None
+
+    @property
+    def endpoint_state(self) -> str | None:
+        return self.parameters.get("EndpointState")
+
+    @property
+    def turn_off_at(self) -> str | None:
+        """UTC, as `2026-11-22T10:00:00`; None while the endpoint is meant to be off."""
+        return self.parameters.get("TurnOffAt") or None
+
+    @property
+    def in_progress(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def is_turning(self) -> bool:
+        """Whether CloudFormation is on its way to what the parameters say; a rollback is on its way back."""
+        return self.in_progress and "ROLLBACK" not in self.status
+
+
+def instance_count(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> int:
+    """Instances that are billed: SageMaker's number, else the config's, else one; none without an endpoint."""
+    if endpoint is None:
+        return 0
+    return endpoint.instance_count or (variant.initial_instance_count if variant else 1)
+
+
+def hourly_price(instance_type: str | None, instances: int, usd_per_hour: Mapping[str, float]) -> float | None:
+    """USD per hour for all instances; nothing for none, None where the price is not known."""
+    if instances == 0:
+        return 0.0
+    if instance_type is None or instance_type not in usd_per_hour:
+        return None
+    return round(usd_per_hour[instance_type] * instances, 4)
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
