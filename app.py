@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
+from pilotlight.auto_off import worst_case
 from pilotlight.config import ConfigError, Stage, load
 from stacks.api import ApiStack
 from stacks.endpoint import EndpointStack
@@ -25,6 +26,7 @@ def build(app: cdk.App, stage: Stage) -> None:
     api.add_stack_dependency(endpoint)
     for stack in (foundation, endpoint, api):
         cdk.Tags.of(stack).add("pilotlight:stage", stage.name)
+    cdk.Annotations.of(endpoint).add_info(worst_case(stage))
     for number, warning in enumerate(stage.warnings, start=1):
         cdk.Annotations.of(endpoint).add_warning_v2(f"pilotlight:{number}", warning)
 

@@ -172,7 +172,7 @@ def on(
     """Light the endpoint; returns when it is in service."""
     target = deployment(stage, aws, region)
     configured = load(CONFIG, target.stage, target="local" if target.aws_endpoint_url else "aws", region=target.region)
-    lifetime = hours or configured.lifetime_hours
+    lifetime = hours or configured.auto_off.longest_hours
     confirm(
         f"{configured.instance_count} × {configured.instance_type} on {target.place}: "
         f"{price_of(configured, lifetime)}. The hard stop deletes it after {lifetime} hours. Light it?",

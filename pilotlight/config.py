@@ -3,16 +3,17 @@
 Needs neither the network nor more than pydantic and the standard library.
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pilotlight import advice, catalog, fit, provenance
+from pilotlight import advice, auto_off, catalog, fit, provenance
 from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ConfigError, Problem
-from pilotlight.config_file import did_you_mean, read, unknown_stage
+from pilotlight.config_file import StageTable, did_you_mean, read, unknown_stage
 from pilotlight.prices import usd_per_hour
-from pilotlight.stage import ApiLimits, Stage, Target
+from pilotlight.stage import ApiLimits, AutoOff, Schedule, Stage, Target
 
 __all__ = ["LOCAL_STAGE", "ApiLimits", "ConfigError", "Problem", "Stage", "Target", "load"]
 
@@ -39,7 +40,7 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         raise ConfigError(path.name, [_unknown_model(name, table.model)])
     fallback = _LOCAL_REGION if target == "local" else None
     choice = Choice(stage=name, table=table, model=model, target=target, region=table.region or region or fallback)
-    problems = [*provenance.problems(choice), *fit.problems(choice)]
+    problems = [*provenance.problems(choice), *fit.problems(choice), *auto_off.problems(choice)]
     if problems:
         raise ConfigError(path.name, problems)
     return _resolve(choice)
@@ -80,10 +81,23 @@ def _resolve(choice: Choice) -> Stage:
         environment=choice.environment_on(choice.instance_types[0]),
         endpoint_name=table.endpoint_name or f"pilotlight-{choice.stage}",
         api=ApiLimits(**table.api.model_dump()),
-        lifetime_hours=table.lifetime_hours,
+        auto_off=_auto_off(table),
+        wake_on_call=table.wake_on_call,
+        notify=table.notify,
         wake_seconds=served.wake_seconds,
         usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
-        warnings=tuple(advice.warnings(choice)),
+        warnings=(*advice.warnings(choice), *auto_off.warnings(choice)),
+    )
+
+
+def _auto_off(table: StageTable) -> AutoOff:
+    budget = table.monthly_budget_usd
+    return AutoOff(
+        idle_minutes=table.idle_minutes,
+        warning_minutes=table.warning_minutes,
+        lifetime_hours=table.lifetime_hours,
+        monthly_budget_usd=None if budget is None else Decimal(str(budget)),
+        schedules=tuple(Schedule(**schedule.model_dump()) for schedule in table.schedules),
     )
 
 

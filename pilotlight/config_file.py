@@ -9,9 +9,10 @@ import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -31,6 +32,23 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_len
 VariableValue = Annotated[str, Field(max_length=1024)]
 
 
+def _false_is_none(value: object) -> object:
+    return None if value is False else value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(value)
+    return value
+
+
+# A limit that `false` switches off; TOML has no null.
+Switchable = BeforeValidator(_false_is_none)
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,6 +64,24 @@ class ApiTable(_Table):
     )
     integration_timeout_seconds: int = Field(
         29, ge=10, le=29, description="an integer from 10 to 29 (seconds; 29 is API Gateway's limit)", examples=["29"]
+    )
+
+
+class ScheduleTable(_Table):
+    """[[stages.NAME.schedules]]: times at which the switch is started."""
+
+    days: tuple[Day, ...] = Field(
+        ("MON", "TUE", "WED", "THU", "FRI"),
+        strict=False,
+        min_length=1,
+        max_length=7,
+        description="an array of days, MON to SUN",
+        examples=['["MON", "FRI"]'],
+    )
+    on: TimeOfDay | None = Field(None, description="a time of day, HH:MM", examples=['"08:00"'])
+    off: TimeOfDay | None = Field(None, description="a time of day, HH:MM", examples=['"19:00"'])
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description="a name of the IANA time zone database", examples=['"Europe/Paris"']
     )
 
 
@@ -102,7 +138,29 @@ class StageTable(_Table):
         description="at most 63 lower-case letters, digits and inner hyphens",
         examples=['"my-endpoint"'],
     )
-    lifetime_hours: int = Field(12, ge=1, le=168, description="an integer from 1 to 168 (hours)", examples=["12"])
+    idle_minutes: Annotated[int | None, Switchable] = Field(
+        60, ge=10, le=1440, description="an integer from 10 to 1440 (minutes), or false for never", examples=["60"]
+    )
+    warning_minutes: int = Field(
+        10, ge=5, le=720, description="an integer from 5 to 720 (minutes before an idle off)", examples=["10"]
+    )
+    lifetime_hours: Annotated[int | None, Switchable] = Field(
+        12, ge=1, le=168, description="an integer from 1 to 168 (hours), or false for 30 days", examples=["12"]
+    )
+    monthly_budget_usd: Annotated[float | None, Switchable] = Field(
+        100, ge=1, le=1_000_000, description="a number from 1 to 1000000 (USD), or false for none", examples=["100"]
+    )
+    wake_on_call: bool = Field(False, description="true or false", examples=["true"])
+    notify: tuple[Email, ...] = Field(
+        (), strict=False, max_length=10, description="an array of e-mail addresses", examples=['["me@example.com"]']
+    )
+    schedules: tuple[ScheduleTable, ...] = Field(
+        (),
+        strict=False,
+        max_length=10,
+        description="tables [[stages.NAME.schedules]]",
+        examples=['[{ on = "08:00", off = "19:00", time_zone = "Europe/Paris" }]'],
+    )
     environment: dict[VariableName, VariableValue] = Field(
         default_factory=dict,
         description="a table: names of letters, digits and underscores, strings of at most 1024 characters",
@@ -140,7 +198,7 @@ def read(path: Path) -> ConfigFile:
     try:
         config = ConfigFile.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(path.name, [_translate(detail) for detail in error.errors()]) from error
+        raise ConfigError(path.name, [_translate(detail) for detail in _innermost(error.errors())]) from error
     if config.default_stage not in config.stages:
         raise ConfigError(path.name, [unknown_stage("default_stage", config.default_stage, config.stages)])
     return config
@@ -165,6 +223,12 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 def _unreadable(path: Path, reason: str, fix: str) -> ConfigError:
     return ConfigError(path.name, [Problem(key=str(path), reason=reason, allowed="a TOML file", fix=fix)])
+
+
+def _innermost(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what only follows: an array whose one value is refused also counts as too short."""
+    places = [detail["loc"] for detail in details]
+    return [d for d in details if not any(place != d["loc"] and place[: len(d["loc"])] == d["loc"] for place in places)]
 
 
 def _translate(detail: ErrorDetails) -> Problem:
@@ -213,6 +277,8 @@ def _table_at(location: tuple[int | str, ...]) -> tuple[type[_Table], tuple[int 
     match location:
         case ("stages", _, "api", _, *_):
             return ApiTable, location[3:]
+        case ("stages", _, "schedules", int(), _, *_):
+            return ScheduleTable, location[4:]
         case ("stages", _, _, *_):
             return StageTable, location[2:]
         case _:

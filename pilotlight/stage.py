@@ -5,11 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from pilotlight.catalog import Contract
 
 Target = Literal["aws", "local"]
+DAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+LONGEST_HOURS: Final = 30 * 24
+"""The hard stop's time where the lifetime is switched off: nothing is lit without a stated end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,40 @@ class ApiLimits:
     throttle_rate_per_second: int
     throttle_burst: int
     integration_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Times of day, `HH:MM` in `time_zone`; None where only the other is wanted. An `off` before `on` is next day's."""
+
+    days: tuple[str, ...]
+    on: str | None
+    off: str | None
+    time_zone: str
+
+    @property
+    def off_days(self) -> tuple[str, ...]:
+        overnight = self.on is not None and self.off is not None and self.off <= self.on
+        if not overnight:
+            return self.days
+        after = {day: DAYS[(index + 1) % len(DAYS)] for index, day in enumerate(DAYS)}
+        return tuple(day for day in DAYS if day in {after[listed] for listed in self.days})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoOff:
+    """None: that trigger is switched off."""
+
+    idle_minutes: int | None
+    warning_minutes: int
+    lifetime_hours: int | None
+    monthly_budget_usd: Decimal | None
+    schedules: tuple[Schedule, ...]
+
+    @property
+    def longest_hours(self) -> int:
+        """When the hard stop falls at the latest, counted from lighting."""
+        return self.lifetime_hours or LONGEST_HOURS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +78,9 @@ class Stage:
     environment: Mapping[str, str]
     endpoint_name: str
     api: ApiLimits
-    lifetime_hours: int
+    auto_off: AutoOff
+    wake_on_call: bool
+    notify: tuple[str, ...]  # e-mail addresses
     wake_seconds: int
     usd_per_hour: Mapping[str, Decimal]  # by instance type, for one instance; a type without a known price is absent
     warnings: tuple[str, ...]  # whole sentences

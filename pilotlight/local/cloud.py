@@ -215,7 +215,7 @@ class Cloud:
         """The endpoint on, as `pilot on` does it."""
         stage = load(CONFIG, state.stage, target="local", region=REGION)
         switch = Switch(state.deployment, report=lambda phrase: report(f"lighting the endpoint: {phrase}"))
-        switch.turn("on", now=datetime.now(UTC), lifetime_hours=stage.lifetime_hours)
+        switch.turn("on", now=datetime.now(UTC), lifetime_hours=stage.auto_off.longest_hours)
 
     def cdk(self, url: str, stage: str, *arguments: str) -> str:
         """Run the pinned `cdk` against the cloud at `url`; its output, or CloudError with the end of it."""

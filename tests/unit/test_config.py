@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilotlight.auto_off import worst_month
 from pilotlight.catalog import instances, models
 from pilotlight.config import ConfigError, Problem, Stage, Target, load
 
@@ -65,7 +66,7 @@ class TestResolution:
         assert stage.environment["SM_NUM_GPUS"] == "1"
         assert stage.endpoint_name == "pilotlight-dev"
         assert (stage.api.throttle_rate_per_second, stage.api.throttle_burst) == (50, 100)
-        assert (stage.api.integration_timeout_seconds, stage.lifetime_hours) == (29, 12)
+        assert (stage.api.integration_timeout_seconds, stage.auto_off.lifetime_hours) == (29, 12)
         assert stage.usd_per_hour == {"ml.g5.2xlarge": Decimal("1.515")}
 
     def test_what_is_written_replaces_every_default(self, dev: Loader) -> None:
@@ -92,7 +93,7 @@ class TestResolution:
         assert (stage.instance_type, stage.volume_size_gb, stage.instance_count) == ("ml.p3.8xlarge", 300, 2)
         assert stage.model_data_download_timeout_seconds == 61
         assert stage.container_startup_timeout_seconds == 62
-        assert (stage.endpoint_name, stage.lifetime_hours) == ("mine", 3)
+        assert (stage.endpoint_name, stage.auto_off.lifetime_hours) == ("mine", 3)
         assert stage.environment == {**models()["alexatm-20b"].environment, "EXTRA": "yes"}
         api = stage.api
         assert (api.throttle_rate_per_second, api.throttle_burst, api.integration_timeout_seconds) == (
@@ -182,8 +183,19 @@ class Refused(NamedTuple):
 REFUSED = [
     # one key by itself
     Refused(FALCON + "volume_size = 5", "volume_size", "5", "volume_size_gb", "correct its name"),
-    Refused(FALCON + "schedule = 5", "schedule", "5", "lifetime_hours", "remove it"),
+    Refused(FALCON + "schedule = 5", "schedule", "5", "schedules", "correct its name"),
     Refused(FALCON + "[stages.dev.api]\nburst = 5", "api.burst", "5", "throttle_burst", "correct its name"),
+    Refused(FALCON + "idle_minutes = true", "idle_minutes", "true", "or false for never", "idle_minutes = 60"),
+    Refused(FALCON + "idle_minutes = 9", "idle_minutes", "9", "10 to 1440", "idle_minutes = 60"),
+    Refused(FALCON + "idle_minutes = 10", "warning_minutes", "10", "less than idle_minutes", "warning_minutes = 5"),
+    Refused(FALCON + 'notify = ["me"]', "notify.0", "me", "e-mail", 'notify = ["'),
+    Refused(FALCON + "schedules = [{ days = ['MON'] }]", "schedules[0]", "", "on, off", 'off = "19:00"'),
+    Refused(FALCON + "schedules = [{ on = '8:00' }]", "schedules.0.on", "8:00", "HH:MM", 'on = "08:00"'),
+    Refused(
+        FALCON + "schedules = [{ on = '08:00', time_zone = 'Paris' }]", "schedules.0.time_zone", "Paris", "IANA", "="
+    ),
+    Refused(FALCON + "schedules = [{ on = '08:00', off = '08:00' }]", "schedules[0].off", "08:00", "than on", "off ="),
+    Refused(FALCON + "schedules = [{ on = '08:00', days = ['Mon'] }]", "schedules.0.days.0", "Mon", "MON to SUN", "["),
     Refused("", "model", "", "the name of a model", 'model = "'),
     Refused("model = 7", "model", "7", "the name of a model", 'model = "'),
     Refused('model = "falcon-7b-instuct"', "model", "falcon-7b-instuct", "falcon-7b-instruct", "custom"),
@@ -341,7 +353,8 @@ class TestRefusals:
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
             "    allowed: model, contract, region, image_uri, model_data_url, accept_eula, instance_types, "
             "instance_count, volume_size_gb, model_data_download_timeout_seconds, "
-            "container_startup_timeout_seconds, endpoint_name, lifetime_hours, environment, api",
+            "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
+            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api",
             "    fix:     correct its name, or remove it",
         ]
 
@@ -439,7 +452,8 @@ class TestArithmetic:
             ("model_data_download_timeout_seconds", 60, 3600),
             ("container_startup_timeout_seconds", 60, 3600),
             ("instance_count", 1, 20),
-            ("lifetime_hours", 1, 168),
+            ("auto_off.lifetime_hours", 1, 168),
+            ("auto_off.monthly_budget_usd", 1, 1_000_000),
             ("api.integration_timeout_seconds", 10, 29),
             ("api.throttle_rate_per_second", 1, 10_000),
             ("api.throttle_burst", 1, 5_000),
@@ -450,7 +464,7 @@ class TestArithmetic:
         self, dev: Loader, key: str, least: int, most: int, data: st.DataObject
     ) -> None:
         value = data.draw(st.integers() | st.integers(least - 2, least + 2) | st.integers(most - 2, most + 2))
-        body = f"{FALCON}{key} = {value}"
+        body = f"{FALCON}{key.removeprefix('auto_off.')} = {value}"
         if least <= value <= most:
             found: Any = dev(body)
             for part in key.split("."):
@@ -458,7 +472,7 @@ class TestArithmetic:
             assert found == value
         elif abs(value) < 2**63:
             problem = only_refusal(lambda: dev(body))
-            assert (problem.key, problem.value) == (f"stages.dev.{key}", value)
+            assert (problem.key, problem.value) == (f"stages.dev.{key.removeprefix('auto_off.')}", value)
             assert f"{least} to {most}" in problem.allowed
         else:
             assert refusals(lambda: dev(body))
@@ -520,6 +534,39 @@ class TestFingerprint:
         assert dev(FALCON + change).fingerprint == dev(FALCON).fingerprint
 
 
+class TestAutoOff:
+    """All triggers are on unless a key says false."""
+
+    def test_who_configures_nothing_cannot_be_surprised(self, dev: Loader) -> None:
+        found = dev(FALCON).auto_off
+        assert (found.idle_minutes, found.warning_minutes, found.lifetime_hours) == (60, 10, 12)
+        assert found.monthly_budget_usd == 100
+        assert not found.schedules
+
+    def test_a_lifetime_that_is_switched_off_still_has_an_end(self, dev: Loader) -> None:
+        assert dev(FALCON + "lifetime_hours = false").auto_off.longest_hours == 720
+
+    @pytest.mark.parametrize(
+        ("on", "off", "off_days"), [("08:00", "19:00", ("FRI", "SUN")), ("20:00", "06:00", ("MON", "SAT"))]
+    )
+    def test_an_off_before_its_on_is_on_the_next_day(
+        self, dev: Loader, on: str, off: str, off_days: tuple[str, ...]
+    ) -> None:
+        (schedule,) = dev(
+            f"{FALCON}schedules = [{{ days = ['FRI', 'SUN'], on = '{on}', off = '{off}' }}]"
+        ).auto_off.schedules
+        assert schedule.off_days == off_days
+
+    @given(price=st.decimals("0.01", 200, places=4), budget=st.none() | st.decimals(1, 10**6, places=2))
+    def test_the_worst_month_is_bounded_by_the_price_and_by_the_budget(
+        self, price: Decimal, budget: Decimal | None
+    ) -> None:
+        worst = worst_month(price, budget)
+        assert worst <= price * 730
+        if budget is not None:
+            assert worst <= budget + price / 4
+
+
 class TestWarnings:
     """What is allowed but worth a sentence."""
 
@@ -556,6 +603,22 @@ class TestWarnings:
     def test_replacing_a_variable_of_the_catalog_is_told(self, dev: Loader) -> None:
         body = FALCON + 'environment = { MAX_INPUT_LENGTH = "512" }'
         assert any("MAX_INPUT_LENGTH = '512' replaces '1024'" in text for text in dev(body).warnings)
+
+    @pytest.mark.parametrize(
+        ("key", "costs"),
+        [
+            ("idle_minutes", "up to USD 100 a month"),
+            ("lifetime_hours", "up to USD 100 a month"),
+            ("monthly_budget_usd", "USD 1,106 a month"),
+        ],
+    )
+    def test_a_trigger_that_is_switched_off_says_what_it_may_cost(self, dev: Loader, key: str, costs: str) -> None:
+        (notice,) = (text for text in dev(f"{FALCON}{key} = false").warnings if f"{key} = false" in text)
+        assert costs in notice
+
+    def test_without_a_budget_an_idle_endpoint_may_cost_the_whole_month(self, dev: Loader) -> None:
+        body = FALCON + "idle_minutes = false\nmonthly_budget_usd = false"
+        assert sum("USD 1,106 a month" in text for text in dev(body).warnings) == 2
 
     def test_the_shipped_local_stage_has_nothing_to_warn_of(self) -> None:
         assert load(SHIPPED, target="local").warnings == ()

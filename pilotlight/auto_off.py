@@ -1,0 +1,90 @@
+"""What turns the endpoint off by itself, and what it may cost at worst: pure rules over one stage's choice."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Final
+
+from pilotlight.choice import Choice
+from pilotlight.config_errors import ABSENT, Problem
+from pilotlight.prices import usd_per_hour
+from pilotlight.stage import LONGEST_HOURS, Stage
+
+HOURS_A_MONTH: Final = 730
+_REACTION_HOURS: Final = Decimal("0.25")
+"""From the moment a limit is passed to the end of billing: the meter's period, an alarm, a deletion."""
+
+
+def worst_month(usd_an_hour: Decimal, monthly_budget_usd: Decimal | None) -> Decimal:
+    """USD that the instances may cost in one month at most, whatever is called and woken."""
+    always_on = usd_an_hour * HOURS_A_MONTH
+    if monthly_budget_usd is None:
+        return always_on
+    return min(always_on, monthly_budget_usd + usd_an_hour * _REACTION_HOURS)
+
+
+def problems(choice: Choice) -> Iterator[Problem]:
+    """What the keys' own bounds do not see."""
+    table = choice.table
+    if table.idle_minutes is not None and table.warning_minutes >= table.idle_minutes:
+        yield Problem(
+            key=choice.key("warning_minutes"),
+            value=table.warning_minutes,
+            reason=f"the warning would come with or before the start of the {table.idle_minutes} idle minutes",
+            allowed=f"less than idle_minutes, {table.idle_minutes}",
+            fix=f"write, for example: warning_minutes = {max(5, table.idle_minutes // 6)}",
+        )
+    for number, schedule in enumerate(table.schedules):
+        if schedule.on is None and schedule.off is None:
+            yield Problem(
+                key=choice.key(f"schedules[{number}]"),
+                value=ABSENT,
+                reason="this schedule neither turns on nor off",
+                allowed="on, off, or both",
+                fix='write, for example: off = "19:00"',
+            )
+        elif schedule.on == schedule.off:
+            yield Problem(
+                key=choice.key(f"schedules[{number}].off"),
+                value=schedule.off,
+                reason="it would be turned on and off at the same time",
+                allowed="another time than on",
+                fix='write, for example: off = "19:00"',
+            )
+
+
+def warnings(choice: Choice) -> Iterator[str]:
+    """What each trigger that is switched off may cost."""
+    table = choice.table
+    price = dearest(choice.instance_types, table.instance_count)
+    budget = None if table.monthly_budget_usd is None else Decimal(str(table.monthly_budget_usd))
+    month = f"up to USD {worst_month(price, budget):,.0f} a month" if price else "an unknown price"
+    always = f"USD {price * HOURS_A_MONTH:,.0f} a month" if price else "an unknown price"
+    if table.idle_minutes is None:
+        yield (
+            f"{choice.key('idle_minutes')} = false: an endpoint that nobody calls stays on until its lifetime, its "
+            f"budget or its schedule ends it, at {month}."
+        )
+    if table.lifetime_hours is None:
+        yield (
+            f"{choice.key('lifetime_hours')} = false: once lit it may run for {LONGEST_HOURS // 24} days, when the "
+            f"hard stop deletes it, at {month}."
+        )
+    if table.monthly_budget_usd is None:
+        yield f"{choice.key('monthly_budget_usd')} = false: nothing bounds a month but the price itself, {always}."
+
+
+def worst_case(stage: Stage) -> str:
+    """One sentence: the most that the instances may cost in a month with today's settings."""
+    price = dearest(stage.instance_types, stage.instance_count)
+    if price is None:
+        return "What a month may cost at worst is not known, as a price is not."
+    worst = worst_month(price, stage.auto_off.monthly_budget_usd)
+    bound = "its budget ends it" if worst < price * HOURS_A_MONTH else "always on"
+    return f"At worst the endpoint costs USD {worst:,.2f} a month ({bound}), at USD {price:,.3f} an hour."
+
+
+def dearest(instance_types: Sequence[str], instance_count: int) -> Decimal | None:
+    """USD per hour of all instances, on the type of the list that costs most; None where one price is unknown."""
+    prices = [usd_per_hour(name) for name in instance_types]
+    known = [price for price in prices if price is not None]
+    return max(known) * instance_count if known and len(known) == len(prices) else None
