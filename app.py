@@ -10,6 +10,7 @@ import aws_cdk as cdk
 from pilotlight.auto_off import worst_case
 from pilotlight.config import ConfigError, Stage, load
 from stacks.api import ApiStack
+from stacks.control import ControlStack
 from stacks.endpoint import EndpointStack
 from stacks.foundation import FoundationStack
 from stacks.names import Names
@@ -20,11 +21,13 @@ def build(app: cdk.App, stage: Stage) -> None:
     names = Names(stage.name, stage.region)
     where = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=stage.region)
     foundation = FoundationStack(app, names.stack("Foundation"), stage=stage, names=names, env=where)
+    control = ControlStack(app, names.stack("Control"), stage=stage, names=names, env=where)
+    control.add_stack_dependency(foundation)
     endpoint = EndpointStack(app, names.stack("Endpoint"), stage=stage, names=names, env=where)
-    endpoint.add_stack_dependency(foundation)
+    endpoint.add_stack_dependency(control)
     api = ApiStack(app, names.stack("Api"), stage=stage, endpoint_stack_name=endpoint.stack_name, env=where)
     api.add_stack_dependency(endpoint)
-    for stack in (foundation, endpoint, api):
+    for stack in (foundation, control, endpoint, api):
         cdk.Tags.of(stack).add("pilotlight:stage", stage.name)
     cdk.Annotations.of(endpoint).add_info(worst_case(stage))
     for number, warning in enumerate(stage.warnings, start=1):

@@ -10,7 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-ROLES = ("Foundation", "Endpoint", "Api")
+ROLES = ("Foundation", "Control", "Endpoint", "Api")
 """The stacks of a stage, in the order in which they are deployed."""
 
 
@@ -20,6 +20,14 @@ class NotDeployedError(Exception):
 
 def stack_name(stage: str, role: str) -> str:
     return f"Pilotlight-{stage}-{role}"
+
+
+def switch_name(stage: str) -> str:
+    return f"pilotlight-{stage}-switch"
+
+
+def ledger_name(stage: str) -> str:
+    return f"pilotlight-{stage}-ledger"
 
 
 @cache

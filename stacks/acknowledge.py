@@ -1,6 +1,7 @@
 """Findings of cdk-nag (AwsSolutions) and of CDK's own template rules that stand as they are, each with its reason."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import IConstruct
@@ -18,5 +19,9 @@ def wildcard(construct: IConstruct, arn: str) -> str:
     """The id of the finding that `arn`, named in a policy of `construct`, has a wildcard."""
     resolved = Stack.of(construct).resolve(arn)
     parts = [resolved] if isinstance(resolved, str) else resolved["Fn::Join"][1]
-    named = "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
+    named = "".join(part if isinstance(part, str) else f"<{_reference(part)}>" for part in parts)
     return f"AwsSolutions-IAM5[Resource::{named}]"
+
+
+def _reference(part: Mapping[str, Any]) -> str:
+    return ".".join(part["Fn::GetAtt"]) if "Fn::GetAtt" in part else str(part["Ref"])

@@ -30,11 +30,15 @@ class EndpointStack(Stack):
             self,
             "HardStop",
             endpoint_name=stage.endpoint_name,
-            at=parameters.turn_off_at,
+            turn_off_at=parameters.turn_off_at,
+            delete_at=parameters.delete_at,
+            switch_arn=names.switch_arn,
             role_arn=names.role_arn("hard-stop"),
             condition=parameters.is_on,
         )
-        endpoint.add_resource_dependency(hard_stop.schedule)  # what ends it is there before it is
+        for schedule in hard_stop.schedules:
+            endpoint.add_resource_dependency(schedule)  # what ends it is there before it is
         Tags.of(self).add("pilotlight:model", stage.model)
         Tags.of(self).add("pilotlight:contract", stage.contract)
         CfnOutput(self, "EndpointName", value=stage.endpoint_name)
+        CfnOutput(self, "Fingerprint", value=stage.fingerprint)

@@ -24,4 +24,10 @@ class FoundationStack(Stack):
             model_data_url=stage.model_data_url,
             endpoint_name=stage.endpoint_name,
         )
-        HardStopRole(self, "HardStop", role_name=names.role("hard-stop"), endpoint_name=stage.endpoint_name)
+        HardStopRole(
+            self,
+            "HardStop",
+            role_name=names.role("hard-stop"),
+            endpoint_name=stage.endpoint_name,
+            switch_arn=names.switch_arn,
+        )

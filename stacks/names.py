@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
-from pilotlight.deployment import stack_name
+from pilotlight.deployment import ledger_name, stack_name, switch_name
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,20 @@ class Names:
 
     def stack(self, role: str) -> str:
         return stack_name(self.stage, role)
+
+    @property
+    def switch(self) -> str:
+        """The state machine's name."""
+        return switch_name(self.stage)
+
+    @property
+    def switch_arn(self) -> str:
+        return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:stateMachine:{self.switch}"
+
+    @property
+    def ledger(self) -> str:
+        """The table's name."""
+        return ledger_name(self.stage)
 
     def role(self, purpose: str) -> str:
         """IAM is global, so the Region is part of a role's name."""

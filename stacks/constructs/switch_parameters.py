@@ -7,8 +7,8 @@ from constructs import Construct
 
 
 class SwitchParameters(Construct):
-    """`EndpointState` switches, `TurnOffAt` states the end; `ModelDataUrl` and `InstanceType` override while
-    `OverrideFor` holds.
+    """`EndpointState` switches, `TurnOffAt` and `DeleteAt` state the end; `ModelDataUrl` and `InstanceType` override
+    while `OverrideFor` holds.
 
     `cdk deploy` sends the previous value of every parameter that exists. A model written as a parameter's default
     would therefore ignore later edits of pilotlight.toml, and an override would outlive the model it was made for:
@@ -25,12 +25,15 @@ class SwitchParameters(Construct):
             default="off",
             allowed_values=["on", "off"],
         )
-        turn_off_at = self._parameter(
-            "TurnOffAt",
-            "UTC time, to the second, by which the endpoint is to be off.",
-            allowed_pattern=r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})?",
+        turn_off_at, delete_at = (
+            self._parameter(name, says, allowed_pattern=r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})?")
+            for name, says in (
+                ("TurnOffAt", "UTC time, to the second, at which the hard stop starts the switch."),
+                ("DeleteAt", "UTC time, to the second, half an hour later: the hard stop deletes the endpoint itself."),
+            )
         )
         self.turn_off_at = turn_off_at.value_as_string
+        self.delete_at = delete_at.value_as_string
         self._model_data_url = self._parameter(
             "ModelDataUrl",
             "S3 prefix served instead of the configured model's; empty: as configured.",
@@ -60,13 +63,14 @@ class SwitchParameters(Construct):
         self._instance_type_is_overridden = overridden(self._instance_type)
         CfnRule(
             scope,
-            "OnNeedsTurnOffAt",
+            "OnNeedsAnEnd",
             rule_condition=Fn.condition_equals(state.value_as_string, "on"),
             assertions=[
                 CfnRuleAssertion(
-                    assert_=Fn.condition_not(Fn.condition_equals(turn_off_at.value_as_string, "")),
-                    assert_description="EndpointState on needs TurnOffAt; `pilot on` sends both.",
+                    assert_=Fn.condition_not(Fn.condition_equals(end.value_as_string, "")),
+                    assert_description=f"EndpointState on needs {end.node.id}; `pilot on` sends all three.",
                 )
+                for end in (turn_off_at, delete_at)
             ],
         )
 

@@ -40,6 +40,10 @@ image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
 model_data_url = "s3://models-of-mine/alexatm/"
 instance_types = ["ml.p3.8xlarge"]
 volume_size_gb = 256
+idle_minutes = false
+lifetime_hours = false
+notify = ["me@example.com"]
+schedules = [{ days = ["FRI"], on = "22:00", off = "06:30", time_zone = "Europe/Paris" }]
 """
 STAGES = ("falcon", "llama2", "alexatm", "volume")
 

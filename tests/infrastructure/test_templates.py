@@ -60,20 +60,29 @@ class TestEndpointStack:
 
     def test_every_parameter_is_optional(self, synthesis: Synthesis) -> None:
         parameters = synthesis.template("falcon", "Endpoint").to_json()["Parameters"]
-        assert set(parameters) == {"EndpointState", "TurnOffAt", "ModelDataUrl", "InstanceType", "OverrideFor"}
+        assert set(parameters) == {
+            "EndpointState",
+            "TurnOffAt",
+            "DeleteAt",
+            "ModelDataUrl",
+            "InstanceType",
+            "OverrideFor",
+        }
         assert all("Default" in parameter for parameter in parameters.values())
 
     def test_on_without_an_end_is_refused_by_a_rule(self, synthesis: Synthesis) -> None:
-        rule = synthesis.template("falcon", "Endpoint").to_json()["Rules"]["OnNeedsTurnOffAt"]
+        rule = synthesis.template("falcon", "Endpoint").to_json()["Rules"]["OnNeedsAnEnd"]
         assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "EndpointState"}, "on"]}
-        assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "TurnOffAt"}, ""]}]}
+        assert [assertion["Assert"] for assertion in rule["Assertions"]] == [
+            {"Fn::Not": [{"Fn::Equals": [{"Ref": end}, ""]}]} for end in ("TurnOffAt", "DeleteAt")
+        ]
 
     def test_an_update_needs_no_capability_and_no_parameter_store(self, synthesis: Synthesis) -> None:
         """The switch may do an UpdateStack and no more: no IAM resource here, and no bootstrap-version rule."""
         template = synthesis.template("falcon", "Endpoint").to_json()
         assert not [kind for kind in (r["Type"] for r in template["Resources"].values()) if "IAM" in kind]
         assert "BootstrapVersion" not in template["Parameters"]
-        assert set(template["Rules"]) == {"OnNeedsTurnOffAt"}
+        assert set(template["Rules"]) == {"OnNeedsAnEnd"}
 
     def test_an_override_holds_only_for_the_configuration_it_was_made_for(self, synthesis: Synthesis) -> None:
         templates = {stage: synthesis.template(stage, "Endpoint").to_json() for stage in STAGES}
@@ -160,27 +169,46 @@ class TestFoundation:
 
 
 class TestHardStop:
-    def test_it_stands_and_falls_with_the_endpoint_and_is_there_first(self, synthesis: Synthesis) -> None:
+    def test_both_stand_and_fall_with_the_endpoint_and_are_there_first(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Endpoint")
-        ((schedule_id, schedule),) = template.find_resources("AWS::Scheduler::Schedule").items()
-        assert schedule["Condition"] == "EndpointIsOn"
-        assert schedule_id in only(template, "AWS::SageMaker::Endpoint")["DependsOn"]
+        schedules = template.find_resources("AWS::Scheduler::Schedule")
+        assert len(schedules) == 2
+        assert all(schedule["Condition"] == "EndpointIsOn" for schedule in schedules.values())
+        assert set(schedules) <= set(only(template, "AWS::SageMaker::Endpoint")["DependsOn"])
 
-    def test_scheduler_itself_deletes_the_endpoint_at_the_stated_end(self, synthesis: Synthesis) -> None:
-        schedule = only(synthesis.template("falcon", "Endpoint"), "AWS::Scheduler::Schedule")["Properties"]
-        assert schedule["ScheduleExpression"] == {"Fn::Join": ["", ["at(", {"Ref": "TurnOffAt"}, ")"]]}
-        assert "ScheduleExpressionTimezone" not in schedule  # UTC
-        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    def test_the_first_starts_the_switch_at_the_stated_end(self, synthesis: Synthesis) -> None:
+        schedule = hard_stop(synthesis, "TurnOffAt")
+        assert schedule["Target"]["Arn"]["Fn::Join"][1][-1].endswith(":stateMachine:pilotlight-falcon-switch")
+        assert json.loads(schedule["Target"]["Input"])["target"] == "off"
+
+    def test_the_second_is_scheduler_itself_deleting_the_endpoint(self, synthesis: Synthesis) -> None:
+        schedule = hard_stop(synthesis, "DeleteAt")
         assert schedule["Target"]["Arn"]["Fn::Join"][1][-1] == ":scheduler:::aws-sdk:sagemaker:deleteEndpoint"
         assert json.loads(schedule["Target"]["Input"]) == {"EndpointName": "pilotlight-falcon"}
+
+    @pytest.mark.parametrize("parameter", ["TurnOffAt", "DeleteAt"])
+    def test_they_fall_exactly_then_and_in_utc(self, synthesis: Synthesis, parameter: str) -> None:
+        schedule = hard_stop(synthesis, parameter)
+        assert "ScheduleExpressionTimezone" not in schedule  # UTC
+        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
         role = "pilotlight-falcon-hard-stop-us-east-1"
         assert schedule["Target"]["RoleArn"]["Fn::Join"][1][-1].endswith(f":role/{role}")
         synthesis.template("falcon", "Foundation").has_resource_properties("AWS::IAM::Role", {"RoleName": role})
 
-    def test_its_role_may_do_that_and_nothing_else(self, synthesis: Synthesis) -> None:
-        (statement,) = role_statements(synthesis, "falcon", "scheduler.amazonaws.com")
-        assert statement["Action"] == "sagemaker:DeleteEndpoint"
-        assert statement["Resource"]["Fn::Join"][1][-1] == ":endpoint/pilotlight-falcon"
+    def test_their_role_may_do_that_and_nothing_else(self, synthesis: Synthesis) -> None:
+        delete, start = role_statements(synthesis, "falcon", "scheduler.amazonaws.com")
+        assert (delete["Action"], start["Action"]) == ("sagemaker:DeleteEndpoint", "states:StartExecution")
+        assert delete["Resource"]["Fn::Join"][1][-1] == ":endpoint/pilotlight-falcon"
+        assert start["Resource"]["Fn::Join"][1][-1].endswith(":stateMachine:pilotlight-falcon-switch")
+
+
+def hard_stop(synthesis: Synthesis, parameter: str) -> dict[str, Any]:
+    """The properties of the schedule that falls at this parameter's time."""
+    schedules = resources(synthesis.template("falcon", "Endpoint"), "AWS::Scheduler::Schedule")
+    at = {"Fn::Join": ["", ["at(", {"Ref": parameter}, ")"]]}
+    (found,) = (s["Properties"] for s in schedules if s["Properties"]["ScheduleExpression"] == at)
+    properties: dict[str, Any] = found
+    return properties
 
 
 class TestApiStack:
@@ -310,7 +338,7 @@ def test_configs_carry_the_tag_that_the_proxys_permission_hangs_on(synthesis: Sy
 def test_no_stack_imports_from_another(synthesis: Synthesis) -> None:
     """An export blocks deletion and change: stacks agree on names instead."""
     for stage in STAGES:
-        for role in ("Foundation", "Endpoint", "Api"):
+        for role in ("Foundation", "Control", "Endpoint", "Api"):
             text = json.dumps(synthesis.template(stage, role).to_json())
             assert "Fn::ImportValue" not in text
             assert '"Export"' not in text

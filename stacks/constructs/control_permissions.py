@@ -1,0 +1,97 @@
+"""What the switch and the meter may do: one stack, one endpoint, one table, one topic."""
+
+from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+
+from pilotlight.config import Stage
+from stacks.acknowledge import acknowledge, wildcard
+from stacks.names import Names
+
+# The whole of the endpoint stack: an update by the switch may touch nothing else.
+ENDPOINT_STACK_TYPES = (
+    "AWS::SageMaker::Model",
+    "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::Endpoint",
+    "AWS::Scheduler::Schedule",
+    "AWS::CDK::Metadata",
+)
+
+
+class ControlPermissions:
+    """Statements for the roles of `stack`, each with actions and ARNs by name."""
+
+    def __init__(self, stack: Stack, *, names: Names, stage: Stage, topic_arn: str) -> None:
+        def arn(service: str, resource: str, name: str, separator: ArnFormat = ArnFormat.SLASH_RESOURCE_NAME) -> str:
+            components = ArnComponents(service=service, resource=resource, resource_name=name, arn_format=separator)
+            return Arn.format(components, stack)
+
+        self._stage = stage.name
+        self._topic = topic_arn
+        # A stack's ARN ends with an id that is not known before it exists.
+        self._stack = arn("cloudformation", "stack", f"{names.stack('Endpoint')}/*")
+        self._endpoint = arn("sagemaker", "endpoint", stage.endpoint_name)
+        self._configs = arn("sagemaker", "endpoint-config", "*")
+        self._table = arn("dynamodb", "table", names.ledger)
+        self._switch = names.switch_arn
+        self._executions = arn("states", "execution", f"{names.switch}:*", ArnFormat.COLON_RESOURCE_NAME)
+        acknowledge(
+            stack,
+            {
+                wildcard(stack, self._stack): "A stack's ARN ends with an id that is not known before it exists.",
+                wildcard(stack, self._configs): "The condition on the tag pilotlight:stage narrows it to this stage.",
+                wildcard(stack, self._executions): "Executions of the one state machine.",
+            },
+        )
+
+    def of_the_switch(self) -> list[iam.PolicyStatement]:
+        return [
+            *self._looking(),
+            _allow(
+                ["cloudformation:UpdateStack"],
+                self._stack,
+                # Null, as a request that lists no types would pass the other condition.
+                {
+                    "ForAllValues:StringEquals": {"cloudformation:ResourceTypes": list(ENDPOINT_STACK_TYPES)},
+                    "Null": {"cloudformation:ResourceTypes": "false"},
+                },
+            ),
+            _allow(
+                [
+                    "cloudformation:CancelUpdateStack",
+                    "cloudformation:ContinueUpdateRollback",
+                    "cloudformation:DescribeStackEvents",
+                    "cloudformation:DescribeStackResources",
+                ],
+                self._stack,
+            ),
+            _allow(["sagemaker:DeleteEndpoint"], self._endpoint),
+            _allow(["states:DescribeExecution"], self._executions),
+            _allow(["sns:Publish"], self._topic),
+        ]
+
+    def of_the_meter(self) -> list[iam.PolicyStatement]:
+        return [
+            *self._looking(),
+            _allow(["states:StartExecution"], self._switch),
+            _allow(["cloudwatch:PutMetricData"], "*", {"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}),
+        ]
+
+    def _looking(self) -> list[iam.PolicyStatement]:
+        return [
+            _allow(["cloudformation:DescribeStacks"], self._stack),
+            _allow(["sagemaker:DescribeEndpoint"], self._endpoint),
+            _allow(
+                ["sagemaker:DescribeEndpointConfig"],
+                self._configs,
+                {"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
+            ),
+            # Reading metrics has no resource level.
+            _allow(["cloudwatch:GetMetricStatistics"], "*"),
+            _allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"], self._table),
+        ]
+
+
+def _allow(
+    actions: list[str], resource: str, conditions: dict[str, dict[str, object]] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions)

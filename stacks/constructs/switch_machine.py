@@ -1,0 +1,98 @@
+"""The switch: one state machine that performs every change of the endpoint (lambda/switch decides each step)."""
+
+from typing import cast
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.acknowledge import acknowledge, wildcard
+
+
+class SwitchMachine(Construct):
+    """Step → Wait → Step … until the endpoint is as asked, or somebody has been told why it is not.
+
+    All memory is in the loop's `$.memory`: an execution that is killed leaves nothing behind but the world as it
+    is, which the next one looks at.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, state_machine_name: str, function: lambda_.IFunction
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+        )
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=state_machine_name,
+            definition_body=sfn.DefinitionBody.from_chainable(self._definition(function)),
+            timeout=Duration.hours(24),
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL),
+            tracing_enabled=True,
+        )
+        acknowledge(
+            self,
+            {
+                wildcard(self, "*"): "Log deliveries and X-Ray have no resource level.",
+                wildcard(self, f"{function.function_arn}:*"): "Any version of the one function.",
+            },
+        )
+
+    def _definition(self, function: lambda_.IFunction) -> sfn.IChainable:
+        step = self._task(
+            "Step", function, {"memory": sfn.JsonPath.object_at("$.memory")}, "Look, decide, act: one thing at a time"
+        )
+        tell = self._task(
+            "Tell", function, {"failure": sfn.JsonPath.object_at("$.failure")}, "A step failed for good: tell a person"
+        )
+        failed = sfn.Fail(self, "Failed", error="SwitchFailed", cause="A notice and the log of Step say why.")
+        tell.add_catch(failed)
+        step.add_catch(tell.next(failed), result_path="$.failure")
+        wait = sfn.Wait(self, "Wait", time=sfn.WaitTime.seconds_path("$.wait_seconds"))
+        outcome = (
+            sfn.Choice(self, "Settled?")
+            .when(sfn.Condition.string_equals("$.next", "wait"), wait)
+            .when(sfn.Condition.string_equals("$.next", "done"), sfn.Succeed(self, "Done"))
+            .otherwise(failed)
+        )
+        wait.next(step)
+        begin = sfn.Pass(self, "Begin", result=sfn.Result.from_object({"memory": {}}))
+        return begin.next(step).next(outcome)
+
+    def _task(
+        self, name: str, function: lambda_.IFunction, more: dict[str, object], comment: str
+    ) -> tasks.LambdaInvoke:
+        task = tasks.LambdaInvoke(
+            self,
+            name,
+            comment=comment,
+            lambda_function=function,
+            payload_response_only=True,
+            retry_on_service_exceptions=False,
+            payload=sfn.TaskInput.from_object(
+                cast(
+                    dict[str, object],
+                    {
+                        "request": sfn.JsonPath.object_at("$$.Execution.Input"),
+                        "execution": sfn.JsonPath.string_at("$$.Execution.Id"),
+                        "now": sfn.JsonPath.string_at("$$.State.EnteredTime"),
+                        **more,
+                    },
+                )
+            ),
+        )
+        # A step looks before it acts, so that repeating one is harmless.
+        task.add_retry(
+            errors=["States.ALL"],
+            interval=Duration.seconds(5),
+            backoff_rate=2,
+            max_attempts=5,
+            max_delay=Duration.minutes(2),
+            jitter_strategy=sfn.JitterType.FULL,
+        )
+        return task

@@ -1,0 +1,79 @@
+"""The control stack: what turns the endpoint off and on, counts what it costs, and tells people."""
+
+import json
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from pilotlight.config import Stage
+from stacks.constructs.alarms import METER_PERIOD, Alarms
+from stacks.constructs.control_permissions import ENDPOINT_STACK_TYPES, ControlPermissions
+from stacks.constructs.ledger_table import LedgerTable
+from stacks.constructs.notices import Notices
+from stacks.constructs.schedules import Schedules
+from stacks.constructs.switch_machine import SwitchMachine
+from stacks.constructs.worker import Worker
+from stacks.names import Names
+
+
+class ControlStack(Stack):
+    """Costs the same whether the endpoint is on or off, and little: docs/costs.md has it item by item."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, names: Names, **kwargs: Any) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        limits = stage.auto_off
+        LedgerTable(self, "Ledger", table_name=names.ledger)
+        topic = Notices(self, "Notices", emails=stage.notify, monthly_budget_usd=limits.monthly_budget_usd).topic
+        permissions = ControlPermissions(self, names=names, stage=stage, topic_arn=topic.topic_arn)
+        environment = {
+            "STAGE": stage.name,
+            "ENDPOINT_NAME": stage.endpoint_name,
+            "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
+            "LEDGER_TABLE": names.ledger,
+            "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
+            "IDLE_MINUTES": _or_empty(limits.idle_minutes),
+            "WARNING_MINUTES": str(limits.warning_minutes),
+            "LIFETIME_HOURS": _or_empty(limits.lifetime_hours),
+            "MONTHLY_BUDGET_USD": _or_empty(limits.monthly_budget_usd),
+        }
+        stepper = Worker(
+            self,
+            "Switch",
+            package="switch",
+            timeout_seconds=60,
+            statements=permissions.of_the_switch(),
+            environment={
+                **environment,
+                "NOTICES_TOPIC_ARN": topic.topic_arn,
+                "RESOURCE_TYPES": json.dumps(ENDPOINT_STACK_TYPES),
+                "INSTANCE_TYPES": json.dumps(stage.instance_types),
+                "LONGEST_HOURS": str(limits.longest_hours),
+                "WAKE_LIMIT_SECONDS": str(
+                    stage.model_data_download_timeout_seconds + stage.container_startup_timeout_seconds + 600
+                ),
+            },
+        )
+        machine = SwitchMachine(self, "Machine", state_machine_name=names.switch, function=stepper.function)
+        meter = Worker(
+            self,
+            "Meter",
+            package="meter",
+            timeout_seconds=60,
+            statements=permissions.of_the_meter(),
+            environment={**environment, "SWITCH_ARN": names.switch_arn},
+        )
+        events.Rule(
+            self,
+            "Tick",
+            schedule=events.Schedule.rate(METER_PERIOD),
+            targets=[targets.LambdaFunction(meter.function, retry_attempts=2)],
+        )
+        Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine)
+        Schedules(self, "Schedules", schedules=limits.schedules, switch=machine.state_machine)
+
+
+def _or_empty(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,181 @@
+"""The control stack: who may do what, when somebody is told, and what turns the endpoint off."""
+
+import json
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from .conftest import Synthesis
+
+
+@pytest.fixture
+def template(synthesis: Synthesis) -> Template:
+    return synthesis.template("falcon", "Control")
+
+
+def properties(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    return {name: dict(found["Properties"]) for name, found in template.find_resources(kind).items()}
+
+
+def definition(template: Template) -> dict[str, Any]:
+    (machine,) = properties(template, "AWS::StepFunctions::StateMachine").values()
+    parts = machine["DefinitionString"]["Fn::Join"][1]
+    found: dict[str, Any] = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
+    return found
+
+
+def allowed(template: Template, function: str) -> list[dict[str, Any]]:
+    """The statements of the role of the function with this handler."""
+    (role,) = (
+        found["Role"]["Fn::GetAtt"][0]
+        for found in properties(template, "AWS::Lambda::Function").values()
+        if found["Handler"] == f"{function}.handler.lambda_handler"
+    )
+    (policy,) = (p for p in properties(template, "AWS::IAM::Policy").values() if p["Roles"] == [{"Ref": role}])
+    statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return statements
+
+
+def actions(statements: list[dict[str, Any]]) -> set[str]:
+    return {a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+
+
+class TestSwitch:
+    def test_the_drawing(self, template: Template) -> None:
+        """Every state leads to an end, and the loop waits."""
+        states = definition(template)["States"]
+        assert states["Begin"]["Next"] == "Step"
+        assert states["Step"]["Next"] == "Settled?"
+        assert {choice["StringEquals"]: choice["Next"] for choice in states["Settled?"]["Choices"]} == {
+            "wait": "Wait",
+            "done": "Done",
+        }
+        assert states["Settled?"]["Default"] == "Failed"
+        assert (states["Wait"]["SecondsPath"], states["Wait"]["Next"]) == ("$.wait_seconds", "Step")
+
+    def test_a_step_that_fails_is_repeated_and_then_told(self, template: Template) -> None:
+        states = definition(template)["States"]
+        for name in ("Step", "Tell"):
+            (retry,) = states[name]["Retry"]
+            assert (retry["ErrorEquals"], retry["MaxAttempts"], retry["JitterStrategy"]) == (["States.ALL"], 5, "FULL")
+        (caught,) = states["Step"]["Catch"]
+        assert (caught["ErrorEquals"], caught["Next"]) == (["States.ALL"], "Tell")
+        assert states["Tell"]["Next"] == "Failed"
+
+    def test_a_step_takes_its_time_and_its_memory_from_the_execution(self, template: Template) -> None:
+        payload = definition(template)["States"]["Step"]["Parameters"]
+        assert payload == {
+            "request.$": "$$.Execution.Input",
+            "execution.$": "$$.Execution.Id",
+            "now.$": "$$.State.EnteredTime",
+            "memory.$": "$.memory",
+        }
+
+    def test_it_may_change_one_stack_and_only_what_that_holds(self, template: Template, synthesis: Synthesis) -> None:
+        statements = allowed(template, "switch")
+        update = next(s for s in statements if s["Action"] == "cloudformation:UpdateStack")
+        assert json.dumps(update["Resource"]).endswith(':stack/Pilotlight-falcon-Endpoint/*"]]}')
+        listed = set(update["Condition"]["ForAllValues:StringEquals"]["cloudformation:ResourceTypes"])
+        assert update["Condition"]["Null"] == {"cloudformation:ResourceTypes": "false"}
+        held = {r["Type"] for r in synthesis.template("falcon", "Endpoint").to_json()["Resources"].values()}
+        assert listed - {"AWS::CDK::Metadata"} == held - {"AWS::CDK::Metadata"}
+
+    def test_it_creates_no_endpoint_beside_the_stack(self, template: Template) -> None:
+        sagemaker = {action for action in actions(allowed(template, "switch")) if action.startswith("sagemaker:")}
+        assert sagemaker == {
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:DescribeEndpointConfig",
+            "sagemaker:DeleteEndpoint",
+        }
+
+    def test_its_name_is_the_one_that_the_hard_stop_starts(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::StepFunctions::StateMachine", {"StateMachineName": "pilotlight-falcon-switch"}
+        )
+
+
+class TestMeter:
+    def test_it_ticks_every_five_minutes(self, template: Template) -> None:
+        template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(5 minutes)"})
+
+    def test_it_changes_nothing_itself(self, template: Template) -> None:
+        assert not [
+            a for a in actions(allowed(template, "meter")) if a.startswith(("cloudformation:U", "sagemaker:Del"))
+        ]
+        publish = next(s for s in allowed(template, "meter") if s["Action"] == "cloudwatch:PutMetricData")
+        assert publish["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
+
+
+class TestAlarms:
+    @pytest.mark.parametrize(
+        ("metric", "threshold", "reason"),
+        [
+            ("IdleMinutes", 60, "idle"),
+            ("MinutesOn", 720, "lifetime"),
+            ("DollarsThisMonth", 100, "budget"),
+        ],
+    )
+    def test_a_limit_that_is_passed_starts_the_switch(
+        self, template: Template, metric: str, threshold: float, reason: str
+    ) -> None:
+        alarm = self._alarm(template, metric, threshold)
+        rules = properties(template, "AWS::Events::Rule").values()
+        (rule,) = (r for r in rules if r.get("EventPattern", {}).get("detail", {}).get("alarmName") == [{"Ref": alarm}])
+        assert rule["EventPattern"]["detail"]["state"] == {"value": ["ALARM"]}
+        (target,) = rule["Targets"]
+        assert json.loads(target["Input"])["reason"] == reason
+
+    @pytest.mark.parametrize(("metric", "threshold"), [("IdleMinutes", 50), ("Mismatch", 1)])
+    def test_a_person_is_told_of_the_rest(self, template: Template, metric: str, threshold: float) -> None:
+        alarm = self._alarm(template, metric, threshold)
+        (topic,) = properties(template, "AWS::SNS::Topic")
+        assert properties(template, "AWS::CloudWatch::Alarm")[alarm]["AlarmActions"] == [{"Ref": topic}]
+
+    @pytest.mark.parametrize(("periods", "told"), [(3, True), (6, False)])
+    def test_a_meter_that_is_silent_is_noticed_by_its_silence(
+        self, template: Template, periods: int, told: bool
+    ) -> None:
+        (alarm,) = (
+            found
+            for found in properties(template, "AWS::CloudWatch::Alarm").values()
+            if found["MetricName"] == "Heartbeat" and found["EvaluationPeriods"] == periods
+        )
+        assert (alarm["TreatMissingData"], alarm["Period"]) == ("breaching", 300)
+        assert ("AlarmActions" in alarm) is told
+
+    def _alarm(self, template: Template, metric: str, threshold: float) -> str:
+        found = properties(template, "AWS::CloudWatch::Alarm").items()
+        (name,) = (name for name, alarm in found if (alarm["MetricName"], alarm["Threshold"]) == (metric, threshold))
+        assert properties(template, "AWS::CloudWatch::Alarm")[name]["Dimensions"] == [
+            {"Name": "Stage", "Value": "falcon"}
+        ]
+        return name
+
+
+class TestWhatIsConfigured:
+    """The stage `volume` is configured with everything that falcon leaves out."""
+
+    def test_schedules_in_their_own_time_zone(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("volume", "Control")
+        for target, expression in (("on", "cron(0 22 ? * FRI *)"), ("off", "cron(30 6 ? * SAT *)")):
+            template.has_resource_properties(
+                "AWS::Scheduler::Schedule",
+                {
+                    "ScheduleExpression": expression,
+                    "ScheduleExpressionTimezone": "Europe/Paris",
+                    "Target": Match.object_like(
+                        {"Input": json.dumps({"target": target, "reason": "schedule", "by": "schedule 1"})}
+                    ),
+                },
+            )
+
+    def test_a_trigger_that_is_switched_off_has_no_alarm(self, synthesis: Synthesis) -> None:
+        alarms = properties(synthesis.template("volume", "Control"), "AWS::CloudWatch::Alarm").values()
+        assert {alarm["MetricName"] for alarm in alarms} == {"Mismatch", "Heartbeat", "DollarsThisMonth"}
+
+    def test_people_hear_by_mail_and_aws_budgets_tells_them_too(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("volume", "Control")
+        template.has_resource_properties("AWS::SNS::Subscription", {"Protocol": "email", "Endpoint": "me@example.com"})
+        (budget,) = properties(template, "AWS::Budgets::Budget").values()
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": 100, "Unit": "USD"}
