@@ -1,0 +1,63 @@
+"""The adapter to the switch: how it is started, and what the stage's ledger remembers."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from common.ledger import Data, Ledger
+
+from proxy.errors import ControlPlaneFailed
+from proxy.strict_json import JsonObject
+from proxy.turning import execution_name
+
+
+class StatesClient(Protocol):
+    """What is used of boto3's `stepfunctions` client."""
+
+    def start_execution(self, **request: Any) -> Mapping[str, Any]: ...
+
+
+class Switch:
+    """Starts the state machine, at most once a minute for the same thing."""
+
+    def __init__(self, states: StatesClient, ledger: Ledger, *, arn: str) -> None:
+        self._states = states
+        self._ledger = ledger
+        self._arn = arn
+        self._woken: datetime | None = None
+
+    def start(self, request: JsonObject, now: datetime) -> None:
+        """Raises ControlPlaneFailed. An execution that has just been started by somebody else will do."""
+        try:
+            self._states.start_execution(
+                stateMachineArn=self._arn, name=execution_name(request, now), input=json.dumps(request, sort_keys=True)
+            )
+        except ClientError as exc:
+            code = exc.response["Error"].get("Code", "")
+            if code != "ExecutionAlreadyExists":
+                raise ControlPlaneFailed(f"The switch could not be started ({code}): try again.") from exc
+        except BotoCoreError as exc:
+            raise ControlPlaneFailed(f"The switch could not be started ({type(exc).__name__}): try again.") from exc
+
+    def wake(self, now: datetime) -> None:
+        """As a call of a sleeping endpoint does: from each worker once a minute, whatever number of callers it has."""
+        if self._woken is not None and timedelta(0) <= now - self._woken < timedelta(minutes=1):
+            return
+        self.start({"target": "on", "reason": "wake", "by": "a call"}, now)
+        self._woken = now
+
+    def snooze(self, until: datetime) -> None:
+        """Raises ControlPlaneFailed."""
+        try:
+            self._ledger.put("snooze", "endpoint", {"until": until.timestamp(), "by": "POST /endpoint/snooze"})
+        except (ClientError, BotoCoreError) as exc:
+            raise ControlPlaneFailed(f"The snooze could not be written ({type(exc).__name__}): try again.") from exc
+
+    def remembered(self, kind: str, key: str) -> Data:
+        """An entry of the ledger; empty where there is none, or it cannot be read: nobody is refused for that."""
+        try:
+            return self._ledger.get(kind, key) or {}
+        except (ClientError, BotoCoreError):
+            return {}
