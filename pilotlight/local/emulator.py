@@ -17,10 +17,14 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import plugin, scheduler, weights
+from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states, weights
+from pilotlight.local.activity import Activity
+from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
+from pilotlight.local.notices import Notices
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.metrics import NAMESPACE, InvocationMetrics
 from pilotlight.local.sagemaker.runtime import Runtime
 
 HOST = "127.0.0.1"
@@ -45,15 +49,31 @@ def main() -> None:
         folder=given.folder / "endpoints",
         start=lambda launch: Container(launch, weights.MODELS[given.weights](given.cache)),
     )
-    runtime = Runtime(sagemaker)
+    metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
+    runtime = Runtime(sagemaker, metrics.record)
     plugin.install(sagemaker, runtime)
-    scheduler.install()
+    clock = _clock(sagemaker, metrics)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
+    notices = Notices()
+    notices.install()
+    clock.start()
     try:
-        asyncio.run(_serve(_with_controls(app, Controls(runtime)), given.port))
+        asyncio.run(_serve(_with_controls(app, Controls(runtime, clock, notices)), given.port))
     finally:
         sagemaker.stop()
+
+
+def _clock(sagemaker: SageMaker, metrics: InvocationMetrics) -> Clock:
+    """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
+    activity = Activity()
+    clock = Clock(ProcessHands(), activity, busy=plugin.busy(sagemaker))
+    states.install(clock, activity)
+    lambdas.install(clock, activity)
+    clock.add(EachMinute(metrics.publish, since=clock.now()))
+    scheduler.install(clock)
+    cloudwatch.install(clock)
+    return clock
 
 
 def _set_environment(port: int, folder: Path, region: str) -> None:
@@ -100,7 +120,8 @@ def _with_controls(app: App, controls: Controls) -> App:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        status, value = controls.answer(scope["method"], scope["path"], body)
+        # Off the loop: an advance of the clock takes as long as what it sets off, which needs the loop.
+        status, value = await asyncio.to_thread(controls.answer, scope["method"], scope["path"], body)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(value).encode()})
