@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -161,7 +161,10 @@ def status(
 def on(
     hours: Annotated[
         int | None,
-        typer.Option(min=1, max=168, help="Deleted by the hard stop after so many hours."),
+        typer.Option(min=1, max=168, help="Off after so many hours, in the configured lifetime's place."),
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(min=1, help="A new ceiling for this month, where the configured one is spent.")
     ] = None,
     yes: YesOption = False,
     stage: StageOption = None,
@@ -175,10 +178,10 @@ def on(
     lifetime = hours or configured.auto_off.longest_hours
     confirm(
         f"{configured.instance_count} × {configured.instance_type} on {target.place}: "
-        f"{price_of(configured, lifetime)}. The hard stop deletes it after {lifetime} hours. Light it?",
+        f"{price_of(configured, lifetime)}. It is off after {lifetime} hours at the latest. Light it?",
         yes,
     )
-    turn(target, "on", lifetime, as_json, extend=hours is not None)
+    turn(target, "on", as_json, hours=hours, budget_usd=budget_usd)
 
 
 @app.command()
@@ -192,7 +195,7 @@ def off(
     """Turn the endpoint off; returns when SageMaker says that it is gone."""
     target = deployment(stage, aws, region)
     confirm(f"Turn off the endpoint of stage {target.stage} on {target.place}?", yes)
-    turn(target, "off", 0, as_json)
+    turn(target, "off", as_json)
 
 
 def price_of(stage: Stage, hours: int) -> str:
@@ -204,10 +207,11 @@ def price_of(stage: Stage, hours: int) -> str:
     return f"USD {usd * stage.instance_count} per hour (USD {worst} if you forget it)"
 
 
-def turn(target: Deployment, state: State, lifetime_hours: float, as_json: bool, *, extend: bool = False) -> None:
-    now = datetime.now(UTC)
+def turn(
+    target: Deployment, state: State, as_json: bool, *, hours: float | None = None, budget_usd: float | None = None
+) -> None:
     with progress() as report:
-        outcome = Switch(target, report=report).turn(state, now=now, lifetime_hours=lifetime_hours, extend=extend)
+        outcome = Switch(target, report=report).turn(state, hours=hours, budget_usd=budget_usd)
     if as_json:
         print_json(asdict(outcome) | {"stage": target.stage, "place": target.place})
     else:

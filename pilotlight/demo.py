@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import requests
 from rich.console import Console
@@ -109,7 +108,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         )
         said.append(receipt["turns_off_next"]["message"])
     with narrator.step("Turn it off: UpdateStack, EndpointState=off") as said:
-        Switch(state.deployment, narrator.doing).turn("off", now=datetime.now(UTC), lifetime_hours=0)
+        Switch(state.deployment, narrator.doing).turn("off")
         said.append("SageMaker no longer knows the endpoint; its process has ended")
     with narrator.step("Call it while it is off") as said:
         refused = requests.post(

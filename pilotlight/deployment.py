@@ -1,5 +1,6 @@
 """A deployed stage, found by its stacks: the same way on AWS and on the embedded cloud."""
 
+import json
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -53,11 +54,7 @@ class Deployment:
 
     @property
     def stack_names(self) -> list[str]:
-        return [stack_name(self.stage, role) for role in ROLES]
-
-    @property
-    def endpoint_stack(self) -> str:
-        return stack_name(self.stage, "Endpoint")
+        return [self.stack_name(role) for role in ROLES]
 
     def client(self, service: str) -> Any:
         """A boto3 client of this place."""
@@ -72,6 +69,25 @@ class Deployment:
             aws_secret_access_key="test",  # noqa: S106  the embedded cloud asks for some, not for the right ones
             config=config,
         )
+
+    def stack_name(self, role: str) -> str:
+        return stack_name(self.stage, role)
+
+    @cached_property
+    def switch_arn(self) -> str:
+        return self._output("Control", "SwitchArn")
+
+    def receipts(self, limit: int) -> list[dict[str, Any]]:
+        """What the last changes of the endpoint did and cost, the latest first."""
+        items = self.client("dynamodb").query(
+            TableName=ledger_name(self.stage),
+            KeyConditionExpression="#kind = :kind",
+            ExpressionAttributeNames={"#kind": "kind"},
+            ExpressionAttributeValues={":kind": {"S": "receipt"}},
+            ScanIndexForward=False,
+            Limit=limit,
+        )["Items"]
+        return [json.loads(item["data"]["S"]) for item in items]
 
     @cached_property
     def endpoint_name(self) -> str:
@@ -95,13 +111,13 @@ class Deployment:
 
     def describe_stack(self, role: str) -> dict[str, Any]:
         try:
-            stacks = self.client("cloudformation").describe_stacks(StackName=stack_name(self.stage, role))["Stacks"]
+            stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name(role))["Stacks"]
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
             raise NotDeployedError(
                 f"Stage {self.stage!r} is not deployed on {self.place}: "
-                f"there is no stack {stack_name(self.stage, role)}. "
+                f"there is no stack {self.stack_name(role)}. "
                 f"Deploy it with `pilot local up --stage {self.stage}`, or on AWS with "
                 f"`npx cdk deploy --all -c stage={self.stage}`. Another Region: --region."
             ) from error
@@ -112,7 +128,6 @@ class Deployment:
         outputs = {item["OutputKey"]: item["OutputValue"] for item in self.describe_stack(role).get("Outputs", [])}
         if key not in outputs:
             raise NotDeployedError(
-                f"The stack {stack_name(self.stage, role)} has no output {key}: "
-                "its last deploy did not finish. Deploy again."
+                f"The stack {self.stack_name(role)} has no output {key}: its last deploy did not finish. Deploy again."
             )
         return str(outputs[key])

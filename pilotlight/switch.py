@@ -1,14 +1,10 @@
-"""Turn the endpoint on and off, through its stack: an UpdateStack with the previous template, and nothing else.
+"""Ask the switch for a change and wait for it: the same state machine that every other trigger starts."""
 
-CloudFormation is the only truth, but SageMaker is the witness: a removed resource is deleted in the clean-up phase,
-which reports success whatever happened, so "off" means that DescribeEndpoint finds nothing, and "on" that it says
-InService on the stack's config.
-"""
-
+import json
 import time
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -17,8 +13,7 @@ from pilotlight.deployment import Deployment
 
 State = Literal["on", "off"]
 
-POLL_SECONDS = 1.0
-_SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+POLL_SECONDS = 0.5
 
 
 class SwitchError(Exception):
@@ -32,141 +27,72 @@ class Outcome:
     state: State
     changed: bool
     seconds: float
-
-
-def parameters(current: list[dict[str, str]], changes: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Every parameter of the stack: those of `changes` with their new value, the others with their previous one.
-
-    One that is not sent falls back to its default, which would silently undo an override.
-    """
-    names = [parameter["ParameterKey"] for parameter in current]
-    if unknown := changes.keys() - set(names):
-        raise SwitchError(
-            f"The stack has no parameter {sorted(unknown)[0]}; it has {', '.join(names)}. Deploy it again."
-        )
-    return [
-        {"ParameterKey": name, "ParameterValue": changes[name]}
-        if name in changes
-        else {"ParameterKey": name, "UsePreviousValue": True}
-        for name in names
-    ]
-
-
-def changes_for(state: State, *, now: datetime, lifetime_hours: float) -> dict[str, str]:
-    """The parameters that say `state`. Nothing is lit without an end that is stated; `off` forgets it."""
-    if state == "off":
-        return {"EndpointState": "off", "TurnOffAt": ""}
-    end = now.astimezone(UTC) + timedelta(hours=lifetime_hours)
-    return {"EndpointState": "on", "TurnOffAt": end.strftime("%Y-%m-%dT%H:%M:%S")}
+    message: str
 
 
 @dataclass(frozen=True)
 class Switch:
-    """Performs one change and waits for it. `report` hears a short phrase at every poll."""
+    """Starts one execution and follows it. `report` hears a short phrase at every poll."""
 
     deployment: Deployment
     report: Callable[[str], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
-    def turn(self, state: State, *, now: datetime, lifetime_hours: float, extend: bool = False) -> Outcome:
+    def turn(
+        self, state: State, *, by: str = "pilot", hours: float | None = None, budget_usd: float | None = None
+    ) -> Outcome:
         """Bring the endpoint to `state`; SwitchError where it did not get there.
 
-        One that is on already keeps its end, unless `extend` asks for a new one.
+        `hours` sets a new end, also for an endpoint that is on; `budget_usd` a new ceiling for this month.
         """
         begun = self.monotonic()
-        stack = self._settled_stack()
-        stated = _parameter(stack, "EndpointState")
-        there = stated == state and self._witness() == state
-        already = there and not extend
-        if not already:
-            if state == stated == "on" and not there:
-                # Somebody deleted the endpoint beside the stack, which would see nothing to update.
-                self._update(stack, changes_for("off", now=now, lifetime_hours=0))
-                stack = self._settled_stack()
-            self._update(stack, changes_for(state, now=now, lifetime_hours=lifetime_hours))
-            self._verify(state, self._settled_stack())
-        return Outcome(state, changed=not already, seconds=self.monotonic() - begun)
+        request: dict[str, object] = {"target": state, "reason": "manual", "by": by}
+        if hours is not None:
+            request |= {"lifetime_hours": hours, "extend": True}
+        if budget_usd is not None:
+            request["budget_usd"] = budget_usd
+        states = self.deployment.client("stepfunctions")
+        started = states.start_execution(
+            stateMachineArn=self.deployment.switch_arn,
+            name=f"{state}-manual-{uuid.uuid4().hex[:12]}",
+            input=json.dumps(request),
+        )
+        result = self._follow(states, started["executionArn"])
+        while "joined" in result:  # somebody else's execution does it already
+            result = self._follow(states, result["joined"])
+        if result["outcome"] not in ("changed", "already"):
+            raise SwitchError(result["message"])
+        return Outcome(state, result["outcome"] == "changed", self.monotonic() - begun, result["message"])
 
-    def _settled_stack(self) -> dict[str, Any]:
-        """The stack once no operation runs on it."""
-        while (stack := self.deployment.describe_stack("Endpoint"))["StackStatus"].endswith("_IN_PROGRESS"):
-            endpoint = self._endpoint()
-            status = f"endpoint {endpoint['EndpointStatus']}" if endpoint else "no endpoint"
-            self.report(f"stack {stack['StackStatus']}, {status}")
+    def _follow(self, states: Any, execution: str) -> dict[str, Any]:
+        """What the last step of an execution said."""
+        while (found := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            self.report(self._phrase())
             self.sleep(POLL_SECONDS)
-        return stack
-
-    def _update(self, stack: dict[str, Any], changes: Mapping[str, str]) -> None:
-        if stack["StackStatus"] not in _SETTLED:
-            raise SwitchError(
-                f"The stack {stack['StackName']} is in {stack['StackStatus']} and takes no update. "
-                f"Look at its events in CloudFormation, repair it there, then try again."
-            )
-        try:
-            self.deployment.client("cloudformation").update_stack(
-                StackName=stack["StackName"],
-                UsePreviousTemplate=True,
-                Parameters=parameters(stack["Parameters"], changes),
-            )
-        except ClientError as error:
-            if "No updates are to be performed" not in str(error):
-                raise SwitchError(f"CloudFormation refused the update: {error}") from error
-
-    def _verify(self, state: State, stack: dict[str, Any]) -> None:
-        endpoint = self._endpoint()
-        stated = _parameter(stack, "EndpointState")
-        if stated == state and self._witness() == state:
-            return
-        if stated != state and stack["StackStatus"] == "UPDATE_COMPLETE":
-            raise SwitchError(
-                f"Another change overtook this one: the stack now says {stated}. `pilot status` tells more."
-            )
-        seen = endpoint["EndpointStatus"] if endpoint else "absent"
-        reason = (endpoint or {}).get("FailureReason") or self._failure_event(stack["StackName"])
-        advice = (
-            "It costs nothing now: `pilot on` tries again."
-            if endpoint is None
-            else "IT STILL COSTS MONEY: try `pilot off` again, and look at it in the SageMaker console."
-        )
+        if found["status"] == "SUCCEEDED":
+            output: dict[str, Any] = json.loads(found["output"])
+            return output
+        told = [receipt for receipt in self.deployment.receipts(5) if receipt.get("execution") == execution]
+        if told:
+            raise SwitchError(told[0]["message"])
         raise SwitchError(
-            f"The endpoint was to be {state} but is {seen}; the stack is in {stack['StackStatus']}. "
-            f"Reason: {reason}. {advice}"
+            f"The switch ended {found['status']} without a word. The log group of the function Switch in the stack "
+            f"{self.deployment.stack_name('Control')} has the details; `pilot status` tells what is billed now."
         )
 
-    def _witness(self) -> State | None:
-        """What SageMaker says: on, off, or neither. After a rolled-back update it is InService, but on the old
-        config.
-        """
-        endpoint = self._endpoint()
-        if endpoint is None:
-            return "off"
-        # A config's physical id is its ARN, which is in lower case.
-        config = str(endpoint["EndpointConfigName"]).lower()
-        return "on" if endpoint["EndpointStatus"] == "InService" and self._config_arn().endswith(f"/{config}") else None
+    def _phrase(self) -> str:
+        status = self.deployment.describe_stack("Endpoint")["StackStatus"]
+        endpoint = self.endpoint_status()
+        return f"stack {status}, {f'endpoint {endpoint}' if endpoint else 'no endpoint'}"
 
-    def _config_arn(self) -> str:
-        resources = self.deployment.client("cloudformation").describe_stack_resources(
-            StackName=self.deployment.endpoint_stack
-        )["StackResources"]
-        kind = "AWS::SageMaker::EndpointConfig"
-        return next((str(r["PhysicalResourceId"]) for r in resources if r["ResourceType"] == kind), "")
-
-    def _endpoint(self) -> dict[str, Any] | None:
+    def endpoint_status(self) -> str | None:
+        """SageMaker's word for it; None where there is no endpoint."""
         try:
             name = self.deployment.endpoint_name
-            found: dict[str, Any] = self.deployment.client("sagemaker").describe_endpoint(EndpointName=name)
+            status: str = self.deployment.client("sagemaker").describe_endpoint(EndpointName=name)["EndpointStatus"]
         except ClientError as error:
             if "Could not find" not in str(error):
                 raise
             return None
-        return found
-
-    def _failure_event(self, stack: str) -> str:
-        events = self.deployment.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
-        reasons = (event.get("ResourceStatusReason") for event in events if event["ResourceStatus"].endswith("FAILED"))
-        return next((reason for reason in reasons if reason), "none was given")
-
-
-def _parameter(stack: dict[str, Any], name: str) -> str | None:
-    return next((p["ParameterValue"] for p in stack.get("Parameters", []) if p["ParameterKey"] == name), None)
+        return status

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
@@ -73,6 +73,7 @@ class ControlStack(Stack):
         )
         Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine)
         Schedules(self, "Schedules", schedules=limits.schedules, switch=machine.state_machine)
+        CfnOutput(self, "SwitchArn", value=machine.state_machine.state_machine_arn)
 
 
 def _or_empty(value: object) -> str:

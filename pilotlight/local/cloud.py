@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
@@ -213,9 +212,7 @@ class Cloud:
 
     def light(self, state: State, report: Report) -> None:
         """The endpoint on, as `pilot on` does it."""
-        stage = load(CONFIG, state.stage, target="local", region=REGION)
-        switch = Switch(state.deployment, report=lambda phrase: report(f"lighting the endpoint: {phrase}"))
-        switch.turn("on", now=datetime.now(UTC), lifetime_hours=stage.auto_off.longest_hours)
+        Switch(state.deployment, report=lambda phrase: report(f"lighting the endpoint: {phrase}")).turn("on")
 
     def cdk(self, url: str, stage: str, *arguments: str) -> str:
         """Run the pinned `cdk` against the cloud at `url`; its output, or CloudError with the end of it."""
