@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
-from common.ledger import Data, Ledger
+from common.ledger import Data
 
 from proxy.errors import ControlPlaneFailed
 from proxy.strict_json import JsonObject
@@ -19,10 +19,17 @@ class StatesClient(Protocol):
     def start_execution(self, **request: Any) -> Mapping[str, Any]: ...
 
 
+class Entries(Protocol):
+    """What is used of the ledger."""
+
+    def get(self, kind: str, key: str) -> Data | None: ...
+    def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None: ...
+
+
 class Switch:
     """Starts the state machine, at most once a minute for the same thing."""
 
-    def __init__(self, states: StatesClient, ledger: Ledger, *, arn: str) -> None:
+    def __init__(self, states: StatesClient, ledger: Entries, *, arn: str) -> None:
         self._states = states
         self._ledger = ledger
         self._arn = arn
