@@ -66,14 +66,13 @@ class TestSnooze:
         with pytest.raises(InvalidRequest):
             check_snooze(fields, now=NOW, ends=None)
 
-    @given(
-        st.dictionaries(st.sampled_from(["hours", "minutes", "x"]), st.floats() | st.integers() | st.text() | st.none())
-    )
-    def test_no_snooze_is_longer_than_a_day(self, fields: dict[str, object]) -> None:
+    @given(name=st.sampled_from(["hours", "minutes"]), value=st.floats() | st.integers() | st.text() | st.none())
+    def test_no_snooze_is_longer_than_a_day(self, name: str, value: object) -> None:
         try:
-            assert NOW <= check_snooze(fields, now=NOW, ends=None) <= NOW + timedelta(hours=24)
-        except Problem as problem:
-            assert problem.message
+            until = check_snooze({name: value}, now=NOW, ends=None)
+        except Problem:
+            return
+        assert NOW <= until <= NOW + timedelta(hours=24)
 
 
 class TestEstimate:
@@ -100,7 +99,7 @@ class FakeStates:
 class NoLedger:
     """A ledger of which nothing is asked."""
 
-    def get(self, kind: str, key: str) -> Data | None:
+    def get(self, *_: str) -> Data | None:
         raise AssertionError
 
     def put(self, *_: Any) -> None:
