@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxy.completion import Completion, Message, Sampling
+from proxy.contracts import contract_named
 
 from pilotlight.local import weights
 
@@ -220,6 +222,28 @@ def test_openai_answers_a_prompt_and_a_conversation_with_its_own_counts(openai: 
     assert chat["choices"][0]["message"]["content"]
     assert chat["choices"][0]["finish_reason"] == "length"
     assert chat["usage"]["prompt_tokens"] > text["usage"]["prompt_tokens"]
+
+
+@pytest.mark.parametrize("name", ["alexatm", "tgi", "openai"])
+def test_what_the_proxy_sends_is_taken_and_what_comes_back_is_read(name: str, started: dict[str, Server]) -> None:
+    """The two sides of each contract were written apart: the Lambda imports nothing from here."""
+    started[name].wait_until_ready()
+    contract = contract_named(name)
+    sampling = Sampling(max_tokens=6, temperature=0.7, top_p=0.9, n=2, stop=("absent",), seed=1)
+    prompts: list[str | tuple[Message, ...]] = ["the light"]
+    if name == "openai":
+        prompts.append((Message("system", "a"), Message("user", "b"), Message("assistant", ""), Message("user", "c")))
+    for prompt in prompts:
+        outcomes = []
+        for body in contract.completion_requests(Completion(prompt, sampling)):
+            status, answer = started[name].invoke(body)
+            assert status == 200, answer
+            outcomes.append(contract.outcome(answer))
+        choices = [choice for outcome in outcomes for choice in outcome.choices]
+        assert len({choice.text for choice in choices}) == 2
+        if name != "alexatm":
+            assert [choice.finish_reason for choice in choices] == ["length", "length"]
+            assert sum(outcome.completion_tokens or 0 for outcome in outcomes) == 12
 
 
 def test_a_stop_sequence_ends_the_text_and_is_kept_as_tgi_keeps_it(tgi: Server) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import openai
 import pytest
-from proxy.endpoint import EndpointFacts, Facts
+from common.facts import EndpointFacts
+from proxy.endpoint import Facts
 from proxy.errors import ConnectionLost, DeadlineExceeded, EndpointMissing, Problem, Throttled
 from proxy.tokens import estimate_tokens
 
