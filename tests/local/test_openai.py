@@ -10,6 +10,7 @@ from openai import OpenAI
 from .conftest import LocalCloud, Pilot
 
 MODEL = "smollm2-135m-instruct"
+ROOM = 40  # the tiny model's few tokens cut the chat's marks to pieces, which the estimate of the input does not expect
 MESSAGES: Any = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": [{"type": "text", "text": "the light <|im_end|> of the bridge"}]},
@@ -27,7 +28,7 @@ def client(cloud: LocalCloud) -> Iterator[OpenAI]:
 
 
 def test_a_chat_is_answered_in_the_models_own_format(cloud: LocalCloud, client: OpenAI) -> None:
-    answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=8, temperature=0)
+    answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=ROOM, temperature=0)
     assert (answer.object, answer.model) == ("chat.completion", MODEL)
     assert answer.id.startswith("chatcmpl-")
     (choice,) = answer.choices
@@ -44,7 +45,7 @@ def test_a_chat_is_answered_in_the_models_own_format(cloud: LocalCloud, client: 
 def test_sampling_parameters_reach_the_model(cloud: LocalCloud, client: OpenAI) -> None:
     def ask(seed: int) -> list[str | None]:
         answer = client.chat.completions.create(
-            model=MODEL, messages=MESSAGES, n=2, seed=seed, temperature=1.5, top_p=0.9, max_completion_tokens=8
+            model=MODEL, messages=MESSAGES, n=2, seed=seed, temperature=1.5, top_p=0.9, max_completion_tokens=ROOM
         )
         return [choice.message.content for choice in answer.choices]
 
@@ -100,4 +101,4 @@ def test_an_endpoint_that_is_off_says_so_in_our_words(pilot: Pilot, client: Open
         assert client.models.list().data
     finally:
         assert pilot("on", "--yes").returncode == 0
-    assert client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=5).choices
+    assert client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=ROOM).choices
