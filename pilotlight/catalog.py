@@ -12,9 +12,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Contract = Literal["alexatm", "tgi"]
+Contract = Literal["alexatm", "tgi", "openai"]
 
 CUSTOM_MODEL: Final = "custom"  # the user's own container
+PLAIN_TEMPLATE: Final = "plain"  # for a model that was not trained to chat
 LOCAL_MODEL: Final = "smollm2-135m-instruct"  # the model behind every stage of the embedded cloud
 
 _DATA: Final = Path(__file__).parent / "data"
@@ -34,6 +35,7 @@ class Model(_Fact):
 
     name: str
     contract: Contract | None = None  # None: the stage says which
+    chat_template: str | None = None  # None: the stage says which, or the plain one
     licence: str
     licence_notice: str | None = None
     eula_key: str | None = None  # in the JumpStart bucket; only a model that has one is gated
@@ -74,11 +76,33 @@ class Instance(_Fact):
     storage: Literal["nvme", "ebs"]
 
 
+class ChatTemplate(_Fact):
+    """How a conversation becomes one prompt; `data/chat_templates.toml` says what each field means."""
+
+    name: str
+    system: str
+    user: str
+    assistant: str
+    answer: str
+    stop: tuple[str, ...] = ()
+    reserved: tuple[str, ...]
+    line_breaks: str | None = None
+    strips: bool = False
+    alternates: bool = False
+
+
 @cache
 def models() -> Mapping[str, Model]:
     """Every model by its catalog name."""
     tables = tomllib.loads((_DATA / "models.toml").read_text(encoding="utf-8"))["models"]
     return {name: Model(name=name, **table) for name, table in tables.items()}
+
+
+@cache
+def chat_templates() -> Mapping[str, ChatTemplate]:
+    """Every chat template by its name."""
+    tables = tomllib.loads((_DATA / "chat_templates.toml").read_text(encoding="utf-8"))["chat_templates"]
+    return {name: ChatTemplate(name=name, **table) for name, table in tables.items()}
 
 
 @cache

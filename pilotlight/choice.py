@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pilotlight.catalog import Contract, Instance, Model, instances
+from pilotlight.catalog import PLAIN_TEMPLATE, Contract, Instance, Model, instances
 from pilotlight.config_file import StageTable
 from pilotlight.stage import Target
 
@@ -40,6 +40,12 @@ class Choice:
     def contract(self) -> Contract | None:
         """As written, or the model's."""
         return self.table.contract or self.model.contract
+
+    @property
+    def chat_template(self) -> str | None:
+        """As written, or the model's, or the plain one; None where the container has one of its own."""
+        chosen = self.table.chat_template or self.model.chat_template
+        return chosen or (None if self.contract == "openai" else PLAIN_TEMPLATE)
 
     @property
     def uses_jumpstart(self) -> bool:

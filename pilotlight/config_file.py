@@ -31,6 +31,8 @@ StageName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_le
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=1024)]
 VariableValue = Annotated[str, Field(max_length=1024)]
 
+ModelAlias = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=100)]
+
 
 def _false_is_none(value: object) -> object:
     return None if value is False else value
@@ -54,7 +56,7 @@ class _Table(BaseModel):
 
 
 class ApiTable(_Table):
-    """[stages.NAME.api]: limits of the REST API."""
+    """[stages.NAME.api]: limits of the REST API, and names in it."""
 
     throttle_rate_per_second: int = Field(
         50, ge=1, le=10_000, description="an integer from 1 to 10000 (requests per second)", examples=["50"]
@@ -64,6 +66,13 @@ class ApiTable(_Table):
     )
     integration_timeout_seconds: int = Field(
         29, ge=10, le=29, description="an integer from 10 to 29 (seconds; 29 is API Gateway's limit)", examples=["29"]
+    )
+    model_aliases: tuple[ModelAlias, ...] = Field(
+        (),
+        strict=False,  # TOML knows arrays, not tuples; the strings inside stay strict
+        max_length=10,
+        description="an array of at most ten names: up to 100 letters, digits and . _ : / - each",
+        examples=['["gpt-4o-mini"]'],
     )
 
 
@@ -89,7 +98,10 @@ class StageTable(_Table):
     """[stages.NAME]: a key that is left out takes the catalog's value for the model."""
 
     model: str = Field(description="the name of a model of the catalog", examples=['"falcon-7b-instruct"'])
-    contract: Contract | None = Field(None, description='"alexatm" or "tgi"', examples=['"tgi"'])
+    contract: Contract | None = Field(None, description='"alexatm", "tgi" or "openai"', examples=['"tgi"'])
+    chat_template: str | None = Field(
+        None, description="the name of a chat template of the catalog", examples=['"chatml"']
+    )
     region: str | None = Field(
         None,
         pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",

@@ -1,8 +1,8 @@
-"""Where a model comes from and on what terms: contract, Region, image, artifact, licence. Pure rules."""
+"""Where a model comes from and on what terms: contract, chat template, Region, image, artifact, licence. Pure rules."""
 
 from collections.abc import Iterator
 
-from pilotlight.catalog import registry_accounts
+from pilotlight.catalog import chat_templates, registry_accounts
 from pilotlight.choice import Choice
 from pilotlight.config_errors import Problem
 from pilotlight.config_file import did_you_mean
@@ -12,6 +12,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
     """Everything about the model's origin that forbids this choice."""
     yield from _target(choice)
     yield from _contract(choice)
+    yield from _chat_template(choice)
     yield from _region(choice)
     yield from _image_and_artifact(choice)
     yield from _image_region(choice)
@@ -35,8 +36,9 @@ def _contract(choice: Choice) -> Iterator[Problem]:
         yield Problem(
             key=choice.key("contract"),
             reason="this key is missing, and nothing else says which requests the container understands",
-            allowed='"alexatm" or "tgi"',
-            fix='write contract = "tgi", for a container of Hugging Face\'s Text Generation Inference',
+            allowed='"alexatm", "tgi" or "openai"',
+            fix='write contract = "tgi", for a container of Hugging Face\'s Text Generation Inference, '
+            'or contract = "openai", for one of vLLM or LMI',
         )
     elif known is not None and choice.contract != known:
         yield Problem(
@@ -45,6 +47,18 @@ def _contract(choice: Choice) -> Iterator[Problem]:
             reason=f"{choice.model.name} speaks the contract {known}",
             allowed=f'"{known}"',
             fix='remove contract, or write model = "custom" for a container of your own',
+        )
+
+
+def _chat_template(choice: Choice) -> Iterator[Problem]:
+    name = choice.table.chat_template
+    if name is not None and name not in chat_templates():
+        yield Problem(
+            key=choice.key("chat_template"),
+            value=name,
+            reason=f"there is no such chat template{did_you_mean(name, chat_templates())}",
+            allowed=", ".join(chat_templates()),
+            fix="name one of these, or add yours to pilotlight/data/chat_templates.toml",
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from pilotlight.catalog import Contract
+from pilotlight.catalog import ChatTemplate, Contract
 
 Target = Literal["aws", "local"]
 DAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -17,11 +17,12 @@ LONGEST_HOURS: Final = 30 * 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiLimits:
-    """Limits of the REST API."""
+    """Limits of the REST API, and names in it."""
 
     throttle_rate_per_second: int
     throttle_burst: int
     integration_timeout_seconds: int
+    model_aliases: tuple[str, ...]  # further names for the model on the OpenAI-compatible routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Stage:
     region: str
     model: str
     contract: Contract
+    chat_template: ChatTemplate | None  # None: the container applies its own
     image_uri: str
     model_data_url: str  # an S3 prefix, ends with "/"
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA

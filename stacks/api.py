@@ -26,7 +26,9 @@ class ApiStack(Stack):
             stage_name=stage.name,
             environment={
                 "MODEL": stage.model,
+                "MODEL_ALIASES": json.dumps(stage.api.model_aliases),
                 "CONTRACT": stage.contract,
+                "CHAT_TEMPLATE": stage.chat_template.model_dump_json() if stage.chat_template else "",
                 "WAKE_SECONDS": str(stage.wake_seconds),
                 "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
                 "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),

@@ -1,6 +1,7 @@
 """The proxy's routes over the two seams, SageMaker's runtime and AWS's control plane."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,6 +14,8 @@ from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFou
 from proxy.generate import generate
 from proxy.invocations import Invocations, Runtime
 from proxy.log import LogLine
+from proxy.openai.asked import MAX_CHAT_OBJECTS
+from proxy.openai.routes import OpenAIRoutes
 from proxy.request import Request
 from proxy.retry import RetryBudget
 from proxy.settings import Settings
@@ -36,6 +39,11 @@ class Call:
     deadline: Deadline
     invocations: Invocations
 
+    @property
+    def created(self) -> int:
+        """`now` in whole seconds since 1970."""
+        return int(self.now.timestamp())
+
 
 class Proxy:
     """One a worker. `random` gives uniform numbers in [0, 1)."""
@@ -56,9 +64,13 @@ class Proxy:
         self._clock = clock
         self._random = random
         self._budget = RetryBudget()
+        self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._endpoint},
+            "/v1/chat/completions": {"POST": self._chat_completions},
+            "/v1/completions": {"POST": self._completions},
+            "/v1/models": {"GET": lambda _: self._openai.models()},
         }
 
     def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:
@@ -98,13 +110,29 @@ class Proxy:
 
     def _generate(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
-        try:
+        with self._saying_why(call):
             texts = generate(fields, contract=self._contract, invocations=call.invocations)
+        return {"generated_texts": texts, "model": self._settings.model, "request_id": call.request.id}
+
+    def _chat_completions(self, call: Call) -> JsonObject:
+        fields = call.request.json_object(max_objects=MAX_CHAT_OBJECTS)
+        with self._saying_why(call):
+            return self._openai.chat(fields, call.invocations, request_id=call.request.id, created=call.created)
+
+    def _completions(self, call: Call) -> JsonObject:
+        fields = call.request.json_object()
+        with self._saying_why(call):
+            return self._openai.completions(fields, call.invocations, request_id=call.request.id, created=call.created)
+
+    @contextmanager
+    def _saying_why(self, call: Call) -> Iterator[None]:
+        """Where the model cannot be reached, the problem that the caller sees says why."""
+        try:
+            yield
         except EndpointMissing as missing:
             raise self._why_missing(call) from missing
         except ServiceUnavailable as problem:
             raise self._why_unavailable(call, problem) from problem
-        return {"generated_texts": texts, "model": self._settings.model, "request_id": call.request.id}
 
     def _why_missing(self, call: Call) -> Problem:
         """Off, waking or failed. Where that cannot be found out, the runtime's word stands: not there."""

@@ -5,6 +5,7 @@ Problem                      500  a bug of ours; its details go to the log, neve
 │   ├── InvalidParameter     400  one named field of the body is wrong
 │   └── PayloadTooLarge      413  the body is over the bound
 ├── RouteNotFound            404
+├── ModelNotFound            404  a model's name that this stage does not go by
 ├── MethodNotAllowed         405
 ├── EndpointUnavailable      503  nothing is there to answer
 │   ├── EndpointMissing      503  as the runtime reports it, before anyone has looked why
@@ -55,6 +56,10 @@ class PayloadTooLarge(InvalidRequest):
 
 class RouteNotFound(Problem):
     type = "not_found"
+
+
+class ModelNotFound(Problem):
+    type = "model_not_found"
 
 
 class MethodNotAllowed(Problem):
@@ -138,6 +143,7 @@ _STATUS: dict[type[Problem], int] = {
     InvalidRequest: 400,
     PayloadTooLarge: 413,
     RouteNotFound: 404,
+    ModelNotFound: 404,
     MethodNotAllowed: 405,
     EndpointUnavailable: 503,
     InvocationFailed: 502,

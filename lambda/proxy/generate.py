@@ -1,7 +1,6 @@
 """`POST /generate`: the AlexaTM request and response, over whichever contract the model has."""
 
-import json
-
+from proxy.ask import ask
 from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
 from proxy.generation import check_generation
@@ -25,11 +24,7 @@ def generate(fields: JsonObject, *, contract: Contract, invocations: Invocations
 
 
 def _texts(contract: Contract, invocations: Invocations, body: JsonObject, expected: int) -> list[str]:
-    answer = invocations.invoke(json.dumps(body, ensure_ascii=False).encode())
-    try:
-        texts = contract.texts(json.loads(answer))
-    except (ValueError, RecursionError) as exc:
-        raise BadModelAnswer("The model's answer is not JSON.") from exc
+    texts = contract.texts(ask(invocations, body))
     if len(texts) != expected:
         raise BadModelAnswer(f"The model's answer has {len(texts)} texts, but {expected} were asked for.")
     return texts

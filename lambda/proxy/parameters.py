@@ -25,14 +25,14 @@ class Rule:
     allowed: str
 
 
-def _integer(at_least: int, at_most: int) -> Rule:
+def integer(at_least: int, at_most: int) -> Rule:
     def allows(value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= at_most
 
     return Rule(allows, f"an integer from {at_least} to {at_most}")
 
 
-def _number(above: float, below: float, allowed: str) -> Rule:
+def number(above: float, below: float, allowed: str) -> Rule:
     # Comparing, rather than converting first, also holds for integers that no float can hold.
     def allows(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and above < value < below
@@ -43,16 +43,16 @@ def _number(above: float, below: float, allowed: str) -> Rule:
 _BOOLEAN = Rule(lambda value: isinstance(value, bool), "true or false")
 
 RULES: Mapping[str, Rule] = {
-    "max_length": _integer(1, MAX_TOKENS),
-    "num_return_sequences": _integer(1, MAX_SEQUENCES),
-    "num_beams": _integer(1, MAX_SEQUENCES),
-    "no_repeat_ngram_size": _integer(2, MAX_INT32),
-    "temperature": _number(0, sys.float_info.max, "a finite number greater than 0"),
+    "max_length": integer(1, MAX_TOKENS),
+    "num_return_sequences": integer(1, MAX_SEQUENCES),
+    "num_beams": integer(1, MAX_SEQUENCES),
+    "no_repeat_ngram_size": integer(2, MAX_INT32),
+    "temperature": number(0, sys.float_info.max, "a finite number greater than 0"),
     "early_stopping": _BOOLEAN,
     "do_sample": _BOOLEAN,
-    "top_k": _integer(1, MAX_INT32),
-    "top_p": _number(0, 1, "a number greater than 0 and less than 1"),
-    "seed": _integer(-(2**63), 2**64 - 1),  # what torch.manual_seed takes
+    "top_k": integer(1, MAX_INT32),
+    "top_p": number(0, 1, "a number greater than 0 and less than 1"),
+    "seed": integer(-(2**63), 2**64 - 1),  # what torch.manual_seed takes
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.errors import InvalidRequest, PayloadTooLarge
-from proxy.strict_json import JsonObject, is_unicode, parse_object
+from proxy.strict_json import MAX_OBJECTS, JsonObject, is_unicode, parse_object
 
 MAX_BODY_BYTES = 2**20
 
@@ -38,7 +38,7 @@ class Request:
             is_base64=fields.get("isBase64Encoded") is True,
         )
 
-    def json_object(self) -> JsonObject:
+    def json_object(self, *, max_objects: int = MAX_OBJECTS) -> JsonObject:
         """The body's JSON object. Raises InvalidRequest, or PayloadTooLarge before anything is decoded."""
         if len(self.body) > 2 * MAX_BODY_BYTES:  # too large in any encoding: do not even decode it
             raise _too_large()
@@ -49,7 +49,7 @@ class Request:
             raise _too_large()
         if not text.strip():
             raise InvalidRequest("The body is empty, but must be a JSON object.")
-        return parse_object(text)
+        return parse_object(text, max_objects=max_objects)
 
 
 def _decoded(body: str) -> str:

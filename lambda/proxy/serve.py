@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from proxy.app import Proxy
 from proxy.errors import Problem, error_body, status_of
 from proxy.log import LogLine
+from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
+from proxy.openai.bodies import openai_error_body, should_retry
 from proxy.request import Request
 from proxy.timing import Clock
 
@@ -24,25 +26,32 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
         response = _response(200, proxy().answer(request, context, log), request.id)
     except Problem as problem:
         log.add_problem(problem)
-        response = _refusal(problem, request.id)
+        response = _refusal(problem, request)
     except Exception as exc:  # noqa: BLE001 (a bug answers one request with 500; it must not end the worker)
         bug = Problem("The proxy failed: its log has the details.")
         log.add_problem(bug)
         log.add_crash(exc)
-        response = _refusal(bug, request.id)
+        response = _refusal(bug, request)
     log.write(elapsed_seconds=clock.monotonic() - started)
     return response
 
 
-def _refusal(problem: Problem, request_id: str) -> Response:
-    body = error_body(problem, request_id)
-    return _response(status_of(problem), body, request_id, problem.retry_after_seconds)
+def _refusal(problem: Problem, request: Request) -> Response:
+    status, wait = status_of(problem), problem.retry_after_seconds
+    if request.path.startswith(OPENAI_PREFIX):
+        retry = {"x-should-retry": json.dumps(should_retry(problem))}
+        return _response(status, openai_error_body(problem), request.id, wait, retry)
+    return _response(status, error_body(problem, request.id), request.id, wait)
 
 
 def _response(
-    status: int, body: Mapping[str, object], request_id: str, retry_after_seconds: int | None = None
+    status: int,
+    body: Mapping[str, object],
+    request_id: str,
+    retry_after_seconds: int | None = None,
+    more_headers: Mapping[str, str] | None = None,
 ) -> Response:
-    headers = {"Content-Type": "application/json", "x-request-id": request_id}
+    headers = {"Content-Type": "application/json", "x-request-id": request_id, **(more_headers or {})}
     if retry_after_seconds is not None:
         headers["Retry-After"] = str(retry_after_seconds)
     return {

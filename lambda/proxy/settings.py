@@ -4,15 +4,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from proxy.openai.template import ChatTemplate
+
 
 @dataclass(frozen=True)
 class Settings:
-    """`usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price."""
+    """`usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price.
+
+    `chat_template` is None where the container applies a template of its own.
+    """
 
     endpoint_name: str
     endpoint_stack_name: str
     model: str
+    model_aliases: tuple[str, ...]
     contract: str
+    chat_template: ChatTemplate | None
     wake_seconds: int
     usd_per_hour: Mapping[str, float]
     integration_timeout_seconds: float
@@ -24,8 +31,15 @@ class Settings:
             endpoint_name=environ["ENDPOINT_NAME"],
             endpoint_stack_name=environ["ENDPOINT_STACK_NAME"],
             model=environ["MODEL"],
+            model_aliases=tuple(json.loads(environ["MODEL_ALIASES"])),
             contract=environ["CONTRACT"],
+            chat_template=ChatTemplate.from_json(environ["CHAT_TEMPLATE"]) if environ["CHAT_TEMPLATE"] else None,
             wake_seconds=int(environ["WAKE_SECONDS"]),
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             integration_timeout_seconds=float(environ["INTEGRATION_TIMEOUT_SECONDS"]),
         )
+
+    @property
+    def models(self) -> list[str]:
+        """The names that the one model goes by, its own first."""
+        return list(dict.fromkeys((self.model, self.endpoint_name, *self.model_aliases)))

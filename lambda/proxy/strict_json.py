@@ -13,10 +13,10 @@ JsonObject = dict[str, object]
 MAX_OBJECTS = 100  # a body of nothing but objects is the one that takes long to read
 
 
-def parse_object(text: str) -> JsonObject:
+def parse_object(text: str, *, max_objects: int = MAX_OBJECTS) -> JsonObject:
     """The JSON object in `text`. Raises InvalidRequest for anything else, saying what and where."""
     try:
-        value = json.loads(text, object_pairs_hook=_object_builder(), parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_object_builder(max_objects), parse_constant=_refuse_constant)
     except json.JSONDecodeError as exc:
         raise InvalidRequest(
             f"The body is not valid JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
@@ -53,13 +53,13 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def _object_builder() -> Callable[[list[tuple[str, object]]], JsonObject]:
+def _object_builder(max_objects: int) -> Callable[[list[tuple[str, object]]], JsonObject]:
     """What builds each object of one body, as long as they are few and none names a field twice."""
     numbers = count(1)
 
     def build(pairs: list[tuple[str, object]]) -> JsonObject:
-        if next(numbers) > MAX_OBJECTS:
-            raise InvalidRequest(f"The body holds more than {MAX_OBJECTS} objects: a request is one.")
+        if next(numbers) > max_objects:
+            raise InvalidRequest(f"The body holds more than {max_objects} objects, but a request needs fewer.")
         fields = dict(pairs)
         if len(fields) < len(pairs):
             [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)

@@ -17,4 +17,4 @@ _TOKEN = re.compile(rb"[A-Z][A-Za-z]?[a-z]?|[a-z]{1,3}|[^A-Za-z ]| (?![A-Za-z])"
 
 def estimate_tokens(text: str) -> int:
     """An over-estimate of the tokens of `text`, special tokens included."""
-    return SPECIAL_TOKENS + len(_TOKEN.findall(text.encode()))
+    return SPECIAL_TOKENS + len(_TOKEN.findall(text.encode(errors="surrogatepass")))

@@ -11,12 +11,17 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria, StoppingCriteriaList
 
-from pilotlight.local.model_contracts import Generation, check_size, new_tokens_allowed
+from pilotlight.local.model_request import Generation, Written, check_size, new_tokens_allowed
 
 # Two threads on a core that anything else uses wait for each other: SmolLM2 on two cores fell from 27 to 9
 # tokens/s beside one busy process, and one thread stayed at 20. So half the cores, and no more than two.
 TORCH_THREADS = max(1, min(2, (os.cpu_count() or 1) // 2))
 
+
+PLAIN_CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}assistant:"
+)
+"""For a model that has no chat template, as the tiny one."""
 
 ASK_SECONDS = 0.2
 """How often a request that waits for its turn asks whether somebody still waits for it."""
@@ -39,11 +44,14 @@ class TextModel:
         # transformers' types do not say what its Auto classes return
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
         self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+        self._tokenizer.chat_template = self._tokenizer.chat_template or PLAIN_CHAT_TEMPLATE
+        end_marks = self._model.generation_config.eos_token_id
+        self._end_marks = frozenset(end_marks if isinstance(end_marks, list) else [end_marks])
         self._window: int = self._model.config.max_position_embeddings
         self._one_at_a_time = threading.Lock()
 
-    def generate(self, request: Generation, abandoned: Callable[[], bool] = lambda: False) -> list[str]:
-        """The generated texts without their prompts: all sequences of the first prompt, then of the next.
+    def generate(self, request: Generation, abandoned: Callable[[], bool] = lambda: False) -> list[Written]:
+        """What follows the prompts: all sequences of the first prompt, then of the next.
 
         `abandoned` is asked while it waits for its turn and after every token.
 
@@ -52,7 +60,7 @@ class TextModel:
             AbandonedError: nobody waits for the answer any more.
         """
         check_size(request)
-        inputs = self._tokenizer(list(request.prompts), return_tensors="pt", padding=True)
+        inputs = self._tokenizer(self._prompts(request), return_tensors="pt", padding=True)
         input_tokens = inputs["input_ids"].shape[1]
         new_tokens = new_tokens_allowed(request, input_tokens, self._window)
         stop = _Stop(self, input_tokens, request.stop, abandoned)
@@ -69,8 +77,29 @@ class TextModel:
             )
         if stop.was_abandoned:
             raise AbandonedError("Nobody waits for this answer any more.")
-        texts = self.decode(sequences[:, input_tokens:])
-        return [_cut_after(text, request.stop) for text in texts]
+        prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
+        each = len(sequences) // len(prompt_tokens)
+        return [
+            self._written(row, prompt_tokens[index // each], request.stop)
+            for index, row in enumerate(sequences[:, input_tokens:])
+        ]
+
+    def _prompts(self, request: Generation) -> list[str]:
+        if not request.messages:
+            return list(request.prompts)
+        chat = [dict(message) for message in request.messages]
+        return [self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)]
+
+    def _written(self, row: torch.Tensor, prompt_tokens: int, stop: tuple[str, ...]) -> Written:
+        """One sequence, which others of its batch may have outlived: what follows its end mark is padding."""
+        tokens = row.tolist()
+        end = next((index for index, token in enumerate(tokens) if token in self._end_marks), None)
+        text = self.decode(row[None])[0]
+        if any(sequence in text for sequence in stop):
+            return Written(_cut_after(text, stop), prompt_tokens, len(tokens) if end is None else end, "stop")
+        if end is not None:
+            return Written(text, prompt_tokens, end + 1, "end")
+        return Written(text, prompt_tokens, len(tokens), "length")
 
     @contextmanager
     def _my_turn(self, abandoned: Callable[[], bool]) -> Iterator[None]:

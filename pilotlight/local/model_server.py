@@ -23,7 +23,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pilotlight.local.model_contracts import CONTRACTS, Contract, Generation, UnusableRequestError
+from pilotlight.local.model_contracts import CONTRACTS
+from pilotlight.local.model_request import Contract, Generation
+from pilotlight.local.model_rules import UnusableRequestError
 from pilotlight.local.weights import OFFLINE_AND_QUIET
 
 if TYPE_CHECKING:
@@ -122,8 +124,8 @@ def _invoke(
 ) -> tuple[HTTPStatus, Any]:
     try:
         body = _json_object(content)
-        texts = model.generate(contract.parse(body), abandoned)
-        return HTTPStatus.OK, contract.render(body, texts)
+        written = model.generate(contract.parse(body), abandoned)
+        return HTTPStatus.OK, contract.render(body, written)
     except UnusableRequestError as exc:
         return HTTPStatus.BAD_REQUEST, _error(str(exc))
     except Exception as exc:  # noqa: BLE001 - whatever one request breaks, the server answers the next

@@ -217,6 +217,23 @@ class TestApiStack:
         assert {m["Properties"]["HttpMethod"] for m in methods} == {"GET", "POST"}
         assert all(m["Properties"]["ApiKeyRequired"] for m in methods)
 
+    def test_openais_routes_have_the_paths_that_its_clients_use(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Api")
+        nodes = {
+            logical_id: resource["Properties"]
+            for logical_id, resource in template.find_resources("AWS::ApiGateway::Resource").items()
+        }
+
+        def path(logical_id: str) -> str:
+            parent = nodes[logical_id]["ParentId"].get("Ref")
+            return f"{path(parent) if parent else ''}/{nodes[logical_id]['PathPart']}"
+
+        routes = {
+            (method["Properties"]["HttpMethod"], path(method["Properties"]["ResourceId"]["Ref"]))
+            for method in resources(template, "AWS::ApiGateway::Method")
+        }
+        assert routes >= {("POST", "/v1/chat/completions"), ("POST", "/v1/completions"), ("GET", "/v1/models")}
+
     def test_the_key_belongs_to_the_plan_and_the_plan_to_the_stage(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Api")
         (plan_id,) = template.find_resources("AWS::ApiGateway::UsagePlan")
@@ -281,6 +298,8 @@ class TestApiStack:
         variables = function["Environment"]["Variables"]
         assert variables["CONTRACT"] == "tgi"
         assert variables["ENDPOINT_NAME"] == "pilotlight-falcon"
+        assert json.loads(variables["MODEL_ALIASES"]) == []
+        assert json.loads(variables["CHAT_TEMPLATE"])["name"] == "falcon-instruct"
         assert json.loads(variables["USD_PER_HOUR"])["ml.g5.2xlarge"] == 1.515
 
     def test_the_gateway_calls_a_published_version(self, synthesis: Synthesis) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from openai import OpenAI
+
 from .conftest import LocalCloud, Pilot
 
 
@@ -22,10 +24,27 @@ def test_falcon_speaks_its_own_contract_behind_the_same_api(pilot: Pilot, tmp_pa
         assert received[0]["parameters"]["return_full_text"] is False
         assert cloud.generate("light", num_beams=2).json()["error"]["param"] == "num_beams"
         assert cloud.call("GET", "/endpoint").json()["instance_type"] == "ml.g5.2xlarge"
+        chat_in_its_own_format(cloud)
         deployed_again_once_destroyed(cloud, pilot, folder)
     finally:
         pilot("local", "down", **folder)
     assert not (tmp_path / "falcon").exists()
+
+
+def chat_in_its_own_format(cloud: LocalCloud) -> None:
+    """OpenAI's client over TGI, which counts tokens and says why a text ended."""
+    with OpenAI(
+        base_url=f"{cloud.api_url}/v1", api_key=cloud.api_key, default_headers={"x-api-key": cloud.api_key}
+    ) as client:
+        answer = client.chat.completions.create(
+            model="falcon-7b-instruct", messages=[{"role": "user", "content": "light"}], n=2, seed=1, max_tokens=6
+        )
+    first, second = cloud.invocations()[-2:]
+    assert first["inputs"] == second["inputs"] == "\n\nUser: light\n\nAssistant:"
+    assert (first["parameters"]["seed"], second["parameters"]["seed"]) == (1, 2)
+    assert [choice.finish_reason for choice in answer.choices] == ["length", "length"]
+    assert answer.usage
+    assert answer.usage.completion_tokens == 12
 
 
 def deployed_again_once_destroyed(cloud: LocalCloud, pilot: Pilot, folder: dict[str, str]) -> None:

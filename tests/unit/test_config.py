@@ -121,6 +121,21 @@ class TestResolution:
         stage = dev(CUSTOM)
         assert (stage.model, stage.contract, stage.environment) == ("custom", "tgi", {})
 
+    def test_a_chat_template_is_the_models_the_users_or_the_plain_one(self, dev: Loader) -> None:
+        def name(body: str) -> str | None:
+            template = dev(body).chat_template
+            return template.name if template else None
+
+        assert (name(FALCON), name(LLAMA), name(CUSTOM)) == ("falcon-instruct", "plain", "plain")
+        assert name(FALCON + 'chat_template = "plain"') == "plain"
+        own = CUSTOM.replace('"tgi"', '"openai"')
+        assert dev(own).contract == "openai"
+        assert (name(own), name('chat_template = "chatml"\n' + own)) == (None, "chatml")
+
+    def test_a_model_may_go_by_other_names(self, dev: Loader) -> None:
+        aliases = dev(FALCON + 'api = { model_aliases = ["gpt-4o-mini", "a/b:1"] }').api.model_aliases
+        assert aliases == ("gpt-4o-mini", "a/b:1")
+
     def test_the_environment_is_that_of_the_instance(self, dev: Loader) -> None:
         assert dev(LLAMA + 'instance_types = ["ml.g5.48xlarge"]').environment["SM_NUM_GPUS"] == "8"
 
@@ -215,7 +230,11 @@ REFUSED = [
         FALCON + f'endpoint_name = "{"n" * 64}"', "endpoint_name", "nnn", "63 lower-case letters", "endpoint_name = "
     ),
     Refused(FALCON + 'region = "Ohio"', "region", "Ohio", "AWS Region", 'region = "us-east-1"'),
-    Refused(FALCON + 'contract = "openai"', "contract", "openai", '"alexatm" or "tgi"', 'contract = "tgi"'),
+    Refused(FALCON + 'contract = "vllm"', "contract", "vllm", '"alexatm", "tgi" or "openai"', 'contract = "tgi"'),
+    Refused(FALCON + "chat_template = 1", "chat_template", "1", "name of a chat template", '"chatml"'),
+    Refused(FALCON + 'api = { model_aliases = "a" }', "api.model_aliases", "a", "array", "gpt-4o-mini"),
+    Refused(FALCON + 'api = { model_aliases = ["a b"] }', "api.model_aliases.0", "a b", "letters", "gpt-4o-mini"),
+    Refused(FALCON + "api = { model_aliases = [1] }", "api.model_aliases.0", "1", "letters", "gpt-4o-mini"),
     Refused(
         FALCON + 'model_data_url = "s3://b-1/m.tar.gz"',
         "model_data_url",
@@ -235,7 +254,11 @@ REFUSED = [
     # where the model comes from
     Refused('model = "smollm2-135m-instruct"', "model", "smollm2", "SageMaker can host", "pilot local up"),
     Refused(FALCON + 'contract = "alexatm"', "contract", "alexatm", '"tgi"', "remove contract"),
-    Refused(CUSTOM.replace('contract = "tgi"\n', ""), "contract", "", '"alexatm" or "tgi"', 'contract = "tgi"'),
+    Refused(FALCON + 'contract = "openai"', "contract", "openai", '"tgi"', "remove contract"),
+    Refused(CUSTOM.replace('contract = "tgi"\n', ""), "contract", "", '"openai"', 'contract = "tgi"'),
+    Refused(
+        FALCON + 'chat_template = "chatlm"', "chat_template", "did you mean chatml", "falcon-instruct", "add yours"
+    ),
     Refused(
         FALCON + 'region = "us-gov-west-1"',
         "region",
@@ -351,8 +374,8 @@ class TestRefusals:
         assert str(caught.value).splitlines() == [
             "pilotlight.toml is refused, 1 problem:",
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
-            "    allowed: model, contract, region, image_uri, model_data_url, accept_eula, instance_types, "
-            "instance_count, volume_size_gb, model_data_download_timeout_seconds, "
+            "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
+            "instance_types, instance_count, volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
             "monthly_budget_usd, wake_on_call, notify, schedules, environment, api",
             "    fix:     correct its name, or remove it",

@@ -1,19 +1,16 @@
 """The containers' request shapes: what is accepted, what is refused, and how much the model may write."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.local.model_contracts import (
-    CONTRACTS,
-    Generation,
-    UnusableRequestError,
-    new_tokens_allowed,
-)
+from pilotlight.local.model_contracts import CONTRACTS
+from pilotlight.local.model_request import EndReason, Generation, Written, new_tokens_allowed
+from pilotlight.local.model_rules import UnusableRequestError
 
-ALEXATM, TGI = CONTRACTS["alexatm"], CONTRACTS["tgi"]
+ALEXATM, TGI, OPENAI = CONTRACTS["alexatm"], CONTRACTS["tgi"], CONTRACTS["openai"]
 
 ALL_ALEXATM_PARAMETERS = {
     "max_length": 80,
@@ -115,11 +112,86 @@ def test_tgi_writes_twenty_tokens_unless_told_otherwise() -> None:
     assert TGI.parse({"inputs": "a"}).max_new_tokens == 20
 
 
+def written(text: str, *, tokens: int = 1, ended_by: EndReason = "length") -> Written:
+    return Written(text, prompt_tokens=3, tokens=tokens, ended_by=ended_by)
+
+
 def test_tgi_repeats_the_prompt_only_when_asked() -> None:
     full = {"inputs": "a ", "parameters": {"return_full_text": True}}
 
-    assert TGI.render({"inputs": "a "}, ["b", "c"]) == [{"generated_text": "b"}, {"generated_text": "c"}]
-    assert TGI.render(full, ["b"]) == [{"generated_text": "a b"}]
+    texts = [written("b"), written("c")]
+    assert TGI.render({"inputs": "a "}, texts) == [{"generated_text": "b"}, {"generated_text": "c"}]
+    assert TGI.render(full, texts[:1]) == [{"generated_text": "a b"}]
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "reason"), [("end", "eos_token"), ("stop", "stop_sequence"), ("length", "length")]
+)
+def test_tgi_gives_details_when_asked(ended_by: EndReason, reason: str) -> None:
+    (item,) = TGI.render({"inputs": "a", "parameters": {"details": True}}, [written("b", tokens=7, ended_by=ended_by)])
+    assert (item["details"]["finish_reason"], item["details"]["generated_tokens"]) == (reason, 7)
+
+
+class TestOpenAI:
+    MESSAGES: ClassVar = [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": ""},
+        {"role": "user", "content": "v"},
+    ]
+
+    def test_all_parameters_reach_the_model(self) -> None:
+        sampling = {"temperature": 1, "top_p": 0.5, "top_k": 5}
+        asked = {"prompt": "a", "max_tokens": 7, "n": 2, "stop": "x", "seed": -3}
+        options = sampling | {"do_sample": True, "num_return_sequences": 2}
+        assert OPENAI.parse(asked | sampling) == Generation(
+            ("a",), max_new_tokens=7, seed=-3, stop=("x",), options=options
+        )
+
+    def test_messages_are_left_to_the_models_own_template(self) -> None:
+        request = OPENAI.parse({"messages": self.MESSAGES, "stop": ["x", "y"]})
+        assert (request.prompts, request.messages, request.stop) == ((), tuple(self.MESSAGES), ("x", "y"))
+
+    def test_a_temperature_of_nothing_is_greedy(self) -> None:
+        assert OPENAI.parse({"prompt": "a", "temperature": 0}).options == {"do_sample": False}
+
+    @pytest.mark.parametrize(
+        ("body", "name"),
+        [
+            ({}, "prompt"),
+            ({"prompt": "a", "messages": MESSAGES}, "prompt"),
+            ({"prompt": ["a"]}, "prompt"),
+            ({"messages": []}, "messages"),
+            ({"messages": [{"role": "user", "content": ""}]}, "messages"),
+            ({"messages": [{"role": "tool", "content": "a"}]}, "messages"),
+            ({"messages": [{"role": "user", "content": "a", "name": "b"}]}, "messages"),
+            ({"prompt": "a", "max_tokens": 0}, "max_tokens"),
+            ({"prompt": "a", "temperature": 2.1}, "temperature"),
+            ({"prompt": "a", "top_p": 0}, "top_p"),
+            ({"prompt": "a", "n": 2, "temperature": 0}, "n must be 1"),
+            ({"prompt": "a", "stop": [""]}, "stop"),
+            ({"prompt": "a", "seed": 2**63}, "seed"),
+            ({"prompt": "a", "stream": True}, "stream"),
+        ],
+    )
+    def test_an_unusable_value_is_refused_by_name(self, body: dict[str, Any], name: str) -> None:
+        with pytest.raises(UnusableRequestError, match=name):
+            OPENAI.parse(body)
+
+    def test_a_text_completion_has_texts_without_their_stop_and_the_tokens_of_all(self) -> None:
+        texts = [written("b;", tokens=4, ended_by="stop"), written("cd", tokens=5)]
+        answer = OPENAI.render({"prompt": "a", "stop": ";"}, texts)
+        assert [(c["index"], c["text"], c["finish_reason"]) for c in answer["choices"]] == [
+            (0, "b", "stop"),
+            (1, "cd", "length"),
+        ]
+        assert answer["usage"] == {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
+
+    def test_a_chat_has_messages(self) -> None:
+        answer = OPENAI.render({"messages": self.MESSAGES}, [written("b", ended_by="end")])
+        (choice,) = answer["choices"]
+        assert choice["message"] == {"role": "assistant", "content": "b"}
+        assert choice["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxy.completion import Completion, Message, Sampling
+from proxy.contracts import contract_named
 
 from pilotlight.local import weights
 
@@ -94,7 +96,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def started(model_dir: Path) -> Iterator[dict[str, Server]]:
     """Every server that must become ready, by its role: side by side, which is faster on busy cores."""
-    contracts = {"alexatm": "alexatm", "tgi": "tgi", "end of stdin": "tgi", "SIGTERM": "tgi"}
+    contracts = {"alexatm": "alexatm", "tgi": "tgi", "openai": "openai", "end of stdin": "tgi", "SIGTERM": "tgi"}
     with ExitStack() as servers:
         yield {role: servers.enter_context(running(model_dir, contract)) for role, contract in contracts.items()}
 
@@ -109,6 +111,12 @@ def alexatm(started: dict[str, Server]) -> Server:
 def tgi(started: dict[str, Server]) -> Server:
     started["tgi"].wait_until_ready()
     return started["tgi"]
+
+
+@pytest.fixture(scope="module")
+def openai(started: dict[str, Server]) -> Server:
+    started["openai"].wait_until_ready()
+    return started["openai"]
 
 
 def _texts(answer: tuple[int, Any]) -> list[str]:
@@ -188,6 +196,54 @@ def test_tgi_answers_one_element_a_sequence(tgi: Server) -> None:
     status, answer = tgi.invoke({"inputs": "the light", "parameters": parameters})
     assert status == 200
     assert [list(element) for element in answer] == [["generated_text"], ["generated_text"]]
+
+
+def test_tgi_says_how_many_tokens_it_wrote_and_why_it_ended(tgi: Server) -> None:
+    def details(**parameters: Any) -> tuple[str, int]:
+        status, answer = tgi.invoke({"inputs": "the light", "parameters": {"details": True, **parameters}})
+        assert status == 200
+        return answer[0]["details"]["finish_reason"], answer[0]["details"]["generated_tokens"]
+
+    assert details(max_new_tokens=9) == ("length", 9)
+    _, answer = tgi.invoke({"inputs": "the light", "parameters": {"max_new_tokens": 9}})
+    reason, tokens = details(max_new_tokens=9, stop=[answer[0]["generated_text"][:4]])
+    assert (reason, tokens < 9) == ("stop_sequence", True)
+
+
+def test_openai_answers_a_prompt_and_a_conversation_with_its_own_counts(openai: Server) -> None:
+    status, text = openai.invoke({"prompt": "the light", "max_tokens": 5, "n": 2, "seed": 1})
+    assert status == 200
+    assert len({choice["text"] for choice in text["choices"]}) == 2
+    assert text["usage"]["completion_tokens"] == 10
+    status, chat = openai.invoke(
+        {"messages": [{"role": "user", "content": "the light"}], "max_tokens": 5, "temperature": 0}
+    )
+    assert status == 200
+    assert chat["choices"][0]["message"]["content"]
+    assert chat["choices"][0]["finish_reason"] == "length"
+    assert chat["usage"]["prompt_tokens"] > text["usage"]["prompt_tokens"]
+
+
+@pytest.mark.parametrize("name", ["alexatm", "tgi", "openai"])
+def test_what_the_proxy_sends_is_taken_and_what_comes_back_is_read(name: str, started: dict[str, Server]) -> None:
+    """The two sides of each contract were written apart: the Lambda imports nothing from here."""
+    started[name].wait_until_ready()
+    contract = contract_named(name)
+    sampling = Sampling(max_tokens=6, temperature=0.7, top_p=0.9, n=2, stop=("absent",), seed=1)
+    prompts: list[str | tuple[Message, ...]] = ["the light"]
+    if name == "openai":
+        prompts.append((Message("system", "a"), Message("user", "b"), Message("assistant", ""), Message("user", "c")))
+    for prompt in prompts:
+        outcomes = []
+        for body in contract.completion_requests(Completion(prompt, sampling)):
+            status, answer = started[name].invoke(body)
+            assert status == 200, answer
+            outcomes.append(contract.outcome(answer))
+        choices = [choice for outcome in outcomes for choice in outcome.choices]
+        assert len({choice.text for choice in choices}) == 2
+        if name != "alexatm":
+            assert [choice.finish_reason for choice in choices] == ["length", "length"]
+            assert sum(outcome.completion_tokens or 0 for outcome in outcomes) == 12
 
 
 def test_a_stop_sequence_ends_the_text_and_is_kept_as_tgi_keeps_it(tgi: Server) -> None:

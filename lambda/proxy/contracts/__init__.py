@@ -2,9 +2,10 @@
 
 from proxy.contracts.alexatm import AlexaTM
 from proxy.contracts.contract import Contract
+from proxy.contracts.openai import OpenAI
 from proxy.contracts.tgi import TGI
 
-_CONTRACTS: dict[str, Contract] = {"alexatm": AlexaTM(), "tgi": TGI()}
+_CONTRACTS: dict[str, Contract] = {"alexatm": AlexaTM(), "tgi": TGI(), "openai": OpenAI()}
 
 
 def contract_named(name: str) -> Contract:

@@ -6,6 +6,7 @@ model mode); without the mark the model denoises it.
 
 import re
 
+from proxy.completion import Choice, Completion, Outcome
 from proxy.contracts.contract import NEW_TOKENS, checked_texts
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
@@ -32,6 +33,33 @@ class AlexaTM:
     def texts(self, answer: object) -> list[str]:
         shape = '{"generated_texts": [str, …]}'
         return checked_texts(answer.get("generated_texts") if isinstance(answer, dict) else None, shape)
+
+    def completion_requests(self, completion: Completion) -> list[JsonObject]:
+        """`max_length` counts the input, which is estimated: the text may get longer than `max_tokens`."""
+        sampling = completion.sampling
+        prompt = _marked_prompt(completion.text)
+        body: JsonObject = {
+            "text_inputs": prompt,
+            "max_length": estimate_tokens(prompt) + sampling.max_tokens,
+            "do_sample": sampling.temperature is not None,
+        }
+        optional = {
+            "temperature": sampling.temperature,
+            "top_p": None if sampling.temperature is None else sampling.top_p,
+            "seed": sampling.seed,
+            "num_return_sequences": sampling.n if sampling.n > 1 else None,
+        }
+        return [body | {name: value for name, value in optional.items() if value is not None}]
+
+    def outcome(self, answer: object) -> Outcome:
+        return Outcome(tuple(map(Choice, self.texts(answer))), is_bounded_by_estimate=True)
+
+
+def _marked_prompt(text: str) -> str:
+    try:
+        return with_clm_mark(text)
+    except InvalidParameter as exc:
+        raise InvalidParameter("prompt is empty: it needs more than its [CLM] mark.", param="prompt") from exc
 
 
 def with_clm_mark(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from proxy.completion import Completion, Outcome
 from proxy.errors import BadModelAnswer
 from proxy.generation import Generation
 from proxy.strict_json import JsonObject
@@ -22,6 +23,22 @@ class Contract(Protocol):
     def texts(self, answer: object) -> list[str]:
         """The generated texts in one parsed answer, in order. Raises BadModelAnswer for any other shape."""
         ...
+
+    def completion_requests(self, completion: Completion) -> list[JsonObject]:
+        """The bodies to send for one prompt, one invocation each, all expecting the same number of texts.
+
+        Raises InvalidParameter, under OpenAI's names, for what the model behind this contract cannot honour.
+        """
+        ...
+
+    def outcome(self, answer: object) -> Outcome:
+        """One parsed answer to such a body. Raises BadModelAnswer for any other shape."""
+        ...
+
+
+def counted(value: object) -> int | None:
+    """`value` as a number of tokens; None where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def checked_texts(value: object, shape: str) -> list[str]:

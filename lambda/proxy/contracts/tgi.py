@@ -5,19 +5,26 @@ as the bare object. TGI counts new tokens only, has no beam search and takes no 
 invocation an input.
 """
 
-from proxy.contracts.contract import NEW_TOKENS, checked_texts
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.completion import Choice, Completion, FinishReason, Outcome
+from proxy.contracts.contract import checked_texts, counted
+from proxy.contracts.sampling import new_tokens, refuse_what_it_lacks
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
-from proxy.parameters import Parameters
 from proxy.strict_json import JsonObject
-from proxy.tokens import estimate_tokens
+
+MAX_STOPS = 4  # TGI's own default; it refuses more
+
+_FINISH_REASONS: Mapping[object, FinishReason] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 _PASSED_ON = ("do_sample", "temperature", "top_p", "top_k", "num_return_sequences", "seed")
 
 
 class TGI:
     def requests(self, generation: Generation) -> list[JsonObject]:
-        _refuse_what_tgi_lacks(generation)
+        refuse_what_it_lacks(generation, lowest_seed=0, highest_seed=2**64 - 1)
         return [{"inputs": text, "parameters": _parameters(text, generation)} for text in generation.inputs]
 
     def texts(self, answer: object) -> list[str]:
@@ -27,45 +34,64 @@ class TGI:
             return checked_texts(None, shape)
         return checked_texts([item.get("generated_text") if isinstance(item, dict) else None for item in items], shape)
 
+    def completion_requests(self, completion: Completion) -> list[JsonObject]:
+        """One invocation a text: TGI ignores `num_return_sequences` (its issue 917) and by default bounds `best_of`
+        to 2. Seeds count up, since the same one would give the same text.
+        """
+        seed = completion.sampling.seed
+        if seed is not None and seed < 0:
+            raise InvalidParameter(
+                f"seed is {seed}, but this model's server takes none below 0: use an integer from 0 to 2**63 - 1.",
+                param="seed",
+            )
+        parameters = _completion_parameters(completion)
+        seeds = [{} if seed is None else {"seed": seed + index} for index in range(completion.sampling.n)]
+        return [{"inputs": completion.text, "parameters": parameters | own} for own in seeds]
+
+    def outcome(self, answer: object) -> Outcome:
+        texts = self.texts(answer)
+        details = [_details(item) for item in (answer if isinstance(answer, list) else [answer])]
+        counts = [counted(about.get("generated_tokens")) for about in details]
+        reasons = [_finish_reason(about.get("finish_reason")) for about in details]
+        return Outcome(
+            choices=tuple(map(Choice, texts, reasons)),
+            completion_tokens=None if None in counts else sum(count or 0 for count in counts),
+        )
+
+
+def _details(item: object) -> Mapping[str, Any]:
+    details = item.get("details") if isinstance(item, dict) else None
+    return details if isinstance(details, dict) else {}
+
+
+def _finish_reason(given: object) -> FinishReason | None:
+    return _FINISH_REASONS.get(given) if isinstance(given, str) else None
+
+
+def _completion_parameters(completion: Completion) -> JsonObject:
+    sampling = completion.sampling
+    parameters: JsonObject = {
+        "max_new_tokens": sampling.max_tokens,
+        "return_full_text": False,
+        "details": True,  # how many tokens, and why the text ends
+        "do_sample": sampling.temperature is not None,
+    }
+    if sampling.temperature is not None:
+        parameters["temperature"] = sampling.temperature
+        if sampling.top_p is not None:
+            parameters["top_p"] = sampling.top_p
+    if completion.stops:
+        parameters["stop"] = list(completion.stops[:MAX_STOPS])  # at one more the text is cut all the same
+    return parameters
+
 
 def _parameters(text: str, generation: Generation) -> JsonObject:
     given = generation.parameters
     parameters: JsonObject = {
-        "max_new_tokens": _max_new_tokens(text, given),
+        "max_new_tokens": new_tokens(text, given),
         "return_full_text": False,
     }
     parameters |= {name: given[name] for name in _PASSED_ON if name in given}
     if generation.trim_at is not None:
         parameters["stop"] = [generation.trim_at]  # what follows is cut anyway: do not generate it
     return parameters
-
-
-def _max_new_tokens(text: str, given: Parameters) -> int:
-    if "max_length" not in given:
-        return NEW_TOKENS
-    input_tokens = estimate_tokens(text)
-    if given["max_length"] <= input_tokens:
-        raise InvalidParameter(
-            f"max_length is {given['max_length']}, but counts the input too, which is estimated at "
-            f"{input_tokens} tokens: set it to {input_tokens + 1} or more, or leave it out for "
-            f"{NEW_TOKENS} new tokens.",
-            param="max_length",
-        )
-    return int(given["max_length"]) - input_tokens
-
-
-def _refuse_what_tgi_lacks(generation: Generation) -> None:
-    given = generation.parameters
-    lacks = {
-        "clm": (generation.clm is True, "a [CLM] mode: leave it out"),
-        "num_beams": (given.get("num_beams", 1) > 1, "beam search: leave it out, or set do_sample to true"),
-        "early_stopping": (
-            given.get("early_stopping") is True,
-            "beam search, which it would stop: leave it out",
-        ),
-        "no_repeat_ngram_size": ("no_repeat_ngram_size" in given, "a ban on repeated n-grams: leave it out"),
-        "seed": (given.get("seed", 0) < 0, "negative seeds: use an integer from 0 to 2**64 - 1"),
-    }
-    for name, (asked_for, what) in lacks.items():
-        if asked_for:
-            raise InvalidParameter(f"{name} cannot be honoured: this model's server lacks {what}.", param=name)

@@ -10,16 +10,27 @@ from common.facts import EndpointFacts
 from proxy.app import Proxy
 from proxy.endpoint import Facts
 from proxy.errors import Problem
+from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
 from proxy.settings import Settings
 from proxy.timing import Deadline
+
+from pilotlight.catalog import chat_templates
+
+
+def template(name: str) -> ChatTemplate:
+    """A template of the catalog, as the API stack hands it to the Lambda."""
+    return ChatTemplate.from_json(chat_templates()[name].model_dump_json())
+
 
 START = 1_800_000_000.0  # an instant, in seconds since 1970
 SETTINGS = Settings(
     endpoint_name="pilotlight-test",
     endpoint_stack_name="pilotlight-test-endpoint",
     model="alexatm-20b",
+    model_aliases=("gpt-of-old",),
     contract="alexatm",
+    chat_template=template("alexatm"),
     wake_seconds=600,
     usd_per_hour={"ml.g4dn.12xlarge": 4.89},
     integration_timeout_seconds=29,
@@ -46,6 +57,8 @@ class FakeClock:
 
 def echo(request: dict[str, Any]) -> bytes:
     """A model that answers as its contract says: each input, reversed, as often as it was asked for."""
+    if "prompt" in request or "messages" in request:
+        return json.dumps({"choices": openai_choices(request)}).encode()
     if "inputs" in request:
         copies = request["parameters"].get("num_return_sequences", 1)
         return json.dumps([{"generated_text": request["inputs"][::-1]}] * copies).encode()
@@ -53,6 +66,12 @@ def echo(request: dict[str, Any]) -> bytes:
     inputs = [given] if isinstance(given, str) else given
     copies = request.get("num_return_sequences", 1)
     return json.dumps({"generated_texts": [text[::-1] for text in inputs for _ in range(copies)]}).encode()
+
+
+def openai_choices(request: dict[str, Any]) -> list[dict[str, Any]]:
+    text = (request["prompt"] if "prompt" in request else request["messages"][-1]["content"])[::-1]
+    said = {"text": text} if "prompt" in request else {"message": {"role": "assistant", "content": text}}
+    return [said] * request.get("n", 1)
 
 
 @dataclass

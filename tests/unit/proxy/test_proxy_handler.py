@@ -13,7 +13,9 @@ ENVIRONMENT = {
     "ENDPOINT_NAME": "pilotlight-test",
     "ENDPOINT_STACK_NAME": "pilotlight-test-endpoint",
     "MODEL": "alexatm-20b",
+    "MODEL_ALIASES": "[]",
     "CONTRACT": "alexatm",
+    "CHAT_TEMPLATE": "",
     "WAKE_SECONDS": "600",
     "USD_PER_HOUR": '{"ml.g4dn.12xlarge": 4.89}',
     "INTEGRATION_TIMEOUT_SECONDS": "29",
@@ -36,7 +38,7 @@ class TestRoutes:
         answer = api.send(event(method, path, {"text_inputs": "a"}))
         assert (answer.status, answer.error["type"]) == (405, "method_not_allowed")
 
-    @pytest.mark.parametrize("path", ["/", "/generate/more", "/Generate", "/v1/models"])
+    @pytest.mark.parametrize("path", ["/", "/generate/more", "/Generate", "/v2/models"])
     def test_another_path_is_404_and_the_answer_names_the_routes(self, api: Api, path: str) -> None:
         answer = api.send(event("POST", path, {"text_inputs": "a"}))
         assert (answer.status, answer.error["type"]) == (404, "not_found")

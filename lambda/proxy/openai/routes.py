@@ -1,0 +1,35 @@
+"""The three routes: a body in, a body out."""
+
+from collections.abc import Sequence
+
+from proxy.contracts.contract import Contract
+from proxy.invocations import Invocations
+from proxy.openai.asked import check_chat, check_completions
+from proxy.openai.bodies import chat_body, completion_body, models_body
+from proxy.openai.complete import complete
+from proxy.openai.template import ChatTemplate
+from proxy.strict_json import JsonObject
+
+
+class OpenAIRoutes:
+    """`models` are the names that a caller may give the one model of the stage; the first is its own."""
+
+    def __init__(self, *, models: Sequence[str], contract: Contract, template: ChatTemplate | None) -> None:
+        self._models = models
+        self._contract = contract
+        self._template = template
+
+    def chat(self, fields: JsonObject, invocations: Invocations, *, request_id: str, created: int) -> JsonObject:
+        completion = check_chat(fields, models=self._models, template=self._template)
+        answered = complete([completion], contract=self._contract, invocations=invocations)
+        if self._template is not None:
+            answered = answered.stripped()  # the space between the template's last label and the answer
+        return chat_body(answered, model=self._models[0], request_id=request_id, created=created)
+
+    def completions(self, fields: JsonObject, invocations: Invocations, *, request_id: str, created: int) -> JsonObject:
+        completions = check_completions(fields, models=self._models)
+        answered = complete(completions, contract=self._contract, invocations=invocations)
+        return completion_body(answered, model=self._models[0], request_id=request_id, created=created)
+
+    def models(self) -> JsonObject:
+        return models_body(self._models)
