@@ -1,16 +1,13 @@
-"""The proxy's routes over the two seams, SageMaker's runtime and AWS's control plane."""
+"""The proxy's routes over its seams: SageMaker's runtime, AWS's control plane, the switch."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
-
-from common.facts import EndpointFacts
 
 from proxy.contracts import contract_named
-from proxy.endpoint import Facts, State, report, state_of, unavailable
-from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFound, ServiceUnavailable
+from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
+from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
 from proxy.generate import generate
 from proxy.invocations import Invocations, Runtime
 from proxy.log import LogLine
@@ -21,13 +18,6 @@ from proxy.retry import RetryBudget
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject, shown
 from proxy.timing import Clock, Deadline, seconds_allowed
-
-
-class ControlPlane(Protocol):
-    """The seam to what AWS knows about the endpoint."""
-
-    def facts(self, deadline: Deadline) -> Facts: ...
-    def endpoint(self, deadline: Deadline) -> EndpointFacts | None: ...
 
 
 @dataclass(frozen=True)
@@ -54,20 +44,22 @@ class Proxy:
         *,
         runtime: Runtime,
         control_plane: ControlPlane,
+        switch: Switch,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
         self._runtime = runtime
-        self._control_plane = control_plane
+        self._endpoint = EndpointRoutes(settings, control_plane=control_plane, switch=switch)
         self._clock = clock
         self._random = random
         self._budget = RetryBudget()
         self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
-            "/endpoint": {"GET": self._endpoint},
+            "/endpoint": {"GET": self._report, "POST": self._turn},
+            "/endpoint/snooze": {"POST": self._snooze},
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
@@ -130,42 +122,19 @@ class Proxy:
         try:
             yield
         except EndpointMissing as missing:
-            raise self._why_missing(call) from missing
+            raise self._endpoint.why_missing(call.now, call.deadline) from missing
         except ServiceUnavailable as problem:
-            raise self._why_unavailable(call, problem) from problem
+            raise self._endpoint.why_unavailable(problem, call.now, call.deadline) from problem
 
-    def _why_missing(self, call: Call) -> Problem:
-        """Off, waking or failed. Where that cannot be found out, the runtime's word stands: not there."""
-        return self._unavailable(self._described(call), call)
+    def _report(self, call: Call) -> JsonObject:
+        return {**self._endpoint.report(call.now, call.deadline), "request_id": call.request.id}
 
-    def _why_unavailable(self, call: Call, problem: ServiceUnavailable) -> Problem:
-        """A container that has crashed looks like a service that is down for a moment, but waiting does not mend it."""
-        endpoint = self._described(call)
-        return self._unavailable(endpoint, call) if state_of(endpoint, None) is State.FAILED else problem
+    def _turn(self, call: Call) -> JsonObject:
+        return {**self._endpoint.turn(call.request.json_object(), call.now), "request_id": call.request.id}
 
-    def _described(self, call: Call) -> EndpointFacts | None:
-        """The endpoint as SageMaker describes it; None where there is none, or it would not tell."""
-        try:
-            return self._control_plane.endpoint(call.deadline)
-        except Problem:
-            return None
-
-    def _unavailable(self, endpoint: EndpointFacts | None, call: Call) -> Problem:
-        return unavailable(
-            endpoint,
-            name=self._settings.endpoint_name,
-            now=call.now,
-            wake_seconds=self._settings.wake_seconds,
-        )
-
-    def _endpoint(self, call: Call) -> JsonObject:
-        facts = self._control_plane.facts(call.deadline)
-        return {
-            "endpoint_name": self._settings.endpoint_name,
-            "model": self._settings.model,
-            **report(facts, now=call.now, usd_per_hour=self._settings.usd_per_hour),
-            "request_id": call.request.id,
-        }
+    def _snooze(self, call: Call) -> JsonObject:
+        fields = call.request.json_object()
+        return {**self._endpoint.snooze(fields, call.now, call.deadline), "request_id": call.request.id}
 
 
 def _seconds_remaining(context: object) -> float | None:

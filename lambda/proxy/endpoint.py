@@ -7,12 +7,13 @@ being updated do they add to what is.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from common.facts import EndpointFacts, StackFacts, VariantFacts, hourly_price, instance_count, iso
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
+from proxy.next_off import Limits, Remembered, next_off
 
 _PRIVATE = re.compile(r"\b(arn:|s3://)[^\s,;]*[^\s,;.]|\b\d{12}\b[^\s,;]*")
 MIN_RETRY_AFTER_SECONDS = 10  # for an endpoint that takes longer than the estimate
@@ -48,6 +49,12 @@ class Facts:
     variant: VariantFacts | None
     stack: StackFacts | None
 
+    @property
+    def ends(self) -> datetime | None:
+        """When the hard stop falls; None where none is stated."""
+        stated = self.stack.turn_off_at if self.stack else None
+        return datetime.fromisoformat(stated).replace(tzinfo=UTC) if stated else None
+
 
 def state_of(endpoint: EndpointFacts | None, stack: StackFacts | None) -> State:
     """The state as one word."""
@@ -59,12 +66,14 @@ def state_of(endpoint: EndpointFacts | None, stack: StackFacts | None) -> State:
     return _STATES.get(endpoint.status, State.UPDATING)  # a status that AWS adds: there, and billed
 
 
-def report(facts: Facts, *, now: datetime, usd_per_hour: Mapping[str, float]) -> dict[str, object]:
+def report(
+    facts: Facts, remembered: Remembered, *, now: datetime, limits: Limits, usd_per_hour: Mapping[str, float]
+) -> dict[str, object]:
     """The body of `GET /endpoint`, but for the names that the request and the settings add.
 
     `usd_per_hour` maps an instance type to USD per instance-hour. SageMaker bills from creation on, whatever
     the status. `cost_usd` takes the present number of instances for the whole of that time, and is null, like
-    the price an hour, for an instance type without a known price.
+    the price an hour, for an instance type without a known price. The month is the meter's count.
     """
     endpoint, variant = facts.endpoint, facts.variant
     state = state_of(endpoint, facts.stack)
@@ -72,6 +81,8 @@ def report(facts: Facts, *, now: datetime, usd_per_hour: Mapping[str, float]) ->
     instances = instance_count(endpoint, variant)
     hourly = hourly_price(instance_type, instances, usd_per_hour)
     hours = max(0.0, (now - endpoint.created).total_seconds() / 3600) if endpoint else 0.0
+    counted = remembered.meter if remembered.meter.get("month") == f"{now:%Y-%m}" else {}
+    snoozed_until = datetime.fromtimestamp(remembered.snoozed_until, UTC)
     return {
         "state": state,
         "since": iso(endpoint.created) if endpoint else None,
@@ -79,9 +90,17 @@ def report(facts: Facts, *, now: datetime, usd_per_hour: Mapping[str, float]) ->
         "instance_count": instances,
         "usd_per_hour": hourly,
         "cost_usd": None if hourly is None else round(hourly * hours, 4),
-        "turns_off_next": _turns_off_next(state, facts.stack),
+        "usd_this_month": _rounded(counted.get("usd_this_month")),
+        "hours_this_month": _rounded(counted.get("hours_this_month")),
+        "budget_usd": remembered.budget_usd(limits),
+        "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
+        "turns_off_next": _turns_off_next(state, facts.ends, remembered, limits, hourly, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
     }
+
+
+def _rounded(value: object) -> float | None:
+    return round(value, 2) if isinstance(value, int | float) else None
 
 
 def unavailable(endpoint: EndpointFacts | None, *, name: str, now: datetime, wake_seconds: int) -> EndpointUnavailable:
@@ -89,8 +108,8 @@ def unavailable(endpoint: EndpointFacts | None, *, name: str, now: datetime, wak
     state = state_of(endpoint, None)
     if endpoint is None or state is State.TURNING_OFF:
         return EndpointOff(
-            f"Endpoint {name} is off. Wake it with `pilot on` (or with `POST /endpoint`, once the switch is "
-            f"deployed) and try again in about {wake_seconds} s.",
+            f'Endpoint {name} is off. Wake it with `pilot on`, or with POST /endpoint {{"state": "on"}}, '
+            f"and try again in about {wake_seconds} s.",
             retry_after_seconds=wake_seconds,
         )
     if state is State.FAILED:
@@ -108,13 +127,16 @@ def redacted(reason: str | None) -> str | None:
     return None if reason is None else _PRIVATE.sub("…", reason)
 
 
-def _turns_off_next(state: State, stack: StackFacts | None) -> dict[str, str | None]:
-    """Who ends the billing, and when: the stack's hard stop at `TurnOffAt` (UTC), if nobody does before."""
+def _turns_off_next(
+    state: State,
+    ends: datetime | None,
+    remembered: Remembered,
+    limits: Limits,
+    hourly_usd: float | None,
+    now: datetime,
+) -> dict[str, str | None]:
     if state is State.OFF:
         return {"by": None, "at": None, "message": "It is off: nothing is billed."}
     if state is State.TURNING_OFF:
         return {"by": None, "at": None, "message": "It is being turned off: billing ends when it is gone."}
-    if stack is None or not stack.turn_off_at:
-        return {"by": "you", "at": None, "message": "Nothing does by itself: turn it off with `pilot off`."}
-    at = f"{stack.turn_off_at}Z"
-    return {"by": "hard_stop", "at": at, "message": f"The hard stop deletes it at {at}; `pilot off` does before."}
+    return next_off(ends, remembered, limits, hourly_usd=hourly_usd, now=now)

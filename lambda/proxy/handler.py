@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache
 
 import boto3
+from common.ledger import Ledger
 
 from proxy import control_plane, invoke
 from proxy.app import Proxy
@@ -14,6 +15,7 @@ from proxy.control_plane import ControlPlane
 from proxy.invoke import SageMakerRuntime
 from proxy.serve import Response, serve
 from proxy.settings import Settings
+from proxy.switch import Switch
 from proxy.timing import MARGIN_SECONDS
 
 
@@ -40,6 +42,11 @@ def _proxy() -> Proxy:
             session.client("cloudformation", config=control_plane.CLIENT_CONFIG),
             endpoint_name=settings.endpoint_name,
             stack_name=settings.endpoint_stack_name,
+        ),
+        switch=Switch(
+            session.client("stepfunctions", config=control_plane.CLIENT_CONFIG),
+            Ledger(session.client("dynamodb", config=control_plane.CLIENT_CONFIG), settings.ledger_table),
+            arn=settings.switch_arn,
         ),
         clock=time,
         random=random.random,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
 
 
@@ -23,6 +24,10 @@ class Settings:
     wake_seconds: int
     usd_per_hour: Mapping[str, float]
     integration_timeout_seconds: float
+    ledger_table: str
+    switch_arn: str
+    limits: Limits
+    wake_on_call: bool
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -37,6 +42,10 @@ class Settings:
             wake_seconds=int(environ["WAKE_SECONDS"]),
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             integration_timeout_seconds=float(environ["INTEGRATION_TIMEOUT_SECONDS"]),
+            ledger_table=environ["LEDGER_TABLE"],
+            switch_arn=environ["SWITCH_ARN"],
+            limits=Limits.from_environment(environ),
+            wake_on_call=environ["WAKE_ON_CALL"] == "true",
         )
 
     @property

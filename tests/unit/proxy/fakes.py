@@ -10,9 +10,11 @@ from common.facts import EndpointFacts
 from proxy.app import Proxy
 from proxy.endpoint import Facts
 from proxy.errors import Problem
+from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
 from proxy.settings import Settings
+from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
 
 from pilotlight.catalog import chat_templates
@@ -34,6 +36,10 @@ SETTINGS = Settings(
     wake_seconds=600,
     usd_per_hour={"ml.g4dn.12xlarge": 4.89},
     integration_timeout_seconds=29,
+    ledger_table="pilotlight-test-ledger",
+    switch_arn="arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch",
+    limits=Limits(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100),
+    wake_on_call=False,
 )
 
 
@@ -111,6 +117,28 @@ class FakeControlPlane:
         return self.facts(deadline).endpoint
 
 
+@dataclass
+class FakeSwitch:
+    """Notes what it is asked; `kept` is the ledger, by kind."""
+
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    started: list[JsonObject] = field(default_factory=list)
+    wakes: int = 0
+    snoozed: datetime | None = None
+
+    def start(self, request: JsonObject, _now: datetime) -> None:
+        self.started.append(request)
+
+    def wake(self, _now: datetime) -> None:
+        self.wakes += 1
+
+    def snooze(self, until: datetime) -> None:
+        self.snoozed = until
+
+    def remembered(self, kind: str, _key: str) -> dict[str, Any]:
+        return self.kept.get(kind, {})
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -161,10 +189,12 @@ class Api:
         self.clock = FakeClock()
         self.runtime = FakeRuntime(self.clock, seconds=seconds)
         self.control_plane = FakeControlPlane()
+        self.switch = FakeSwitch()
         self.proxy = Proxy(
             settings,
             runtime=self.runtime,
             control_plane=self.control_plane,
+            switch=self.switch,
             clock=self.clock,
             random=lambda: 0.5,
         )

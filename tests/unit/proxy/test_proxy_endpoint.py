@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from common.facts import EndpointFacts, StackFacts, VariantFacts
+from common.facts import EndpointFacts, StackFacts, VariantFacts, iso
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy.endpoint import Facts, redacted, report
 from proxy.errors import ControlPlaneFailed, EndpointMissing
+from proxy.next_off import NOTHING, Limits, Remembered
 
-from tests.unit.proxy.fakes import Api, moment
+from tests.unit.proxy.fakes import SETTINGS, Api, event, moment
 
 ENDPOINT = EndpointFacts(
     status="InService",
@@ -26,8 +27,11 @@ OFF = Facts(endpoint=None, variant=None, stack=replace(STACK, parameters={"Endpo
 PRICES = {"ml.g4dn.12xlarge": 4.89}
 
 
-def reported(facts: Facts) -> dict[str, Any]:
-    return dict(report(facts, now=moment(), usd_per_hour=PRICES))
+LIMITS = Limits(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100)
+
+
+def reported(facts: Facts, remembered: Remembered = NOTHING) -> dict[str, Any]:
+    return dict(report(facts, remembered, now=moment(), limits=LIMITS, usd_per_hour=PRICES))
 
 
 def with_status(status: str) -> Facts:
@@ -138,6 +142,35 @@ class TestReport:
         unstated = reported(replace(ON, stack=replace(STACK, parameters={"EndpointState": "on"})))["turns_off_next"]
         assert (unstated["by"], unstated["at"]) == ("you", None)
 
+    def test_an_idle_endpoint_says_when_it_goes(self) -> None:
+        """An hour after the last call, or after it came into service; a snooze puts it off."""
+        served = {"in_service_since": moment(1700).timestamp(), "last_call": None}
+        for meter, snooze, at in (
+            (served, {}, moment(1700 - 3600)),
+            (served | {"last_call": moment(600).timestamp()}, {}, moment(600 - 3600)),
+            (served, {"until": moment(-7200).timestamp()}, moment(-7200)),
+        ):
+            stated = reported(ON, Remembered(meter, snooze, {}))["turns_off_next"]
+            assert (stated["by"], stated["at"]) == ("idle", iso(at))
+
+    def test_a_budget_that_is_spent_sooner_comes_first(self) -> None:
+        month = f"{moment():%Y-%m}"
+        meter = {"in_service_since": moment().timestamp(), "usd_this_month": 99.511, "month": month}
+        stated = reported(ON, Remembered(meter, {}, {}))
+        assert stated["turns_off_next"]["by"] == "budget"
+        assert stated["turns_off_next"]["at"] == iso(moment(-360))
+        assert (stated["usd_this_month"], stated["budget_usd"]) == (99.51, 100)
+        raised = reported(ON, Remembered(meter, {}, {"usd": 200}))
+        assert (raised["turns_off_next"]["by"], raised["budget_usd"]) == ("idle", 200)
+
+    def test_a_month_that_is_over_is_not_reported(self) -> None:
+        assert reported(ON, Remembered({"month": "1999-01", "usd_this_month": 5}, {}, {}))["usd_this_month"] is None
+
+    def test_a_snooze_is_reported_while_it_lasts(self) -> None:
+        until = moment(-60)
+        assert reported(ON, Remembered({}, {"until": until.timestamp()}, {}))["snoozed_until"] == iso(until)
+        assert reported(ON, Remembered({}, {"until": moment(1).timestamp()}, {}))["snoozed_until"] is None
+
     def test_a_failure_comes_with_its_reason(self) -> None:
         failed = replace(ENDPOINT, status="Failed", failure_reason="no capacity")
         assert reported(replace(ON, endpoint=failed))["failure_reason"] == "no capacity"
@@ -200,3 +233,35 @@ class TestACallToAMissingEndpoint:
 )
 def test_a_failure_is_told_without_names_of_the_account(said: str | None, told: str | None) -> None:
     assert redacted(said) == told
+
+
+class TestSwitching:
+    def test_on_and_off_start_the_switch(self, api: Api) -> None:
+        for state in ("on", "off"):
+            assert api.send(event("POST", "/endpoint", {"state": state})).body["asked"] == state
+        assert [request["target"] for request in api.switch.started] == ["on", "off"]
+
+    def test_how_long_a_wake_takes_is_learnt(self, api: Api) -> None:
+        answer = api.send(event("POST", "/endpoint", {"state": "on"}))
+        assert answer.body["ready_in_seconds"] == 600
+        api.switch.kept["wake"] = {"seconds": [100, 200, 300]}
+        assert api.send(event("POST", "/endpoint", {"state": "on"})).body["ready_in_seconds"] == 200
+        api.runtime.script.append(EndpointMissing("missing"))
+        assert api.generate({"text_inputs": "hello"}).headers["Retry-After"] == "200"
+
+    def test_a_wrong_state_starts_nothing(self, api: Api) -> None:
+        assert api.send(event("POST", "/endpoint", {"state": "maybe"})).error["param"] == "state"
+        assert api.switch.started == []
+
+    def test_a_snooze_is_kept_and_ends_with_the_hard_stop(self, api: Api) -> None:
+        answer = api.send(event("POST", "/endpoint/snooze", {"hours": 2}))
+        assert answer.body["snoozed_until"] == iso(moment(-7200))
+        assert api.switch.snoozed == moment(-7200)
+
+    def test_a_call_of_a_sleeping_endpoint_wakes_it_only_where_that_is_configured(self, api: Api) -> None:
+        waking = Api(replace(SETTINGS, wake_on_call=True))
+        for asked, kind in ((api, "endpoint_off"), (waking, "endpoint_waking")):
+            asked.runtime.script.append(EndpointMissing("missing"))
+            answer = asked.generate({"text_inputs": "hello"})
+            assert (answer.status, answer.error["type"], answer.headers["Retry-After"]) == (503, kind, "600")
+        assert (api.switch.wakes, waking.switch.wakes) == (0, 1)

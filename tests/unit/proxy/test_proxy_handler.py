@@ -19,6 +19,12 @@ ENVIRONMENT = {
     "WAKE_SECONDS": "600",
     "USD_PER_HOUR": '{"ml.g4dn.12xlarge": 4.89}',
     "INTEGRATION_TIMEOUT_SECONDS": "29",
+    "LEDGER_TABLE": "pilotlight-test-ledger",
+    "SWITCH_ARN": "arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch",
+    "IDLE_MINUTES": "60",
+    "LIFETIME_HOURS": "12",
+    "MONTHLY_BUDGET_USD": "",
+    "WAKE_ON_CALL": "false",
     "AWS_ACCESS_KEY_ID": "access-key",
     "AWS_SECRET_ACCESS_KEY": "secret-key",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -32,7 +38,7 @@ def log_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 class TestRoutes:
     @pytest.mark.parametrize(
-        ("method", "path"), [("GET", "/generate"), ("POST", "/endpoint"), ("DELETE", "/generate"), ("", "/generate")]
+        ("method", "path"), [("GET", "/generate"), ("PUT", "/endpoint"), ("DELETE", "/generate"), ("", "/generate")]
     )
     def test_another_method_is_405(self, api: Api, method: str, path: str) -> None:
         answer = api.send(event(method, path, {"text_inputs": "a"}))

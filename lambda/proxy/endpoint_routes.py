@@ -1,0 +1,117 @@
+"""`/endpoint` and `/endpoint/snooze`, and what a caller is told when nothing is there to answer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from common.facts import EndpointFacts
+
+from proxy.endpoint import Facts, State, report, state_of, unavailable
+from proxy.errors import EndpointOff, EndpointWaking, Problem, ServiceUnavailable
+from proxy.next_off import Remembered
+from proxy.settings import Settings
+from proxy.strict_json import JsonObject
+from proxy.timing import Deadline
+from proxy.turning import check_snooze, check_turn, snoozed, wake_estimate
+
+
+class ControlPlane(Protocol):
+    """The seam to what AWS knows about the endpoint."""
+
+    def facts(self, deadline: Deadline) -> Facts: ...
+    def endpoint(self, deadline: Deadline) -> EndpointFacts | None: ...
+
+
+class Switch(Protocol):
+    """The seam to the switch and to the stage's ledger."""
+
+    def start(self, request: JsonObject, now: datetime) -> None: ...
+    def wake(self, now: datetime) -> None: ...
+    def snooze(self, until: datetime) -> None: ...
+    def remembered(self, kind: str, key: str) -> Mapping[str, Any]: ...
+
+
+class EndpointRoutes:
+    """One a worker. Every method's `now` is the caller's time."""
+
+    def __init__(self, settings: Settings, *, control_plane: ControlPlane, switch: Switch) -> None:
+        self._settings = settings
+        self._control_plane = control_plane
+        self._switch = switch
+
+    def report(self, now: datetime, deadline: Deadline) -> JsonObject:
+        """`GET /endpoint`."""
+        return {
+            "endpoint_name": self._settings.endpoint_name,
+            "model": self._settings.model,
+            **report(
+                self._control_plane.facts(deadline),
+                self._remembered(now),
+                now=now,
+                limits=self._settings.limits,
+                usd_per_hour=self._settings.usd_per_hour,
+            ),
+            "wake_seconds": self._wake_seconds(),
+        }
+
+    def turn(self, fields: JsonObject, now: datetime) -> JsonObject:
+        """`POST /endpoint`: the switch is started, and the caller need not wait for it."""
+        request = check_turn(fields)
+        self._switch.start(request, now)
+        if request["target"] == "off":
+            return {"asked": "off", "ready_in_seconds": None, "message": "It is being turned off: GET /endpoint tells."}
+        seconds = self._wake_seconds()
+        return {
+            "asked": "on",
+            "ready_in_seconds": seconds,
+            "message": f"It is being turned on, which takes about {seconds} s: GET /endpoint tells.",
+        }
+
+    def snooze(self, fields: JsonObject, now: datetime, deadline: Deadline) -> JsonObject:
+        """`POST /endpoint/snooze`."""
+        until = check_snooze(fields, now=now, ends=self._control_plane.facts(deadline).ends)
+        self._switch.snooze(until)
+        return snoozed(until, now)
+
+    def why_missing(self, now: datetime, deadline: Deadline) -> Problem:
+        """Off, waking or failed. Where that cannot be found out, the runtime's word stands: not there."""
+        problem = self._unavailable(self._described(deadline), now)
+        if not (self._settings.wake_on_call and isinstance(problem, EndpointOff)):
+            return problem
+        try:
+            self._switch.wake(now)
+        except Problem:
+            return problem
+        seconds = self._wake_seconds()
+        return EndpointWaking(
+            f"Endpoint {self._settings.endpoint_name} was off, and this call has woken it: try again in about "
+            f"{seconds} s.",
+            retry_after_seconds=seconds,
+        )
+
+    def why_unavailable(self, problem: ServiceUnavailable, now: datetime, deadline: Deadline) -> Problem:
+        """A container that has crashed looks like a service that is down for a moment, but waiting does not mend it."""
+        endpoint = self._described(deadline)
+        return self._unavailable(endpoint, now) if state_of(endpoint, None) is State.FAILED else problem
+
+    def _described(self, deadline: Deadline) -> EndpointFacts | None:
+        """The endpoint as SageMaker describes it; None where there is none, or it would not tell."""
+        try:
+            return self._control_plane.endpoint(deadline)
+        except Problem:
+            return None
+
+    def _unavailable(self, endpoint: EndpointFacts | None, now: datetime) -> Problem:
+        return unavailable(endpoint, name=self._settings.endpoint_name, now=now, wake_seconds=self._wake_seconds())
+
+    def _wake_seconds(self) -> int:
+        past = self._switch.remembered("wake", "estimate").get("seconds", [])
+        return wake_estimate(past if isinstance(past, list) else [], otherwise=self._settings.wake_seconds)
+
+    def _remembered(self, now: datetime) -> Remembered:
+        kept = self._switch.remembered
+        return Remembered(
+            meter=dict(kept("meter", "memory")),
+            snooze=dict(kept("snooze", "endpoint")),
+            budget=dict(kept("budget", f"{now:%Y-%m}")),
+        )
