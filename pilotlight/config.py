@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pilotlight import advice, auto_off, catalog, fit, provenance
+from pilotlight import access, advice, auto_off, catalog, fit, provenance
 from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ConfigError, Problem
@@ -40,7 +40,12 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         raise ConfigError(path.name, [_unknown_model(name, table.model)])
     fallback = _LOCAL_REGION if target == "local" else None
     choice = Choice(stage=name, table=table, model=model, target=target, region=table.region or region or fallback)
-    problems = [*provenance.problems(choice), *fit.problems(choice), *auto_off.problems(choice)]
+    problems = [
+        *provenance.problems(choice),
+        *fit.problems(choice),
+        *access.problems(choice),
+        *auto_off.problems(choice),
+    ]
     if problems:
         raise ConfigError(path.name, problems)
     return _resolve(choice)
