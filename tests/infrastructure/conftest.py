@@ -40,8 +40,26 @@ image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
 model_data_url = "s3://models-of-mine/alexatm/"
 instance_types = ["ml.p3.8xlarge"]
 volume_size_gb = 256
+
+[stages.strict]
+model = "falcon-7b-instruct"
+[stages.strict.api]
+key_header = "authorization"
+quota_requests = 1000
+quota_period = "day"
+cors_origins = ["https://app.example.com"]
+log_prompts = true
+
+[stages.iam]
+model = "falcon-7b-instruct"
+[stages.iam.api]
+auth = "iam"
+cors_origins = ["https://one.example.com", "https://two.example.com"]
 """
 STAGES = ("falcon", "llama2", "alexatm", "volume")
+"""Each with another model or other instances."""
+API_STAGES = ("strict", "iam")
+"""falcon's model again, behind another API."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,7 @@ def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     folder = tmp_path_factory.mktemp("cdk.out")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(folder), context=context)
-    for stage in STAGES:
+    for stage in STAGES + API_STAGES:
         build(app, load(config, stage, target="aws", region="us-east-1"))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
