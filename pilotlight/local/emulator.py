@@ -17,7 +17,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import plugin, scheduler, weights
+from pilotlight.local import gateway, plugin, scheduler, weights
 from pilotlight.local.controls import PREFIX, Controls
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
@@ -48,6 +48,7 @@ def main() -> None:
     runtime = Runtime(sagemaker)
     plugin.install(sagemaker, runtime)
     scheduler.install()
+    gateway.install()
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
     try:
