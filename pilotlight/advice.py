@@ -21,7 +21,7 @@ def warnings(choice: Choice) -> list[str]:
         )
     if choice.table.api.log_prompts:
         found.append(
-            f"{choice.key('api.log_prompts')} = true: what callers send is written to the proxy's log, whole, "
+            f"{choice.key('api.log_prompts')} = true: what callers send is written to the proxy's log "
             "and kept there for a month. Whoever may read the log reads their prompts: tell them."
         )
     if choice.target == "aws":

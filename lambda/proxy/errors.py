@@ -22,6 +22,7 @@ Problem                      500  a bug of ours; its details go to the log, neve
 │   ├── ModelOverloaded      429  the model's container answered 429
 │   ├── ModelFailed          502  the model's container answered 5xx
 │   ├── BadModelAnswer       502  an answer that is not what the contract says
+│   ├── AnswerTooLarge       502  more than Lambda can hand back
 │   └── ConnectionLost       502  cut after the request was sent
 ├── ControlPlaneFailed       502  SageMaker or CloudFormation would not describe the endpoint
 └── DeadlineExceeded         504  the time budget is spent
@@ -124,6 +125,10 @@ class ModelFailed(InvocationFailed):
 
 class BadModelAnswer(InvocationFailed):
     type = "bad_model_answer"
+
+
+class AnswerTooLarge(InvocationFailed):
+    type = "answer_too_large"
 
 
 class ConnectionLost(InvocationFailed):

@@ -1,11 +1,11 @@
 """API Gateway's REST authorizers as ministack has them, with what they lack.
 
-ministack asks a REQUEST authorizer, caches its answer and evaluates its policy. It takes API keys from `x-api-key` only,
-whatever `apiKeySource` says, drops what else the authorizer returns where it denies, and knows no identity source from
-the request's context. From AWS's documentation, not seen:
+ministack asks a REQUEST authorizer, caches its answer and evaluates its policy. But it takes API keys from `x-api-key`
+only, whatever `apiKeySource` says (which its CloudFormation does not even set), drops what an authorizer says beside a
+denial, and knows no identity source from the request's context. From AWS's documentation, not seen:
 
-* With `apiKeySource` AUTHORIZER the key is the answer's `usageIdentifierKey`, also where the answer comes from the cache,
-  and it is checked against the usage plans after the policy, with every call.
+* With `apiKeySource` AUTHORIZER the key is the `usageIdentifierKey` of the answer, cached or not, and it is checked
+  against the usage plans after the policy, with every call.
 * `$context.authorizer.NAME` in a gateway response is the answer's context, also where its policy denies.
 * A caching authorizer without identity sources is refused when it is made.
 
@@ -45,13 +45,27 @@ def _request() -> Request:
 def install() -> None:
     """Extend ministack's REST APIs in process. Call before its server starts."""
     from ministack.services import apigateway_v1 as gateway  # noqa: PLC0415
+    from ministack.services.cloudformation import provisioners  # noqa: PLC0415
 
+    _create_apis_with_their_key_source(gateway, provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"])
     _begin_each_request(gateway)
     _keep_what_authorizers_answer(gateway)
     _take_keys_from_authorizers(gateway)
     _know_identity_sources_of_the_context(gateway)
     _refuse_caching_by_nothing(gateway)
     _fill_in_authorizer_variables(gateway)
+
+
+def _create_apis_with_their_key_source(gateway: Any, handlers: dict[str, Any]) -> None:
+    """CloudFormation's create drops the property, and its update does not."""
+    create = handlers["create"]
+
+    def created(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+        made = create(logical_id, properties, stack_name)
+        gateway._rest_apis[made[0]]["apiKeySource"] = properties.get("ApiKeySourceType", "HEADER")
+        return made
+
+    handlers["create"] = created
 
 
 def _begin_each_request(gateway: Any) -> None:
