@@ -259,9 +259,7 @@ def on_aws(stage: str | None, region: str | None) -> Deployment:
     return Deployment(stage, region)
 
 
-def call(
-    target: Deployment, method: str, path: str, body: dict[str, Any] | None = None, *, admin: bool = False
-) -> Any:
+def call(target: Deployment, method: str, path: str, body: dict[str, Any] | None = None, *, admin: bool = False) -> Any:
     """One call of the REST API: the parsed answer, or Refused with the API's own error sentence.
 
     Routes that change something take an admin.

@@ -131,9 +131,9 @@ def _know_identity_sources_of_the_context(gateway: Any) -> None:
         present, values = True, []
         for source in filter(None, (part.strip() for part in (identity_source or "").split(","))):
             if source in known:
-                values.append(known[source])
-                continue
-            found, value = resolve(source, headers, query, stage)
+                found, value = bool(known[source]), [known[source]]
+            else:
+                found, value = resolve(source, headers, query, stage)
             present = present and found
             values += value
         return present, values
