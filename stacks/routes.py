@@ -1,4 +1,4 @@
-"""The routes of the REST API, one line each. A test holds them against the proxy's own."""
+"""The routes of the REST API, one line each."""
 
 from dataclasses import dataclass
 

@@ -7,7 +7,8 @@ import pytest
 from authorizer.handler import Settings
 from aws_cdk.assertions import Template
 
-from stacks.routes import ROUTES
+from stacks.routes import ROUTES, Route
+from tests.unit.proxy.fakes import Api, event
 
 from .conftest import Synthesis
 
@@ -217,3 +218,8 @@ def test_no_refusal_of_the_gateway_is_left_in_anothers_shape(synthesis: Synthesi
 def test_prompts_in_the_log_are_told_at_synth(synthesis: Synthesis) -> None:
     metadata = (synthesis.folder / "Pilotlight-strict-Endpoint.metadata.json").read_text()
     assert "stages.strict.api.log_prompts = true" in metadata
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{" not in route.path], ids=str)
+def test_the_proxy_knows_every_route_that_the_gateway_hands_it(route: Route) -> None:
+    assert Api().send(event(route.method, route.path, {})).status not in (404, 405)

@@ -1,6 +1,9 @@
 """What leaves the proxy: to which web page, how large, and what of it stays in the log."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -93,3 +96,32 @@ class TestPrompts:
     def test_an_event_of_another_shape_is_no_bug(self, sent: object, capsys: pytest.CaptureFixture[str]) -> None:
         log.log_prompt(sent, None)
         assert json.loads(capsys.readouterr().out)["body"] == ""
+
+
+def deployed(sent: object, **environment: str) -> tuple[dict[str, Any], str]:
+    """The deployed handler's headers for one event, and its log, with this environment; nothing else is set."""
+    code = (
+        "import json, sys; from proxy.handler import lambda_handler; "
+        "print(json.dumps(lambda_handler(json.load(sys.stdin), None)['headers']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        input=json.dumps(sent),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *log_lines, headers = done.stdout.splitlines()
+    return json.loads(headers), "\n".join(log_lines)
+
+
+def test_the_deployed_handler_does_what_its_environment_says_whatever_else_is_wrong() -> None:
+    """Without its other variables it answers 500, which a page should be able to read as well."""
+    sent = event("POST", "/generate", {"text_inputs": "my secret"}) | {"headers": {"origin": APP}}
+    headers, logged = deployed(sent, CORS_ORIGINS=json.dumps([APP]), LOG_PROMPTS="true")
+    assert headers["Access-Control-Allow-Origin"] == APP
+    assert "my secret" in logged
+    headers, logged = deployed(sent, CORS_ORIGINS="[]", LOG_PROMPTS="false")
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "my secret" not in logged
