@@ -16,6 +16,7 @@ from stacks.routes import Route
 
 LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 CACHED_SECONDS = 300
+_SPELLED = {"authorization": "Authorization"}  # as AWS's examples have it, should the case count
 
 
 class KeyAuthorizer(Construct):
@@ -51,7 +52,7 @@ class KeyAuthorizer(Construct):
             architecture=lambda_.Architecture.ARM_64,
             code=lambda_.Code.from_asset(str(LAMBDA_ROOT), exclude=["**/__pycache__"]),
             handler="authorizer.handler.lambda_handler",
-            # For the import of boto3 before the first admin call; without it 128 MB would do.
+            # CPU comes in proportion: for the import of boto3 before the first admin call.
             memory_size=512,
             timeout=Duration.seconds(10),
             role=role,
@@ -63,7 +64,11 @@ class KeyAuthorizer(Construct):
             },
         )
         source = apigateway.IdentitySource
-        cached_by = [source.header(key_header), source.context("httpMethod"), source.context("resourcePath")]
+        cached_by = [
+            source.header(_SPELLED.get(key_header, key_header)),
+            source.context("httpMethod"),
+            source.context("resourcePath"),
+        ]
         cached = key_header != "any"
         self.authorizer = apigateway.RequestAuthorizer(
             self,

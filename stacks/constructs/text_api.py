@@ -16,7 +16,7 @@ from stacks.constructs.key_authorizer import KeyAuthorizer
 from stacks.routes import Route
 
 _ADMIN_THROTTLE = apigateway.ThrottleSettings(rate_limit=2, burst_limit=10)
-"""Routes that change something are called by hand or by a schedule: more than this is somebody guessing."""
+"""Routes that change something are called by hand or by a schedule."""
 
 _ACCESS_LOG_FIELDS = {
     "request_id": apigateway.AccessLogField.context_request_id(),

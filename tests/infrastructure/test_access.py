@@ -66,7 +66,7 @@ class TestKeys:
         authorizer = only(template, "AWS::ApiGateway::Authorizer")
         assert authorizer["AuthorizerResultTtlInSeconds"] == 300
         assert set(authorizer["IdentitySource"].split(",")) == {
-            "method.request.header.authorization",
+            "method.request.header.Authorization",
             "context.httpMethod",
             "context.resourcePath",
         }
