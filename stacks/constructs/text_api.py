@@ -36,8 +36,8 @@ _REFUSALS = (
         apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN,
         404,
         "not_found",
-        "No such route; POST /generate, GET /endpoint and OpenAI's POST /v1/chat/completions, POST /v1/completions and "
-        "GET /v1/models exist.",
+        "No such route; POST /generate, GET /endpoint, GET /tasks, POST /tasks/{task} and OpenAI's "
+        "POST /v1/chat/completions, POST /v1/completions and GET /v1/models exist.",
     ),
     _Refusal(apigateway.ResponseType.THROTTLED, 429, "throttled", "Too many requests per second for this API key."),
     _Refusal(apigateway.ResponseType.QUOTA_EXCEEDED, 429, "quota_exceeded", "The quota of this API key is used up."),
@@ -74,7 +74,7 @@ _ACCESS_LOG_FIELDS = {
 
 
 class TextApi(Construct):
-    """`POST /generate`, `GET /endpoint` and the routes of OpenAI's clients behind an API key with a usage plan."""
+    """`POST /generate`, `GET /endpoint`, the tasks and OpenAI's routes behind an API key with a usage plan."""
 
     def __init__(
         self,
@@ -158,6 +158,14 @@ class TextApi(Construct):
             request_validator=body_check,
         )
         self.rest_api.root.add_resource("endpoint").add_method("GET", integration)
+        tasks = self.rest_api.root.add_resource("tasks")
+        tasks.add_method("GET", integration)
+        tasks.add_resource("{task}").add_method(
+            "POST",
+            integration,
+            request_models={"application/json": json_object},
+            request_validator=body_check,
+        )
         v1 = self.rest_api.root.add_resource("v1")  # OpenAI's names
         for parent, name in ((v1.add_resource("chat"), "completions"), (v1, "completions")):
             parent.add_resource(name).add_method(

@@ -158,6 +158,7 @@ class Api:
     """The proxy as its callers see it: an event in, a response out."""
 
     def __init__(self, settings: Settings = SETTINGS, *, seconds: float = 0.0) -> None:
+        self.settings = settings
         self.clock = FakeClock()
         self.runtime = FakeRuntime(self.clock, seconds=seconds)
         self.control_plane = FakeControlPlane()
@@ -175,6 +176,11 @@ class Api:
 
     def generate(self, body: object, context: object = None, **fields: object) -> Answer:
         return self.send(event("POST", "/generate", body, **fields), context)
+
+    def task(self, name: str, body: object, context: object = None) -> Answer:
+        """As API Gateway sends it for the resource /tasks/{task}."""
+        sent = event("POST", f"/tasks/{name}", body, resource="/tasks/{task}", pathParameters={"task": name})
+        return self.send(sent, context)
 
     def endpoint(self) -> Answer:
         return self.send(event("GET", "/endpoint"))
