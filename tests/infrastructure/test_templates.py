@@ -273,6 +273,11 @@ class TestApiStack:
         assert json.loads(variables["MODEL_ALIASES"]) == []
         assert json.loads(variables["CHAT_TEMPLATE"])["name"] == "falcon-instruct"
         assert json.loads(variables["USD_PER_HOUR"])["ml.g5.2xlarge"] == 1.515
+        assert json.loads(variables["WINDOW"]) == {"input_tokens": 1024, "total_tokens": 2048}
+
+    def test_a_window_that_nobody_knows_is_not_set(self, synthesis: Synthesis) -> None:
+        function = only(synthesis.template("alexatm", "Api"), "AWS::Lambda::Function")["Properties"]
+        assert "WINDOW" not in function["Environment"]["Variables"]
 
     def test_the_gateway_calls_a_published_version(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Api")

@@ -139,6 +139,29 @@ class TestResolution:
     def test_the_environment_is_that_of_the_instance(self, dev: Loader) -> None:
         assert dev(LLAMA + 'instance_types = ["ml.g5.48xlarge"]').environment["SM_NUM_GPUS"] == "8"
 
+    @pytest.mark.parametrize(
+        ("body", "window"),
+        [
+            (FALCON, (1024, 2048)),
+            (LLAMA, (4095, 4096)),
+            (FALCON + 'environment = { MAX_INPUT_LENGTH = "1500" }', (1500, 2048)),
+            (CUSTOM + 'environment = { MAX_INPUT_LENGTH = "3000", MAX_TOTAL_TOKENS = "4000" }', (3000, 4000)),
+            (FALCON + 'environment = { MAX_TOTAL_TOKENS = "many" }', None),
+            (ALEXATM, None),
+            (CUSTOM, None),
+        ],
+    )
+    def test_the_window_is_what_the_container_is_told(
+        self, dev: Loader, body: str, window: tuple[int, int] | None
+    ) -> None:
+        found = dev(body).window
+        assert (found and (found.input_tokens, found.total_tokens)) == window
+
+    def test_the_small_models_window_is_that_of_its_config(self) -> None:
+        window = load(SHIPPED, "local", target="local").window
+        assert window is not None
+        assert (window.input_tokens, window.total_tokens) == (8191, 8192)
+
     def test_a_stage_region_comes_before_the_environments(self, dev: Loader) -> None:
         stage = dev(FALCON + 'region = "af-south-1"', region="eu-west-1")
         assert stage.region == "af-south-1"

@@ -142,11 +142,12 @@ def _border_problems(shape: Shape) -> Iterator[str]:
     """Where the frame touches the user's text, the two must not make a delimiter together."""
     texts = dict.fromkeys((*shape.request_fields, *shape.shot_fields), "x")
     for left, right in pairwise(piece for piece in pieces_of(shape, texts, [texts, texts]) if piece.text):
-        if left.origin is not Origin.FRAME and right.origin is not Origin.FRAME:
+        ours = (left.origin is Origin.FRAME, right.origin is Origin.FRAME)
+        if ours == (False, False):
             yield "there must be text of the frame between two fields"
-        if left.origin is Origin.FRAME is not right.origin and _may_open(left.text, shape.delimiter):
+        if ours == (True, False) and _may_open(left.text, shape.delimiter):
             yield f"{shown(left.text)} stands before a field and ends with a part of the delimiter: add a space"
-        if right.origin is Origin.FRAME is not left.origin and _may_close(right.text, shape.delimiter):
+        if ours == (False, True) and _may_close(right.text, shape.delimiter):
             yield f"{shown(right.text)} stands behind a field and begins with a part of the delimiter: add a space"
 
 
