@@ -131,9 +131,7 @@ class Proxy:
 
     def _task(self, call: Call) -> JsonObject:
         def answer(generation: Generation) -> list[str]:
-            check_fits(
-                generation, self._settings.window, name="The prompt", advice="Send shorter texts, or fewer shots."
-            )
+            check_fits(generation, self._settings.window, param=None, advice="Send shorter texts, or fewer shots.")
             return self._model(call).answer(generation)
 
         fields = call.request.json_object()

@@ -16,11 +16,11 @@ _ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to tru
 
 
 def check_fits(
-    generation: Generation, window: Window | None, *, name: str = "text_inputs", advice: str = _ADVICE
+    generation: Generation, window: Window | None, *, param: str | None = "text_inputs", advice: str = _ADVICE
 ) -> None:
     """Raises WindowExceeded, with the numbers, where an input or `max_length` is longer than the window.
 
-    None is a window that is not known. `name` is what the caller knows the input as. Whether the input fits the
+    None is a window that is not known. `param` is the field that the inputs are, if they are one. Whether the input fits the
     caller's own `max_length` is for the contract to say.
     """
     if window is None:
@@ -35,9 +35,9 @@ def check_fits(
     room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1))
     for index, text in enumerate(generation.inputs):
         if (tokens := estimate_tokens(text)) > room:
-            where = f"{name}[{index}]" if generation.is_batch else name
+            where = f"{param}[{index}]" if generation.is_batch else param
             raise WindowExceeded(
-                f"{where} is too long for this model: about {tokens} tokens (estimated, rather too high), "
+                f"{where or 'The prompt'} is too long for this model: about {tokens} tokens (estimated, rather too high), "
                 f"and there is room for {room}. Its window: {window.input_tokens} tokens of input, "
                 f"{window.total_tokens} of input and output together. {advice}",
                 param=where,
@@ -72,8 +72,8 @@ def room_for(generation: Generation, window: Window | None) -> Room:
     cut = min(most, total - min(NEW_TOKENS, total // 2)) - MARK_TOKENS
     if cut < MIN_ROOM:
         raise InvalidParameter(
-            f"max_length is {max_length}, which leaves {max(cut, 0)} tokens for a cut input beside its output: set it "
-            f"to {2 * (MIN_ROOM + MARK_TOKENS)} or more.",
+            f"Input and output may have {total} tokens together, which leaves {max(cut, 0)} for an input that has to be "
+            f"cut: set max_length to {2 * (MIN_ROOM + MARK_TOKENS)} or more.",
             param="max_length",
         )
     return Room(uncut=min(most, total - (NEW_TOKENS if max_length is None else 1)), cut=cut)

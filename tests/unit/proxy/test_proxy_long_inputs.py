@@ -91,7 +91,7 @@ class TestDefault:
 
     def test_a_tasks_prompt_is_refused_alike(self, api: Api) -> None:
         refusal = api.task("summarize", {"article": PROSE})
-        assert (refusal.status, refusal.error["type"]) == (422, "window_exceeded")
+        assert (refusal.status, refusal.error["type"], refusal.error["param"]) == (422, "window_exceeded", None)
         assert "fewer shots" in refusal.error["message"]
 
 
