@@ -74,6 +74,7 @@ def _resolve(choice: Choice) -> Stage:
         model=model.name,
         contract=cast(Contract, choice.contract),  # None was a problem
         chat_template=catalog.chat_templates()[choice.chat_template] if choice.chat_template else None,
+        window=choice.window,
         image_uri=_image_uri(choice),
         model_data_url=_model_data_url(choice),
         gated=model.eula_key is not None and table.model_data_url is None,

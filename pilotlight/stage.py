@@ -66,6 +66,14 @@ class AutoOff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What the model takes, in tokens: as input, and as input and output together."""
+
+    input_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One validated stage; `pilotlight.config.load` makes them."""
 
@@ -75,6 +83,7 @@ class Stage:
     model: str
     contract: Contract
     chat_template: ChatTemplate | None  # None: the container applies its own
+    window: Window | None  # None: nobody knows it
     image_uri: str
     model_data_url: str  # an S3 prefix, ends with "/"
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA

@@ -1,6 +1,7 @@
 """The API stack: the proxy in front of the endpoint, and the REST API in front of the proxy."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -32,6 +33,7 @@ class ApiStack(Stack):
                 "CHAT_TEMPLATE": stage.chat_template.model_dump_json() if stage.chat_template else "",
                 "WAKE_SECONDS": str(stage.wake_seconds),
                 "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
+                **({"WINDOW": json.dumps(asdict(stage.window))} if stage.window else {}),
                 "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),
                 "CORS_ORIGINS": json.dumps(stage.api.cors_origins),
                 "LOG_PROMPTS": json.dumps(stage.api.log_prompts),

@@ -18,6 +18,8 @@ class Route:
 ROUTES = (
     Route("POST", "/generate"),
     Route("GET", "/endpoint"),
+    Route("GET", "/tasks"),
+    Route("POST", "/tasks/{task}"),
     # OpenAI's
     Route("POST", "/v1/chat/completions"),
     Route("POST", "/v1/completions"),

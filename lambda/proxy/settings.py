@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.openai.template import ChatTemplate
+from proxy.window import Window
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Settings:
     wake_seconds: int
     usd_per_hour: Mapping[str, float]
     integration_timeout_seconds: float
+    window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -37,6 +39,7 @@ class Settings:
             wake_seconds=int(environ["WAKE_SECONDS"]),
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             integration_timeout_seconds=float(environ["INTEGRATION_TIMEOUT_SECONDS"]),
+            window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 
     @property

@@ -247,10 +247,7 @@ class TestApiStack:
         assert types - {"forbidden", "quota_exceeded"} <= set(problem_types(errors.Problem))
 
     def test_the_proxy_is_sized_on_purpose(self, synthesis: Synthesis) -> None:
-        functions = resources(synthesis.template("falcon", "Api"), "AWS::Lambda::Function")
-        (function,) = (
-            f["Properties"] for f in functions if f["Properties"]["Handler"] == "proxy.handler.lambda_handler"
-        )
+        function = proxy_function(synthesis, "falcon")
         assert function["Architectures"] == ["arm64"]
         assert (function["MemorySize"], function["Timeout"]) == (1024, 29)
         assert function["TracingConfig"] == {"Mode": "Active"}
@@ -260,6 +257,10 @@ class TestApiStack:
         assert json.loads(variables["MODEL_ALIASES"]) == []
         assert json.loads(variables["CHAT_TEMPLATE"])["name"] == "falcon-instruct"
         assert json.loads(variables["USD_PER_HOUR"])["ml.g5.2xlarge"] == 1.515
+        assert json.loads(variables["WINDOW"]) == {"input_tokens": 1024, "total_tokens": 2048}
+
+    def test_a_window_that_nobody_knows_is_not_set(self, synthesis: Synthesis) -> None:
+        assert "WINDOW" not in proxy_function(synthesis, "alexatm")["Environment"]["Variables"]
 
     def test_the_gateway_calls_a_published_version(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Api")
@@ -286,6 +287,13 @@ class TestApiStack:
     def test_the_outputs_that_callers_need(self, synthesis: Synthesis) -> None:
         outputs = synthesis.template("falcon", "Api").to_json()["Outputs"]
         assert {"ApiUrl", "ApiAuth", "ApiKeyId", "AdminKeyId"} <= set(outputs)
+
+
+def proxy_function(synthesis: Synthesis, stage: str) -> dict[str, Any]:
+    functions = resources(synthesis.template(stage, "Api"), "AWS::Lambda::Function")
+    (found,) = (f["Properties"] for f in functions if f["Properties"]["Handler"] == "proxy.handler.lambda_handler")
+    properties: dict[str, Any] = found
+    return properties
 
 
 def problem_types(problem: type[errors.Problem]) -> Iterator[str]:

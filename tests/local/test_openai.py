@@ -22,7 +22,6 @@ def client(cloud: LocalCloud) -> Iterator[OpenAI]:
     with OpenAI(
         base_url=f"{cloud.api_url}/v1",
         api_key=cloud.api_key,
-        default_headers={"x-api-key": cloud.api_key},
     ) as made:
         yield made
 

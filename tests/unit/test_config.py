@@ -152,6 +152,29 @@ class TestResolution:
     def test_the_environment_is_that_of_the_instance(self, dev: Loader) -> None:
         assert dev(LLAMA + 'instance_types = ["ml.g5.48xlarge"]').environment["SM_NUM_GPUS"] == "8"
 
+    @pytest.mark.parametrize(
+        ("body", "window"),
+        [
+            (FALCON, (1024, 2048)),
+            (LLAMA, (4095, 4096)),
+            (FALCON + 'environment = { MAX_INPUT_LENGTH = "1500" }', (1500, 2048)),
+            (CUSTOM + 'environment = { MAX_INPUT_LENGTH = "3000", MAX_TOTAL_TOKENS = "4000" }', (3000, 4000)),
+            (FALCON + 'environment = { MAX_TOTAL_TOKENS = "many" }', None),
+            (ALEXATM, None),
+            (CUSTOM, None),
+        ],
+    )
+    def test_the_window_is_what_the_container_is_told(
+        self, dev: Loader, body: str, window: tuple[int, int] | None
+    ) -> None:
+        found = dev(body).window
+        assert (found and (found.input_tokens, found.total_tokens)) == window
+
+    def test_the_small_models_window_is_that_of_its_config(self) -> None:
+        window = load(SHIPPED, "local", target="local").window
+        assert window is not None
+        assert (window.input_tokens, window.total_tokens) == (8191, 8192)
+
     def test_a_stage_region_comes_before_the_environments(self, dev: Loader) -> None:
         stage = dev(FALCON + 'region = "af-south-1"', region="eu-west-1")
         assert stage.region == "af-south-1"
@@ -694,11 +717,11 @@ class TestWarnings:
 
 
 def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
-    """Only the volume may be None, and only where the storage is local."""
+    """Only the volume may be None, where the storage is local, and the window, where nobody has published it."""
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")
         empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
-        assert empty == {"volume_size_gb"}
+        assert empty == {"volume_size_gb"} | ({"window"} if name == "alexatm" else set())
 
 
 def test_importing_the_configuration_brings_in_neither_the_cdk_nor_boto3() -> None:
