@@ -19,6 +19,11 @@ def warnings(choice: Choice) -> list[str]:
         found.append(
             f"{choice.key('accept_eula')} = true has no effect: {choice.model.name} has no licence agreement to accept."
         )
+    if choice.table.api.log_prompts:
+        found.append(
+            f"{choice.key('api.log_prompts')} = true: what callers send is written to the proxy's log "
+            "and kept there for a month. Whoever may read the log reads their prompts: tell them."
+        )
     if choice.target == "aws":
         found += _prices(choice)
     return found

@@ -1,10 +1,11 @@
 """What a user wrote for one stage, seen together with the model it names: what the rules look at."""
 
+import re
 from dataclasses import dataclass
 
 from pilotlight.catalog import PLAIN_TEMPLATE, Contract, Instance, Model, instances
 from pilotlight.config_file import StageTable
-from pilotlight.stage import Target
+from pilotlight.stage import Target, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,16 @@ class Choice:
     def environment_on(self, instance_type: str) -> dict[str, str]:
         """The container environment: the catalog's, the user's on top."""
         return {**self.model.environment_on(instance_type), **self.table.environment}
+
+    @property
+    def window(self) -> Window | None:
+        """What a TGI container is told to take, else what the catalog knows of the model; None where neither says."""
+        environment = self.environment_on(self.instance_types[0])
+        told = [environment.get(name, "") for name in ("MAX_INPUT_LENGTH", "MAX_TOTAL_TOKENS")]
+        if all(re.fullmatch("[0-9]{1,9}", value) for value in told):
+            return Window(input_tokens=int(told[0]), total_tokens=int(told[1]))
+        tokens = self.model.window_tokens
+        return None if tokens is None else Window(input_tokens=tokens - 1, total_tokens=tokens)
 
     @property
     def contract(self) -> Contract | None:

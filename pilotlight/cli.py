@@ -263,13 +263,16 @@ def on_aws(stage: str | None, region: str | None) -> Deployment:
     return Deployment(stage, region)
 
 
-def call(target: Deployment, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """One call of the REST API: the parsed answer, or Refused with the API's own error sentence."""
+def call(target: Deployment, method: str, path: str, body: dict[str, Any] | None = None, *, admin: bool = False) -> Any:
+    """One call of the REST API: the parsed answer, or Refused with the API's own error sentence.
+
+    Routes that change something take an admin.
+    """
     response = requests.request(
         method,
         target.api_url + path,
         json=body,
-        headers={"x-api-key": target.api_key},
+        auth=target.admin_auth if admin else target.auth,
         timeout=API_TIMEOUT_SECONDS,
     )
     if not response.ok:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pilotlight import advice, auto_off, catalog, fit, provenance
+from pilotlight import access, advice, auto_off, catalog, fit, provenance
 from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ConfigError, Problem
@@ -40,7 +40,12 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         raise ConfigError(path.name, [_unknown_model(name, table.model)])
     fallback = _LOCAL_REGION if target == "local" else None
     choice = Choice(stage=name, table=table, model=model, target=target, region=table.region or region or fallback)
-    problems = [*provenance.problems(choice), *fit.problems(choice), *auto_off.problems(choice)]
+    problems = [
+        *provenance.problems(choice),
+        *fit.problems(choice),
+        *access.problems(choice),
+        *auto_off.problems(choice),
+    ]
     if problems:
         raise ConfigError(path.name, problems)
     return _resolve(choice)
@@ -69,6 +74,7 @@ def _resolve(choice: Choice) -> Stage:
         model=model.name,
         contract=cast(Contract, choice.contract),  # None was a problem
         chat_template=catalog.chat_templates()[choice.chat_template] if choice.chat_template else None,
+        window=choice.window,
         image_uri=_image_uri(choice),
         model_data_url=_model_data_url(choice),
         gated=model.eula_key is not None and table.model_data_url is None,

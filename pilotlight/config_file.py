@@ -30,6 +30,8 @@ _STAGE_NAME_ALLOWED: Final = "at most 28 lower-case letters, digits and inner hy
 StageName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=28)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=1024)]
 VariableValue = Annotated[str, Field(max_length=1024)]
+# As a browser writes it in the header Origin: no path, no slash at the end.
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?)$", max_length=255)]
 
 ModelAlias = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=100)]
 
@@ -56,7 +58,28 @@ class _Table(BaseModel):
 
 
 class ApiTable(_Table):
-    """[stages.NAME.api]: limits of the REST API, and names in it."""
+    """[stages.NAME.api]: who may call the REST API, from where, how often, and what it keeps of a call; names in it."""
+
+    auth: Literal["key", "iam"] = Field("key", description='"key" or "iam"', examples=['"key"'])
+    key_header: Literal["any", "x-api-key", "authorization"] = Field(
+        "any",
+        description='"any" (both headers), "x-api-key" or "authorization" (one header, so that answers can be cached)',
+        examples=['"any"'],
+    )
+    quota_requests: int | None = Field(
+        None, ge=1, le=1_000_000_000, description="an integer from 1 to 1000000000 (requests a key)", examples=["10000"]
+    )
+    quota_period: Literal["day", "week", "month"] = Field(
+        "month", description='"day", "week" or "month"', examples=['"month"']
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        strict=False,
+        max_length=20,
+        description='an array of at most 20 origins, in lower case and without a path, or ["*"] for every origin',
+        examples=['["https://app.example.com"]'],
+    )
+    log_prompts: bool = Field(False, description="true or false", examples=["true"])
 
     throttle_rate_per_second: int = Field(
         50, ge=1, le=10_000, description="an integer from 1 to 10000 (requests per second)", examples=["50"]

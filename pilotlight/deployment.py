@@ -9,10 +9,16 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError, NoCredentialsError
+from requests.auth import AuthBase
+
+from pilotlight.api_auth import IamAuth, KeyAuth
 
 ROLES = ("Foundation", "Control", "Endpoint", "Api")
 """The stacks of a stage, in the order in which they are deployed."""
+
+_LOCAL_CREDENTIALS = Credentials("test", "test")  # the embedded cloud asks for some, not for the right ones
 
 
 class NotDeployedError(Exception):
@@ -65,8 +71,8 @@ class Deployment:
             service,
             region_name=self.region,
             endpoint_url=self.aws_endpoint_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106  the embedded cloud asks for some, not for the right ones
+            aws_access_key_id=_LOCAL_CREDENTIALS.access_key,
+            aws_secret_access_key=_LOCAL_CREDENTIALS.secret_key,
             config=config,
         )
 
@@ -104,10 +110,42 @@ class Deployment:
         return f"{self.aws_endpoint_url}/_aws/execute-api/{api_id}{address.path}"
 
     @cached_property
+    def takes_keys(self) -> bool:
+        """Whether the API knows its callers by keys; else by IAM."""
+        return self._output("Api", "ApiAuth") == "key"
+
+    @cached_property
     def api_key(self) -> str:
-        """The key itself; needs `apigateway:GET` on it."""
-        key = self.client("apigateway").get_api_key(apiKey=self._output("Api", "ApiKeyId"), includeValue=True)
+        """The key itself; needs `apigateway:GET` on it. Empty where there are no keys."""
+        return self._key("ApiKeyId")
+
+    @cached_property
+    def admin_key(self) -> str:
+        """As `api_key`, for the routes that change something."""
+        return self._key("AdminKeyId")
+
+    @cached_property
+    def auth(self) -> AuthBase:
+        """For `requests`: as any caller."""
+        return KeyAuth(self.api_key) if self.takes_keys else self._iam_auth()
+
+    @cached_property
+    def admin_auth(self) -> AuthBase:
+        """For `requests`: as one who may change something."""
+        return KeyAuth(self.admin_key) if self.takes_keys else self._iam_auth()
+
+    def _key(self, output: str) -> str:
+        if not self.takes_keys:
+            return ""
+        key = self.client("apigateway").get_api_key(apiKey=self._output("Api", output), includeValue=True)
         return str(key["value"])
+
+    def _iam_auth(self) -> AuthBase:
+        """Raises NoCredentialsError where there are none."""
+        credentials = _LOCAL_CREDENTIALS if self.aws_endpoint_url else boto3.Session().get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        return IamAuth(credentials, self.region)
 
     def describe_stack(self, role: str) -> dict[str, Any]:
         try:

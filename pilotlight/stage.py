@@ -17,8 +17,14 @@ LONGEST_HOURS: Final = 30 * 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiLimits:
-    """Limits of the REST API, and names in it."""
+    """Who may call the REST API, from where, how often, and what it keeps of a call; names in it."""
 
+    auth: Literal["key", "iam"]
+    key_header: Literal["any", "x-api-key", "authorization"]
+    quota_requests: int | None  # for each key, in every `quota_period`; None: no quota
+    quota_period: Literal["day", "week", "month"]
+    cors_origins: tuple[str, ...]  # ("*",): every origin; (): no browser may call
+    log_prompts: bool
     throttle_rate_per_second: int
     throttle_burst: int
     integration_timeout_seconds: int
@@ -60,6 +66,14 @@ class AutoOff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What the model takes, in tokens: as input, and as input and output together."""
+
+    input_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One validated stage; `pilotlight.config.load` makes them."""
 
@@ -69,6 +83,7 @@ class Stage:
     model: str
     contract: Contract
     chat_template: ChatTemplate | None  # None: the container applies its own
+    window: Window | None  # None: nobody knows it
     image_uri: str
     model_data_url: str  # an S3 prefix, ends with "/"
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA

@@ -1,6 +1,7 @@
 """The API stack: the proxy in front of the endpoint, and the REST API in front of the proxy."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -9,6 +10,7 @@ from constructs import Construct
 from pilotlight.config import Stage
 from stacks.constructs.proxy_function import ProxyFunction
 from stacks.constructs.text_api import TextApi
+from stacks.routes import ROUTES
 
 
 class ApiStack(Stack):
@@ -31,10 +33,16 @@ class ApiStack(Stack):
                 "CHAT_TEMPLATE": stage.chat_template.model_dump_json() if stage.chat_template else "",
                 "WAKE_SECONDS": str(stage.wake_seconds),
                 "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
+                **({"WINDOW": json.dumps(asdict(stage.window))} if stage.window else {}),
                 "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),
+                "CORS_ORIGINS": json.dumps(stage.api.cors_origins),
+                "LOG_PROMPTS": json.dumps(stage.api.log_prompts),
             },
             timeout_seconds=stage.api.integration_timeout_seconds,
         )
-        api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name)
+        api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name, routes=ROUTES)
         CfnOutput(self, "ApiUrl", value=api.rest_api.url)
-        CfnOutput(self, "ApiKeyId", value=api.key.key_id)
+        CfnOutput(self, "ApiAuth", value=stage.api.auth)
+        if api.key and api.admin_key:
+            CfnOutput(self, "ApiKeyId", value=api.key.key_id)
+            CfnOutput(self, "AdminKeyId", value=api.admin_key.key_id)

@@ -8,16 +8,24 @@ from datetime import UTC, datetime
 from proxy.contracts import contract_named
 from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
-from proxy.generate import generate
+from proxy.fit import check_fits
+from proxy.generation import Generation
 from proxy.invocations import Invocations, Runtime
 from proxy.log import LogLine
+from proxy.long_inputs import Model, generate_any_length
 from proxy.openai.asked import MAX_CHAT_OBJECTS
 from proxy.openai.routes import OpenAIRoutes
 from proxy.request import Request
 from proxy.retry import RetryBudget
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject, shown
+from proxy.tasks.file import shipped_tasks
+from proxy.tasks.run import carried_out, listed
+from proxy.tasks.shape import Shape
 from proxy.timing import Clock, Deadline, seconds_allowed
+
+TASK_PREFIX = "/tasks/"
+TASK_ROUTE = "/tasks/{task}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Proxy:
         switch: Switch,
         clock: Clock,
         random: Callable[[], float],
+        tasks: Callable[[], Mapping[str, Shape]] = shipped_tasks,
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
@@ -54,12 +63,15 @@ class Proxy:
         self._endpoint = EndpointRoutes(settings, control_plane=control_plane, switch=switch)
         self._clock = clock
         self._random = random
+        self._tasks = tasks
         self._budget = RetryBudget()
         self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
             "/endpoint/snooze": {"POST": self._snooze},
+            "/tasks": {"GET": self._list_tasks},
+            TASK_ROUTE: {"POST": self._task},
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
@@ -75,7 +87,7 @@ class Proxy:
             log.add_invocations(call.invocations)
 
     def _route(self, request: Request) -> Callable[[Call], JsonObject]:
-        methods = self._routes.get(request.path)
+        methods = self._routes.get(TASK_ROUTE if request.path.startswith(TASK_PREFIX) else request.path)
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
         if request.method not in methods:
@@ -103,8 +115,28 @@ class Proxy:
     def _generate(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
         with self._saying_why(call):
-            texts = generate(fields, contract=self._contract, invocations=call.invocations)
-        return {"generated_texts": texts, "model": self._settings.model, "request_id": call.request.id}
+            answer = generate_any_length(fields, self._model(call))
+        return {**answer, **self._names(call)}
+
+    def _list_tasks(self, call: Call) -> JsonObject:
+        return {**listed(self._tasks()), **self._names(call)}
+
+    def _task(self, call: Call) -> JsonObject:
+        def answer(generation: Generation) -> list[str]:
+            check_fits(generation, self._settings.window, param=None, advice="Send shorter texts, or fewer shots.")
+            return self._model(call).answer(generation)
+
+        fields = call.request.json_object()
+        name = call.request.path.removeprefix(TASK_PREFIX)
+        with self._saying_why(call):
+            done = carried_out(self._tasks(), name, fields, contract=self._settings.contract, answer=answer)
+        return {**done, **self._names(call)}
+
+    def _names(self, call: Call) -> JsonObject:
+        return {"model": self._settings.model, "request_id": call.request.id}
+
+    def _model(self, call: Call) -> Model:
+        return Model(self._contract, call.invocations, self._settings.window, call.deadline)
 
     def _chat_completions(self, call: Call) -> JsonObject:
         fields = call.request.json_object(max_objects=MAX_CHAT_OBJECTS)

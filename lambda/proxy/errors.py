@@ -3,6 +3,7 @@
 Problem                      500  a bug of ours; its details go to the log, never to the caller
 ├── InvalidRequest           400  the body is not what the route takes
 │   ├── InvalidParameter     400  one named field of the body is wrong
+│   ├── WindowExceeded       422  the text is longer than the model takes, and nobody said what to do about it
 │   └── PayloadTooLarge      413  the body is over the bound
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by
@@ -22,7 +23,9 @@ Problem                      500  a bug of ours; its details go to the log, neve
 │   ├── ModelOverloaded      429  the model's container answered 429
 │   ├── ModelFailed          502  the model's container answered 5xx
 │   ├── BadModelAnswer       502  an answer that is not what the contract says
+│   ├── AnswerTooLarge       502  more than Lambda can hand back
 │   └── ConnectionLost       502  cut after the request was sent
+├── TasksBroken              500  tasks.toml, which is the deployer's, holds no tasks that work
 ├── ControlPlaneFailed       502  SageMaker or CloudFormation would not describe the endpoint
 └── DeadlineExceeded         504  the time budget is spent
 """
@@ -52,6 +55,10 @@ class InvalidParameter(InvalidRequest):
 
 class PayloadTooLarge(InvalidRequest):
     type = "payload_too_large"
+
+
+class WindowExceeded(InvalidRequest):
+    type = "window_exceeded"
 
 
 class RouteNotFound(Problem):
@@ -126,8 +133,16 @@ class BadModelAnswer(InvocationFailed):
     type = "bad_model_answer"
 
 
+class AnswerTooLarge(InvocationFailed):
+    type = "answer_too_large"
+
+
 class ConnectionLost(InvocationFailed):
     type = "connection_lost"
+
+
+class TasksBroken(Problem):
+    type = "tasks_broken"
 
 
 class ControlPlaneFailed(Problem):
@@ -142,6 +157,7 @@ _STATUS: dict[type[Problem], int] = {
     Problem: 500,
     InvalidRequest: 400,
     PayloadTooLarge: 413,
+    WindowExceeded: 422,
     RouteNotFound: 404,
     ModelNotFound: 404,
     MethodNotAllowed: 405,

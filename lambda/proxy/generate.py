@@ -3,18 +3,31 @@
 from proxy.ask import ask
 from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
-from proxy.generation import check_generation
+from proxy.fit import check_fits
+from proxy.generation import Generation, check_generation
 from proxy.invocations import Invocations
 from proxy.strict_json import JsonObject
 from proxy.trim import trim
+from proxy.window import Window
 
 
-def generate(fields: JsonObject, *, contract: Contract, invocations: Invocations) -> list[str]:
+def generate(
+    fields: JsonObject, *, contract: Contract, invocations: Invocations, window: Window | None = None
+) -> list[str]:
     """The generated texts, input by input, `num_return_sequences` of them for each.
+
+    Raises WindowExceeded for an input that is longer than the window; None stands for one that is not known.
+    """
+    generation = check_generation(fields)
+    check_fits(generation, window)
+    return answered(generation, contract=contract, invocations=invocations)
+
+
+def answered(generation: Generation, *, contract: Contract, invocations: Invocations) -> list[str]:
+    """The generated texts of a generation as it is.
 
     All is checked before the first invocation; several invocations run one after the other.
     """
-    generation = check_generation(fields)
     bodies = contract.requests(generation)
     texts_each = generation.texts_expected // len(bodies)
     texts = [text for body in bodies for text in _texts(contract, invocations, body, texts_each)]

@@ -12,16 +12,23 @@ from common.ledger import Ledger
 from proxy import control_plane, invoke
 from proxy.app import Proxy
 from proxy.control_plane import ControlPlane
+from proxy.cors import cors_headers, origins_of
 from proxy.invoke import SageMakerRuntime
-from proxy.serve import Response, serve
+from proxy.log import log_prompt
+from proxy.serve import Response, serve, with_headers
 from proxy.settings import Settings
 from proxy.switch import Switch
 from proxy.timing import MARGIN_SECONDS
 
+_CORS_ORIGINS = origins_of(os.environ)
+_LOG_PROMPTS = os.environ.get("LOG_PROMPTS") == "true"
+
 
 def lambda_handler(event: object, context: object) -> Response:
     """Answers one request of API Gateway's REST proxy integration; raises nothing."""
-    return serve(event, context, proxy=_proxy, clock=time)
+    if _LOG_PROMPTS:
+        log_prompt(event, context)
+    return with_headers(serve(event, context, proxy=_proxy, clock=time), cors_headers(event, _CORS_ORIGINS))
 
 
 @cache

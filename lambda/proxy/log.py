@@ -1,4 +1,4 @@
-"""The one line of JSON that each request leaves. It never holds the caller's text."""
+"""The one line of JSON that each request leaves, without the caller's text: that has its own, where it is wanted."""
 
 import json
 import traceback
@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 
 from proxy.errors import Problem, status_of
 from proxy.invocations import Invocations
+from proxy.request import Request
+
+MAX_PROMPT_CHARACTERS = 30_000  # in CloudWatch a line has at most 256 KiB, and an escaped character up to six bytes
 
 
 @dataclass
@@ -48,3 +51,9 @@ class LogLine:
         """Print the line, which is how it gets from Lambda to CloudWatch."""
         self.proxy_ms = round(elapsed_seconds * 1000 - self.model_ms - self.waited_ms, 1)
         print(json.dumps({name: value for name, value in asdict(self).items() if value is not None}))
+
+
+def log_prompt(event: object, context: object) -> None:
+    """Print what the caller sent, where the stage's config asks for it; the id is that of the request's own line."""
+    request = Request.from_event(event, context)
+    print(json.dumps({"request_id": request.id, "body": request.body[:MAX_PROMPT_CHARACTERS]}))

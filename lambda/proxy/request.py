@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from proxy.strict_json import MAX_OBJECTS, JsonObject, is_unicode, parse_object
 
 MAX_BODY_BYTES = 2**20
 
+_PARAMETER = re.compile(r"\{(\w+)\+?\}")
 _YEAR_10000_MILLISECONDS = 253_402_300_800_000  # past what a datetime holds
 
 
@@ -72,9 +74,11 @@ def _text(value: object) -> str:
 
 
 def _path(fields: Mapping[str, object]) -> str:
-    """The route's own path. Unlike `path`, `resource` is free of a custom domain's base path."""
+    """The route's own path. Unlike `path`, `resource` with its parameters is free of a custom domain's base path."""
     resource = _text(fields.get("resource"))
-    return _text(fields.get("path")) if "{" in resource or not resource else resource
+    given = _mapping(fields.get("pathParameters"))
+    path = _PARAMETER.sub(lambda name: _text(given.get(name[1])) or name[0], resource)
+    return _text(fields.get("path")) if "{" in path or not path else path
 
 
 def _epoch_seconds(milliseconds: object) -> float | None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from proxy.app import Proxy
-from proxy.errors import Problem, error_body, status_of
+from proxy.errors import AnswerTooLarge, Problem, error_body, status_of
 from proxy.log import LogLine
 from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
 from proxy.openai.bodies import openai_error_body, should_retry
@@ -12,6 +12,9 @@ from proxy.request import Request
 from proxy.timing import Clock
 
 Response = dict[str, object]
+
+# Lambda takes 6 MiB, measured as JSON in which our own JSON is a string; the rest is for headers and frame.
+MAX_ANSWER_BYTES = 6 * 2**20 - 64 * 2**10
 
 
 def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: Clock) -> Response:
@@ -23,7 +26,7 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
     request = Request.from_event(event, context)
     log = LogLine(request_id=request.id, route=f"{request.method} {request.path}"[:80])
     try:
-        response = _response(200, proxy().answer(request, context, log), request.id)
+        response = _bounded(_response(200, proxy().answer(request, context, log), request.id))
     except Problem as problem:
         log.add_problem(problem)
         response = _refusal(problem, request)
@@ -33,6 +36,28 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
         log.add_crash(exc)
         response = _refusal(bug, request)
     log.write(elapsed_seconds=clock.monotonic() - started)
+    return response
+
+
+def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
+    """The response with more headers."""
+    own = response["headers"]
+    return response | {"headers": {**(own if isinstance(own, dict) else {}), **headers}}
+
+
+def bytes_in_lambda(body: str) -> int:
+    """What an ASCII body takes in Lambda's own JSON, where it is a string with escapes."""
+    return len(body) + body.count("\\") + body.count('"')
+
+
+def _bounded(response: Response) -> Response:
+    """The response, if Lambda takes it; it would be refused there without a word to the caller."""
+    size = bytes_in_lambda(str(response["body"]))
+    if size > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge(
+            f"The answer has {size} bytes, and at most {MAX_ANSWER_BYTES} can be sent: ask for less, "
+            "with fewer inputs, a smaller max_length or fewer num_return_sequences."
+        )
     return response
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
+from proxy.window import Window
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Settings:
     switch_arn: str
     limits: Limits
     wake_on_call: bool
+    window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -46,6 +48,7 @@ class Settings:
             switch_arn=environ["SWITCH_ARN"],
             limits=Limits.from_environment(environ),
             wake_on_call=environ["WAKE_ON_CALL"] == "true",
+            window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 
     @property

@@ -259,7 +259,7 @@ class Cloud:
         raise CloudError(f"The embedded cloud did not answer within {_START_SECONDS:g} s:\n{self._last_words()}")
 
     def _wait_until_answered(self, state: State) -> None:
-        answer = requests.get(f"{state.api_url}/endpoint", headers={"x-api-key": state.api_key}, timeout=60)
+        answer = requests.get(f"{state.api_url}/endpoint", auth=state.deployment.auth, timeout=60)
         if not answer.ok:
             raise CloudError(f"The API answers {answer.status_code}: {answer.text}\n{self._last_words()}")
 

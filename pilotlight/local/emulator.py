@@ -17,7 +17,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states, weights
+from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, states, weights
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
@@ -53,6 +53,7 @@ def main() -> None:
     runtime = Runtime(sagemaker, metrics.record)
     plugin.install(sagemaker, runtime)
     clock = _clock(sagemaker, metrics)
+    gateway.install()
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
     notices = Notices()

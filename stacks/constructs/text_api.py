@@ -1,7 +1,7 @@
-"""The REST API: keys, throttles and error shape; what a request means is the proxy's business."""
+"""The REST API: who may call it, how often, from which web pages; what a request means is the proxy's business."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
@@ -11,53 +11,12 @@ from constructs import Construct
 
 from pilotlight.config import ApiLimits
 from stacks.acknowledge import acknowledge
+from stacks.constructs.gateway_responses import add_gateway_responses
+from stacks.constructs.key_authorizer import KeyAuthorizer
+from stacks.routes import Route
 
-
-@dataclass(frozen=True)
-class _Refusal:
-    """What the gateway itself answers, before the proxy is asked; the types are the proxy's where it has one."""
-
-    response_type: apigateway.ResponseType
-    status: int | None
-    error_type: str
-    message: str
-
-
-_REFUSALS = (
-    _Refusal(apigateway.ResponseType.BAD_REQUEST_BODY, 400, "invalid_request", "The body must be a JSON object."),
-    _Refusal(
-        apigateway.ResponseType.INVALID_API_KEY,
-        403,
-        "forbidden",
-        "A valid API key is needed in the header x-api-key; the Api stack's output ApiKeyId names one.",
-    ),
-    # API Gateway calls an unknown route this.
-    _Refusal(
-        apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN,
-        404,
-        "not_found",
-        "No such route; POST /generate, GET /endpoint and OpenAI's POST /v1/chat/completions, POST /v1/completions and "
-        "GET /v1/models exist.",
-    ),
-    _Refusal(apigateway.ResponseType.THROTTLED, 429, "throttled", "Too many requests per second for this API key."),
-    _Refusal(apigateway.ResponseType.QUOTA_EXCEEDED, 429, "quota_exceeded", "The quota of this API key is used up."),
-    _Refusal(apigateway.ResponseType.REQUEST_TOO_LARGE, 413, "payload_too_large", "The request body is too large."),
-    _Refusal(
-        apigateway.ResponseType.UNSUPPORTED_MEDIA_TYPE,
-        415,
-        "invalid_request",
-        "Send Content-Type: application/json.",
-    ),
-    _Refusal(
-        apigateway.ResponseType.INTEGRATION_TIMEOUT,
-        504,
-        "deadline_exceeded",
-        "The proxy did not answer within the time limit.",
-    ),
-    _Refusal(apigateway.ResponseType.INTEGRATION_FAILURE, 502, "internal_error", "The proxy could not be reached."),
-    _Refusal(apigateway.ResponseType.DEFAULT_4_XX, None, "invalid_request", ""),
-    _Refusal(apigateway.ResponseType.DEFAULT_5_XX, None, "internal_error", ""),
-)
+_ADMIN_THROTTLE = apigateway.ThrottleSettings(rate_limit=2, burst_limit=10)
+"""Routes that change something are called by hand or by a schedule."""
 
 _ACCESS_LOG_FIELDS = {
     "request_id": apigateway.AccessLogField.context_request_id(),
@@ -74,7 +33,10 @@ _ACCESS_LOG_FIELDS = {
 
 
 class TextApi(Construct):
-    """`POST /generate`, `GET /endpoint` and the routes of OpenAI's clients behind an API key with a usage plan."""
+    """The routes, behind API keys with usage plans, or behind IAM.
+
+    `key` and `admin_key` are None where IAM decides.
+    """
 
     def __init__(
         self,
@@ -84,22 +46,27 @@ class TextApi(Construct):
         proxy: lambda_.IFunction,
         limits: ApiLimits,
         stage_name: str,
+        routes: Sequence[Route],
     ) -> None:
         super().__init__(scope, construct_id)
-        self.rest_api = self._rest_api(limits, stage_name)
-        self._add_routes(proxy, limits)
-        self._shape_errors()
-        self.key = self.rest_api.add_api_key("Key")
-        throttle = apigateway.ThrottleSettings(
-            rate_limit=limits.throttle_rate_per_second, burst_limit=limits.throttle_burst
-        )
-        plan = self.rest_api.add_usage_plan("Plan", throttle=throttle)
-        plan.add_api_key(self.key)
-        plan.add_api_stage(stage=self.rest_api.deployment_stage)
+        self.key: apigateway.IApiKey | None = None
+        self.admin_key: apigateway.IApiKey | None = None
+        if limits.auth == "iam":
+            access = apigateway.MethodOptions(authorization_type=apigateway.AuthorizationType.IAM)
+        else:
+            # Not the API's own add_api_key: that one waits for the stage, which waits for the authorizer.
+            self.admin_key = apigateway.ApiKey(self, "AdminKey", description="For routes that change something")
+            access = self._access_by_key(routes, limits, self.admin_key)
+        self.rest_api = self._rest_api(limits, stage_name, access)
+        self._add_routes(proxy, limits, routes)
+        add_gateway_responses(self.rest_api, limits=limits, routes=routes)
+        if self.admin_key:
+            self.key = self.rest_api.add_api_key("Key")
+            self._add_plans(limits, self.key, self.admin_key)
         acknowledge(
             self,
             {
-                "AwsSolutions-APIG4": "Callers are known by an API key; these routes change nothing.",
+                "AwsSolutions-APIG4": "A preflight request carries no credentials; it answers headers and no more.",
                 "AwsSolutions-COG4": "Callers are programs: there is no user pool.",
                 "AwsSolutions-APIG3": "A web ACL costs at least USD 5 a month, also while the endpoint is off; the "
                 "key, the throttle and the proxy's bounds stand in its place.",
@@ -108,7 +75,17 @@ class TextApi(Construct):
             },
         )
 
-    def _rest_api(self, limits: ApiLimits, stage_name: str) -> apigateway.RestApi:
+    def _access_by_key(
+        self, routes: Sequence[Route], limits: ApiLimits, admin_key: apigateway.IApiKey
+    ) -> apigateway.MethodOptions:
+        authorizer = KeyAuthorizer(
+            self, "KeyAuthorizer", routes=routes, admin_key=admin_key, key_header=limits.key_header
+        ).authorizer
+        return apigateway.MethodOptions(
+            api_key_required=True, authorizer=authorizer, authorization_type=apigateway.AuthorizationType.CUSTOM
+        )
+
+    def _rest_api(self, limits: ApiLimits, stage_name: str, access: apigateway.MethodOptions) -> apigateway.RestApi:
         access_log = logs.LogGroup(
             self, "AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
@@ -133,10 +110,13 @@ class TextApi(Construct):
                 data_trace_enabled=False,
                 tracing_enabled=True,
             ),
-            default_method_options=apigateway.MethodOptions(api_key_required=True),
+            # The key is what the authorizer found, in whichever header it came.
+            api_key_source_type=apigateway.ApiKeySourceType.AUTHORIZER if limits.auth == "key" else None,
+            default_method_options=access,
+            default_cors_preflight_options=_preflight(limits),
         )
 
-    def _add_routes(self, proxy: lambda_.IFunction, limits: ApiLimits) -> None:
+    def _add_routes(self, proxy: lambda_.IFunction, limits: ApiLimits, routes: Sequence[Route]) -> None:
         integration = apigateway.LambdaIntegration(
             proxy,
             timeout=Duration.seconds(limits.integration_timeout_seconds),
@@ -151,35 +131,40 @@ class TextApi(Construct):
         body_check = self.rest_api.add_request_validator(
             "BodyIsJsonObject", validate_request_body=True, validate_request_parameters=True
         )
-        self.rest_api.root.add_resource("generate").add_method(
-            "POST",
-            integration,
-            request_models={"application/json": json_object},
-            request_validator=body_check,
-        )
-        self.rest_api.root.add_resource("endpoint").add_method("GET", integration)
-        v1 = self.rest_api.root.add_resource("v1")  # OpenAI's names
-        for parent, name in ((v1.add_resource("chat"), "completions"), (v1, "completions")):
-            parent.add_resource(name).add_method(
-                "POST",
+        for route in routes:
+            has_body = route.method == "POST"
+            self.rest_api.root.resource_for_path(route.path).add_method(
+                route.method,
                 integration,
-                request_models={"application/json": json_object},
-                request_validator=body_check,
+                request_models={"application/json": json_object} if has_body else None,
+                request_validator=body_check if has_body else None,
             )
-        v1.add_resource("models").add_method("GET", integration)
 
-    def _shape_errors(self) -> None:
-        for refusal in _REFUSALS:
-            message = json.dumps(refusal.message) if refusal.message else "$context.error.messageString"
-            template = (
-                f'{{"error": {{"type": "{refusal.error_type}", "message": {message}, '
-                '"param": null, "request_id": "$context.requestId"}}'
-            )
-            self.rest_api.add_gateway_response(
-                refusal.response_type.response_type.title().replace("_", ""),
-                type=refusal.response_type,
-                status_code=str(refusal.status) if refusal.status else None,
-                templates={"application/json": template},
-                # A parameter mapping, in which a literal stands in quotes of its own.
-                response_headers={"Retry-After": "'1'"} if refusal.status == 429 else None,
-            )
+    def _add_plans(self, limits: ApiLimits, key: apigateway.IApiKey, admin_key: apigateway.IApiKey) -> None:
+        """Usage plans are best effort: they bound what a key costs, and who may do what is the authorizer's to say."""
+        quota = None
+        if limits.quota_requests is not None:
+            period = apigateway.Period[limits.quota_period.upper()]
+            quota = apigateway.QuotaSettings(limit=limits.quota_requests, period=period)
+        throttle = apigateway.ThrottleSettings(
+            rate_limit=limits.throttle_rate_per_second, burst_limit=limits.throttle_burst
+        )
+        plans = {
+            key: self.rest_api.add_usage_plan("Plan", throttle=throttle, quota=quota),
+            admin_key: self.rest_api.add_usage_plan("AdminPlan", throttle=_ADMIN_THROTTLE),
+        }
+        for plans_key, plan in plans.items():
+            plan.add_api_key(plans_key)
+            plan.add_api_stage(stage=self.rest_api.deployment_stage)
+
+
+def _preflight(limits: ApiLimits) -> apigateway.CorsOptions | None:
+    """What OPTIONS answers, without a key: a browser sends none with it."""
+    if not limits.cors_origins:
+        return None
+    return apigateway.CorsOptions(
+        allow_origins=list(limits.cors_origins),
+        # The asterisk covers every header but this one; clients of OpenAI's API send a dozen of their own.
+        allow_headers=["*", "Authorization"],
+        max_age=Duration.hours(1),
+    )

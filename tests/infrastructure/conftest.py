@@ -44,8 +44,26 @@ idle_minutes = false
 lifetime_hours = false
 notify = ["me@example.com"]
 schedules = [{ days = ["FRI"], on = "22:00", off = "06:30", time_zone = "Europe/Paris" }]
+
+[stages.strict]
+model = "falcon-7b-instruct"
+[stages.strict.api]
+key_header = "authorization"
+quota_requests = 1000
+quota_period = "day"
+cors_origins = ["https://app.example.com"]
+log_prompts = true
+
+[stages.iam]
+model = "falcon-7b-instruct"
+[stages.iam.api]
+auth = "iam"
+cors_origins = ["https://one.example.com", "https://two.example.com"]
 """
 STAGES = ("falcon", "llama2", "alexatm", "volume")
+"""Each with another model or other instances."""
+API_STAGES = ("strict", "iam")
+"""falcon's model again, behind another API."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +84,7 @@ def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     folder = tmp_path_factory.mktemp("cdk.out")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(folder), context=context)
-    for stage in STAGES:
+    for stage in STAGES + API_STAGES:
         build(app, load(config, stage, target="aws", region="us-east-1"))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:

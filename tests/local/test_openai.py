@@ -19,12 +19,16 @@ MESSAGES: Any = [
 
 @pytest.fixture
 def client(cloud: LocalCloud) -> Iterator[OpenAI]:
-    with OpenAI(
-        base_url=f"{cloud.api_url}/v1",
-        api_key=cloud.api_key,
-        default_headers={"x-api-key": cloud.api_key},
-    ) as made:
+    with OpenAI(base_url=f"{cloud.api_url}/v1", api_key=cloud.api_key) as made:
         yield made
+
+
+def test_a_wrong_key_is_no_riddle(cloud: LocalCloud, client: OpenAI) -> None:
+    """The client knows no other header than its own, and shows the gateway's sentence."""
+    before = cloud.invocations()
+    with pytest.raises(openai.PermissionDeniedError, match="no such API key"):
+        client.with_options(api_key="no-such-key-but-long-enough").models.list()
+    assert cloud.invocations() == before
 
 
 def test_a_chat_is_answered_in_the_models_own_format(cloud: LocalCloud, client: OpenAI) -> None:

@@ -33,9 +33,7 @@ def test_falcon_speaks_its_own_contract_behind_the_same_api(pilot: Pilot, tmp_pa
 
 def chat_in_its_own_format(cloud: LocalCloud) -> None:
     """OpenAI's client over TGI, which counts tokens and says why a text ended."""
-    with OpenAI(
-        base_url=f"{cloud.api_url}/v1", api_key=cloud.api_key, default_headers={"x-api-key": cloud.api_key}
-    ) as client:
+    with OpenAI(base_url=f"{cloud.api_url}/v1", api_key=cloud.api_key) as client:
         answer = client.chat.completions.create(
             model="falcon-7b-instruct", messages=[{"role": "user", "content": "light"}], n=2, seed=1, max_tokens=6
         )

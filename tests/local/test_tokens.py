@@ -1,9 +1,14 @@
-"""The proxy's estimate of a text's tokens, beside SmolLM2's own tokenizer."""
+"""The proxy's estimate of a text's tokens, and its bound, beside SmolLM2's own tokenizer."""
 
+import base64
+from functools import cache
 from typing import Any
 
 import pytest
-from proxy.tokens import SPECIAL_TOKENS, estimate_tokens
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from proxy.tokens import SPECIAL_TOKENS, estimate_tokens, most_tokens
+from proxy.window import GAP, Side, cut, split
 
 from pilotlight.local import weights
 from pilotlight.local.cloud import CACHE
@@ -20,14 +25,66 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
+NO_LANGUAGE = {
+    "random letters": "qxzvkjwpfhbgd" * 80,
+    "base64": base64.b64encode(bytes(range(256)) * 4).decode(),
+    "hexadecimal": bytes(range(256)).hex() * 4,
+    "DNA": "acgtgcatgcta" * 80,
+    "a German compound": "Donaudampfschifffahrtsgesellschaftskapitän" * 20,
+    "emoji": "😀👩‍👩‍👧🎉" * 40,
+    "control characters": "\x00\x1b\u200f\u202e" * 60,
+    "not assigned": "\U000e0fff\u0378" * 60,
+    "one word": "w" * 3000,
+}
+
+
+@cache
 def tokenizer() -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(weights.smollm2(CACHE / "models"))
 
 
+def tokens_of(text: str) -> int:
+    return len(tokenizer()(text)["input_ids"])
+
+
 @pytest.mark.parametrize("text", TEXTS)
-def test_it_is_enough_and_not_three_times_too_much(tokenizer: Any, text: str) -> None:
-    tokens = len(tokenizer(text)["input_ids"])
+def test_it_is_enough_and_not_three_times_too_much(text: str) -> None:
+    tokens = tokens_of(text)
     assert tokens <= estimate_tokens(text) - SPECIAL_TOKENS <= 3 * tokens
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *NO_LANGUAGE.values()])
+def test_the_bound_is_never_too_low(text: str) -> None:
+    assert tokens_of(text) <= most_tokens(text) - SPECIAL_TOKENS
+
+
+ANY_TEXT = (
+    st.text()
+    | st.text(alphabet="qxzvkj ", max_size=200)
+    | st.binary(max_size=100).map(lambda content: base64.b64encode(content).decode())
+    | st.lists(st.sampled_from([*TEXTS, *NO_LANGUAGE.values()]), max_size=2).map("".join)
+)
+
+
+@settings(max_examples=300)
+@given(ANY_TEXT)
+def test_the_bound_is_never_too_low_for_any_text(text: str) -> None:
+    assert tokens_of(text) <= most_tokens(text) - SPECIAL_TOKENS
+
+
+@settings(max_examples=100)
+@given(ANY_TEXT.filter(bool), st.integers(20, 120), st.sampled_from(list(Side)))
+def test_what_is_cut_or_split_by_the_bound_fits_any_window(text: str, window: int, side: Side) -> None:
+    assert tokens_of(cut(text, at_most=window, side=side, count=most_tokens).text) <= window
+    for part in split(text, at_most=window, count=most_tokens):
+        assert tokens_of(text[part.start : part.end]) <= window
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_prose_and_code_cut_by_the_estimate_fit_and_fill_a_third_of_the_window(text: str) -> None:
+    long, window = f"{text} " * 100, 500
+    kept = cut(long, at_most=window, side=Side.MIDDLE, count=estimate_tokens).text
+    assert GAP in kept
+    assert window / 3 - 20 < tokens_of(kept) <= window

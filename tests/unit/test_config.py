@@ -26,6 +26,7 @@ FALCON = 'model = "falcon-7b-instruct"\n'
 LLAMA = 'model = "llama-2-7b"\naccept_eula = true\n'
 CUSTOM = 'model = "custom"\ncontract = "tgi"\ninstance_types = ["ml.g5.2xlarge"]\n' + OWN_ORIGIN
 ON_P3 = 'instance_types = ["ml.p3.8xlarge"]\n'
+API = "[stages.dev.api]\n"
 
 Loader = Callable[..., Stage]
 
@@ -68,6 +69,8 @@ class TestResolution:
         assert (stage.api.throttle_rate_per_second, stage.api.throttle_burst) == (50, 100)
         assert (stage.api.integration_timeout_seconds, stage.auto_off.lifetime_hours) == (29, 12)
         assert stage.usd_per_hour == {"ml.g5.2xlarge": Decimal("1.515")}
+        assert (stage.api.auth, stage.api.key_header, stage.api.quota_requests) == ("key", "any", None)
+        assert (stage.api.cors_origins, stage.api.log_prompts) == ((), False)
 
     def test_what_is_written_replaces_every_default(self, dev: Loader) -> None:
         stage = dev(
@@ -86,6 +89,12 @@ class TestResolution:
             throttle_rate_per_second = 5
             throttle_burst = 6
             integration_timeout_seconds = 17
+            auth = "key"
+            key_header = "authorization"
+            quota_requests = 7
+            quota_period = "day"
+            cors_origins = ["https://app.example.com", "http://localhost:3000"]
+            log_prompts = true
             """
         )
         assert stage.image_uri == "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
@@ -101,6 +110,10 @@ class TestResolution:
             6,
             17,
         )
+        assert (api.auth, api.key_header) == ("key", "authorization")
+        assert (api.quota_requests, api.quota_period) == (7, "day")
+        assert api.cors_origins == ("https://app.example.com", "http://localhost:3000")
+        assert api.log_prompts
 
     def test_alexatm_on_its_tested_nvme_instance_has_no_volume_and_long_timeouts(self, dev: Loader) -> None:
         stage = dev(ALEXATM)
@@ -138,6 +151,29 @@ class TestResolution:
 
     def test_the_environment_is_that_of_the_instance(self, dev: Loader) -> None:
         assert dev(LLAMA + 'instance_types = ["ml.g5.48xlarge"]').environment["SM_NUM_GPUS"] == "8"
+
+    @pytest.mark.parametrize(
+        ("body", "window"),
+        [
+            (FALCON, (1024, 2048)),
+            (LLAMA, (4095, 4096)),
+            (FALCON + 'environment = { MAX_INPUT_LENGTH = "1500" }', (1500, 2048)),
+            (CUSTOM + 'environment = { MAX_INPUT_LENGTH = "3000", MAX_TOTAL_TOKENS = "4000" }', (3000, 4000)),
+            (FALCON + 'environment = { MAX_TOTAL_TOKENS = "many" }', None),
+            (ALEXATM, None),
+            (CUSTOM, None),
+        ],
+    )
+    def test_the_window_is_what_the_container_is_told(
+        self, dev: Loader, body: str, window: tuple[int, int] | None
+    ) -> None:
+        found = dev(body).window
+        assert (found and (found.input_tokens, found.total_tokens)) == window
+
+    def test_the_small_models_window_is_that_of_its_config(self) -> None:
+        window = load(SHIPPED, "local", target="local").window
+        assert window is not None
+        assert (window.input_tokens, window.total_tokens) == (8191, 8192)
 
     def test_a_stage_region_comes_before_the_environments(self, dev: Loader) -> None:
         stage = dev(FALCON + 'region = "af-south-1"', region="eu-west-1")
@@ -349,6 +385,32 @@ REFUSED = [
         "at most 100",
         "remove some",
     ),
+    # who may call
+    Refused(FALCON + API + 'auth = "none"', "api.auth", "none", '"key" or "iam"', 'auth = "key"'),
+    Refused(FALCON + API + 'key_header = "cookie"', "api.key_header", "cookie", '"any"', 'key_header = "any"'),
+    Refused(FALCON + API + 'quota_requests = "9"', "api.quota_requests", '"9"', "requests a key", "= 10000"),
+    Refused(FALCON + API + 'quota_period = "day"', "api.quota_period", "day", "beside", "quota_requests = 10000"),
+    Refused(
+        FALCON + API + 'quota_requests = 9\nquota_period = "year"', "api.quota_period", "year", '"month"', '"month"'
+    ),
+    Refused(FALCON + API + 'auth = "iam"\nquota_requests = 9', "api.quota_requests", "9", "iam", 'auth = "key"'),
+    Refused(FALCON + API + 'auth = "iam"\nkey_header = "any"', "api.key_header", "any", "iam", "remove key_header"),
+    Refused(FALCON + API + 'log_prompts = "yes"', "api.log_prompts", '"yes"', "true or false", "log_prompts = true"),
+    *(
+        Refused(FALCON + API + f'cors_origins = ["{origin}"]', "api.cors_origins.0", origin, "origins", '["https://')
+        for origin in (
+            "app.example.com",
+            "https://app.example.com/",
+            "HTTPS://app.example.com",
+            "https://*.example.com",
+            "https://a' 'b",
+            "null",
+            "",
+        )
+    ),
+    Refused(FALCON + API + 'cors_origins = "*"', "api.cors_origins", '"*"', "array", "cors_origins = ["),
+    Refused(FALCON + API + 'cors_origins = ["*", "https://a.b"]', "api.cors_origins", "*", "alone", 'remove "*"'),
+    Refused(FALCON + API + 'cors_origins = ["https://a", "https://a"]', "api.cors_origins", "twice", "diff", "remove"),
 ]
 
 
@@ -480,6 +542,7 @@ class TestArithmetic:
             ("api.integration_timeout_seconds", 10, 29),
             ("api.throttle_rate_per_second", 1, 10_000),
             ("api.throttle_burst", 1, 5_000),
+            ("api.quota_requests", 1, 1_000_000_000),
         ],
     )
     @given(data=st.data())
@@ -643,16 +706,22 @@ class TestWarnings:
         body = FALCON + "idle_minutes = false\nmonthly_budget_usd = false"
         assert sum("USD 1,106 a month" in text for text in dev(body).warnings) == 2
 
+    @pytest.mark.parametrize("target", ["aws", "local"])
+    def test_prompts_in_the_log_are_told(self, dev: Loader, target: Target) -> None:
+        said = "stages.dev.api.log_prompts = true"
+        assert any(said in text for text in dev(FALCON + API + "log_prompts = true", target=target).warnings)
+        assert not any("log_prompts" in text for text in dev(FALCON, target=target).warnings)
+
     def test_the_shipped_local_stage_has_nothing_to_warn_of(self) -> None:
         assert load(SHIPPED, target="local").warnings == ()
 
 
 def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
-    """Only the volume may be None, and only where the storage is local."""
+    """Only the volume may be None, where the storage is local, and the window, where nobody has published it."""
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")
         empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
-        assert empty == {"volume_size_gb"}
+        assert empty == {"volume_size_gb"} | ({"window"} if name == "alexatm" else set())
 
 
 def test_importing_the_configuration_brings_in_neither_the_cdk_nor_boto3() -> None:

@@ -1,7 +1,7 @@
 """What stands in at the proxy's own seams: time, SageMaker's runtime, AWS's control plane and API Gateway."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,8 @@ from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject
+from proxy.tasks.file import shipped_tasks
+from proxy.tasks.shape import Shape
 from proxy.timing import Deadline
 
 from pilotlight.catalog import chat_templates
@@ -185,7 +187,14 @@ def event(method: str, path: str, body: object = None, **fields: object) -> dict
 class Api:
     """The proxy as its callers see it: an event in, a response out."""
 
-    def __init__(self, settings: Settings = SETTINGS, *, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        settings: Settings = SETTINGS,
+        *,
+        seconds: float = 0.0,
+        tasks: Callable[[], Mapping[str, Shape]] = shipped_tasks,
+    ) -> None:
+        self.settings = settings
         self.clock = FakeClock()
         self.runtime = FakeRuntime(self.clock, seconds=seconds)
         self.control_plane = FakeControlPlane()
@@ -197,6 +206,7 @@ class Api:
             switch=self.switch,
             clock=self.clock,
             random=lambda: 0.5,
+            tasks=tasks,
         )
 
     def send(self, sent: object, context: object = None) -> Answer:
@@ -205,6 +215,11 @@ class Api:
 
     def generate(self, body: object, context: object = None, **fields: object) -> Answer:
         return self.send(event("POST", "/generate", body, **fields), context)
+
+    def task(self, name: str, body: object, context: object = None) -> Answer:
+        """As API Gateway sends it for the resource /tasks/{task}."""
+        sent = event("POST", f"/tasks/{name}", body, resource="/tasks/{task}", pathParameters={"task": name})
+        return self.send(sent, context)
 
     def endpoint(self) -> Answer:
         return self.send(event("GET", "/endpoint"))

@@ -112,6 +112,14 @@ def test_the_deployed_handler_validates_by_itself() -> None:
     assert response["statusCode"] == 400
 
 
+@pytest.mark.usefixtures("wired")
+def test_the_deployed_handler_knows_the_models_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINDOW", '{"input_tokens": 20, "total_tokens": 40}')
+    response = handler.lambda_handler(event("POST", "/generate", {"text_inputs": "a long text " * 20}), None)
+    assert response["statusCode"] == 422
+    assert "20 tokens of input, 40 of input and output" in json.loads(str(response["body"]))["error"]["message"]
+
+
 class TestLog:
     def test_one_line_a_request_with_the_times_apart(self, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
         api.fill_retry_budget()

@@ -1,0 +1,79 @@
+"""Whether a generation fits the model's window, and to what its inputs are cut where it does not."""
+
+from dataclasses import dataclass
+
+from proxy.contracts.contract import NEW_TOKENS
+from proxy.errors import InvalidParameter, WindowExceeded
+from proxy.generation import Generation
+from proxy.parameters import MAX_TOKENS
+from proxy.tokens import estimate_tokens
+from proxy.window import Window
+
+MARK_TOKENS = 6  # AlexaTM's "[CLM] ", which its contract adds afterwards, at a token a byte
+MIN_ROOM = 16  # less of a text than this says nothing
+
+_ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to true."
+
+
+def check_fits(
+    generation: Generation, window: Window | None, *, param: str | None = "text_inputs", advice: str = _ADVICE
+) -> None:
+    """Raises WindowExceeded, with the numbers, where an input or `max_length` is longer than the window.
+
+    None is a window that is not known. `param` is the field that the inputs are, if they are one. Whether the input
+    fits the caller's own `max_length` is for the contract to say.
+    """
+    if window is None:
+        return
+    max_length = generation.parameters.get("max_length")
+    if max_length is not None and max_length > window.total_tokens:
+        raise WindowExceeded(
+            f"max_length is {max_length}, but this model's window holds {window.total_tokens} tokens, input and "
+            f"output together: set it to {window.total_tokens} or less.",
+            param="max_length",
+        )
+    room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1))
+    for index, text in enumerate(generation.inputs):
+        if (tokens := estimate_tokens(text)) > room:
+            where = f"{param}[{index}]" if generation.is_batch else param
+            raise WindowExceeded(
+                f"{where or 'The prompt'} is too long for this model: about {tokens} tokens (estimated, rather too "
+                f"high), and there is room for {room}. Its window: {window.input_tokens} tokens of input, "
+                f"{window.total_tokens} of input and output together. {advice}",
+                param=where,
+            )
+
+
+@dataclass(frozen=True)
+class Room:
+    """Tokens for an input: as it is, and once it has to be cut, which then leaves the output its usual share."""
+
+    uncut: int
+    cut: int
+
+
+def room_for(generation: Generation, window: Window | None) -> Room:
+    """The room within the window and the caller's own `max_length`.
+
+    Raises InvalidParameter where neither is known, or where `max_length` leaves next to nothing.
+    """
+    max_length = generation.parameters.get("max_length")
+    if window is None and max_length is None:
+        asked = "split" if generation.split else "truncate"
+        raise InvalidParameter(
+            f"{asked} needs this model's window, which the catalog does not know: say in max_length how many tokens "
+            "input and output may have together.",
+            param=asked,
+        )
+    total = int(max_length) if max_length is not None else MAX_TOKENS
+    most = total
+    if window is not None:
+        total, most = min(total, window.total_tokens), window.input_tokens
+    cut = min(most, total - min(NEW_TOKENS, total // 2)) - MARK_TOKENS
+    if cut < MIN_ROOM:
+        raise InvalidParameter(
+            f"Input and output may have {total} tokens together, which leaves {max(cut, 0)} for an input that has to "
+            f"be cut: set max_length to {2 * (MIN_ROOM + MARK_TOKENS)} or more.",
+            param="max_length",
+        )
+    return Room(uncut=min(most, total - (NEW_TOKENS if max_length is None else 1)), cut=cut)

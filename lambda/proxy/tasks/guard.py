@@ -1,0 +1,116 @@
+"""What keeps the user's text inside a task's frame.
+
+A model reads a delimiter as the end of an output, and a delimiter with one of the shape's labels behind it as
+the next part of the frame. So these of the user's are replaced: every delimiter in a shot's output, and
+elsewhere a delimiter that a label follows. All else is left as it is: a semicolon in a passage stays.
+
+What is neither seen nor spoken (control and format characters, such as right-to-left marks) and, between
+delimiter and label, white space and more delimiters, do not hide either of them; nor does the case of a label.
+Where a text ends and the frame goes on does not matter either: the prompt is looked at as a whole. Every
+pattern is possessive, so the time is linear in the prompt's length.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from operator import itemgetter
+from typing import NamedTuple
+
+# Control and format characters (Unicode's Cc and Cf) but for white space, variation selectors, and fillers.
+UNSEEN = (
+    r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
+    r"\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+
+
+class Origin(Enum):
+    """Who wrote a piece of a prompt, and as what."""
+
+    FRAME = "frame"
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+class Piece(NamedTuple):
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`labels` are the shape's own, longest first. Where the next shot does not open with one of them, a
+    delimiter alone is what ends a shot.
+    """
+
+    delimiter: str
+    instead: str
+    labels: Sequence[str]
+    opens_with_label: bool
+
+    def joined(self, pieces: Sequence[Piece]) -> str:
+        """The prompt of these pieces, with the same structure whatever the user's hold."""
+        pieces = [Piece(self._neutral(piece), piece.origin) for piece in pieces]
+        while (safer := self._pass(pieces)) != pieces:
+            # What took a delimiter's place may have completed a label: as many rounds as labels nest, which
+            # is two for the shapes here.
+            pieces = safer
+        return "".join(piece.text for piece in pieces)
+
+    def _neutral(self, piece: Piece) -> str:
+        """A piece by itself."""
+        if piece.origin is Origin.OUTPUT:
+            return self._without_delimiters(piece.text)
+        if piece.origin is Origin.INPUT and not self.opens_with_label and self._label.search(piece.text):
+            return self._without_delimiters(piece.text)  # a whole shot could be written in it
+        return piece.text
+
+    def _pass(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces without those of the user's delimiters that a label follows."""
+        prompt = "".join(piece.text for piece in pieces)
+        runs = [run.span() for run in self._delimiters.finditer(prompt) if run[1] is not None]
+        safer, offset = [], 0
+        for piece in pieces:
+            is_frame = piece.origin is Origin.FRAME
+            safer.append(piece if is_frame else Piece(self._broken(piece.text, offset, runs), piece.origin))
+            offset += len(piece.text)
+        return safer
+
+    def _broken(self, text: str, offset: int, runs: Sequence[tuple[int, int]]) -> str:
+        """`text`, which stands at `offset` of the prompt, without the delimiters in these spans of the prompt."""
+        kept, done = [], 0
+        for index in range(bisect_right(runs, offset, key=itemgetter(1)), len(runs)):
+            start, end = runs[index][0] - offset, runs[index][1] - offset
+            if start >= len(text):
+                break
+            kept += [text[done : max(start, 0)], self._without_delimiters(text[max(start, 0) : end])]
+            done = end
+        return "".join(kept) + text[done:]
+
+    def _without_delimiters(self, text: str) -> str:
+        return self._delimiter.sub(lambda _: self.instead, text)
+
+    @cached_property
+    def _delimiter(self) -> re.Pattern[str]:
+        return re.compile(_hidden(self.delimiter))
+
+    @cached_property
+    def _label(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(_hidden, self.labels)), re.IGNORECASE)
+
+    @cached_property
+    def _delimiters(self) -> re.Pattern[str]:
+        """A whole run of delimiters, and an empty group 1 where a label follows. It has to match without one too,
+        or each delimiter of a run would be tried by itself.
+        """
+        delimiter, labels = _hidden(self.delimiter), "|".join(map(_hidden, self.labels))
+        return re.compile(rf"{delimiter}(?:[\s{UNSEEN}]|{delimiter})*+((?=(?i:{labels})))?")
+
+
+def _hidden(text: str) -> str:
+    """A pattern for `text` however it is spaced, and whatever unseen stands inside its words."""
+    words = (rf"[{UNSEEN}]*+".join(map(re.escape, word)) for word in text.split())
+    return rf"[\s{UNSEEN}]++".join(words)

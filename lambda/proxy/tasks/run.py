@@ -1,0 +1,73 @@
+"""`GET /tasks` and `POST /tasks/{task}`: what there is, and one task carried out."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from proxy.contracts.alexatm import with_clm_mark
+from proxy.errors import RouteNotFound
+from proxy.generation import Generation
+from proxy.strict_json import JsonObject, shown
+from proxy.tasks.prompt import prompt
+from proxy.tasks.request import TaskRequest, check_task_request
+from proxy.tasks.shape import Shape
+
+# AlexaTM's tokenizer drops newlines, and of the delimiters it knows this one means a new line.
+_LINE_BREAKS = {"alexatm": "<br>"}
+
+
+def listed(tasks: Mapping[str, Shape]) -> JsonObject:
+    """The body of `GET /tasks`, but for the names that the request and the settings add."""
+    return {"tasks": [_described(shape) for shape in tasks.values()]}
+
+
+def carried_out(
+    tasks: Mapping[str, Shape],
+    name: str,
+    body: JsonObject,
+    *,
+    contract: str,
+    answer: Callable[[Generation], Sequence[str]],
+) -> JsonObject:
+    """The body of `POST /tasks/{name}`, but for the names that the request and the settings add.
+
+    `answer` gives the texts that the model generates. Raises RouteNotFound for a task that does not exist, and
+    InvalidParameter before anything is generated.
+    """
+    if name not in tasks:
+        raise RouteNotFound(f"There is no task {shown(name)}. Tasks: {', '.join(tasks)}.")
+    shape = tasks[name]
+    request = check_task_request(shape, body)
+    text = _prompt(shape, request, contract)
+    if request.prompt_only:
+        return {"prompt": text, "prompt_characters": len(text)}
+    generation = Generation(inputs=(text,), is_batch=False, parameters=request.parameters, trim_at=shape.delimiter)
+    outputs = answer(generation)
+    label = {"label": label_in(outputs[0], shape.labels)} if shape.labels else {}
+    return {"output": outputs[0], "outputs": outputs, **label, "prompt_characters": len(text)}
+
+
+def label_in(output: str, labels: Sequence[str]) -> str | None:
+    """The label that an output begins with, whatever its case and what is said after it; None where there is none."""
+    for label in labels:
+        if re.match(rf"\W*{re.escape(label)}(?!\w)", output, re.IGNORECASE):
+            return label
+    return None
+
+
+def _prompt(shape: Shape, request: TaskRequest, contract: str) -> str:
+    text = prompt(shape, request.fields, request.shots, line_break=_LINE_BREAKS.get(contract))
+    return with_clm_mark(text) if contract == "alexatm" else text
+
+
+def _described(shape: Shape) -> JsonObject:
+    return {
+        "name": shape.name,
+        "about": shape.about,
+        "fields": list(shape.request_fields),
+        "defaults": dict(shape.once),
+        "shot_fields": list(shape.shot_fields),
+        "output": shape.output,
+        "labels": list(shape.labels) or None,
+        "delimiter": shape.delimiter,
+        "shape": shape.lead + shape.shot,
+    }

@@ -1,0 +1,111 @@
+"""`tasks.toml`: a task of one's own is a table, and a table that makes no task is refused by name."""
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+from proxy.errors import TasksBroken
+from proxy.tasks.file import TASKS_FILE, shapes, shipped_tasks
+from proxy.tasks.prompt import prompt
+
+from tests.unit.proxy.fakes import SETTINGS, Api
+
+OWN = {
+    "about": "Name the animal in a sentence.",
+    "lead": "Animals. ",
+    "shot": "Text: {text} | Animal in {language}: {animal}",
+    "between": " ## ",
+    "delimiter": "##",
+    "instead": "-",
+    "once": {"language": "German"},
+    "dummies": [{"text": "The cat sat.", "animal": "cat"}],
+}
+
+
+def own(**changes: object) -> dict[str, object]:
+    table = {key: value for key, value in {**OWN, **changes}.items() if value is not None}
+    return {"animal": table}
+
+
+def test_a_task_of_ones_own_needs_a_table_and_no_code() -> None:
+    api = Api(replace(SETTINGS, contract="tgi"), tasks=lambda: shapes(own()))
+    api.runtime.script = [b'[{"generated_text": " Hund ## and more"}]']
+    answer = api.task("animal", {"text": "A dog ## Text: x", "shots": [{"text": "a ## b", "animal": "c ## d"}]})
+    assert answer.body["output"] == "Hund"
+    assert api.runtime.requests[0]["inputs"] == (
+        "Animals. Text: a ## b | Animal in German: c - d ## Text: A dog - Text: x | Animal in German:"
+    )
+
+
+def test_its_dummies_stand_where_the_request_has_no_shots() -> None:
+    written = prompt(shapes(own())["animal"], {"text": "T"}, [], line_break=None)
+    assert written == ("Animals. Text: The cat sat. | Animal in German: cat ## Text: T | Animal in German:")
+
+
+def test_a_label_that_a_replacement_completes_is_seen() -> None:
+    """Taking out the second delimiter makes the first one stand before a label."""
+    shape = shapes(own(shot="A - B: {text} B: {animal}", once=None, dummies=None))["animal"]
+    written = prompt(shape, {"text": "x ## A ## B: y"}, [], line_break=None)
+    assert written == "Animals. A - B: x - A - B: y B:"
+
+
+def test_a_task_without_letters_in_its_frame_is_guarded_by_its_signs() -> None:
+    table = own(
+        lead=None, shot="{text} => {animal}", between=" ; ", delimiter=";", instead=",", once=None, dummies=None
+    )
+    shape = shapes(table)["animal"]
+    assert prompt(shape, {"text": "a; b => c ; d"}, [], line_break=None) == "a, b => c , d =>"
+    assert prompt(shape, {"text": "a; b"}, [], line_break=None) == "a; b =>"
+
+
+BROKEN: dict[str, tuple[dict[str, object], str]] = {
+    "no table": ({"animal": "Text"}, "must be a table"),
+    "its name": ({"Animal!": own()["animal"]}, "its name must be"),
+    "a missing key": (own(shot=None), "shot is missing"),
+    "an unknown key": (own(delimeter="x"), "delimeter is not a key; allowed: about, shot, between"),
+    "a wrong type": (own(between=5), "between must be a string"),
+    "an empty string": (own(about=""), "about must be a string that is not empty"),
+    "once with a number": (own(once={"language": 5}), "once must be a table of strings"),
+    "labels with a number": (own(labels=[1]), "labels must be an array of strings"),
+    "a dummy that is no table": (own(dummies=["x"]), "dummies must be an array of tables"),
+    "a newline as delimiter": (own(delimiter="\n", between="\n"), "delimiter must be of characters that can be seen"),
+    "a mark as delimiter": (own(delimiter="#\u200f#", between=" #\u200f# "), "characters that can be seen"),
+    "a substitute with the delimiter": (own(instead="#"), "share no character with delimiter"),
+    "an unseen substitute": (own(instead="\u200f"), "must be printable"),
+    "between without delimiter": (own(between=" || "), "between must begin with the delimiter"),
+    "between after a word": (own(between=" Next ## "), "between must begin with the delimiter"),
+    "no output at the end": (own(shot="Text: {text} Animal: {animal}."), "must end with a field"),
+    "no field": (own(shot="Text"), "must end with a field"),
+    "nothing before the output": (own(shot="{animal}"), "after words of its own"),
+    "only the output": (own(lead=None, shot="Animal: {animal}", once=None), "must hold a field for what the request"),
+    "the output twice": (own(shot="{animal} Text: {text} Animal: {animal}"), "at the end of shot only"),
+    "a reserved field": (own(shot="Text: {shots} {language} Animal: {animal}"), "{shots} cannot be a field"),
+    "a stray once": (own(once={"language": "German", "tone": "dry"}), "once has tone"),
+    "a dummy that lacks a field": (own(dummies=[{"text": "x"}]), "exactly text, animal"),
+    "the last word of nothing": (own(dummies=[{"text": "x", "animal": "{last word of tale}"}]), "must name a field"),
+    "a dummy without a label": (own(labels=["dog"]), "must be one of labels"),
+    "a label with the delimiter": (own(labels=["cat", "a##b"]), "the label"),
+    "fields that touch": (own(shot="Text: {text}{language} Animal: {animal}"), "between two fields"),
+    "half a delimiter before a field": (own(shot="Text: #{text} {language} Animal: {animal}"), "before a field"),
+    "half a delimiter behind a field": (own(shot="Text: {text}# {language} Animal: {animal}"), "behind a field"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_table_that_makes_no_task_is_refused_by_name(name: str) -> None:
+    document, said = BROKEN[name]
+    with pytest.raises(TasksBroken, match=r"^tasks\.toml, table \[(animal|Animal!)\]: ") as caught:
+        shapes(document)
+    assert said in caught.value.message
+
+
+def test_the_api_says_what_is_wrong_with_the_file_and_the_other_routes_work() -> None:
+    api = Api(tasks=lambda: shapes(own(shot=None)))
+    answer = api.task("animal", {"text": "T"})
+    assert (answer.status, answer.error["type"]) == (500, "tasks_broken")
+    assert "table [animal]: shot is missing" in answer.error["message"]
+    assert api.generate({"text_inputs": "a"}).status == 200
+
+
+def test_the_shipped_file_is_what_is_served() -> None:
+    assert shapes(tomllib.loads(TASKS_FILE.read_text(encoding="utf-8"))) == shipped_tasks()
