@@ -19,14 +19,7 @@ MESSAGES: Any = [
 
 @pytest.fixture
 def client(cloud: LocalCloud) -> Iterator[OpenAI]:
-<<<<<<< HEAD
-    with OpenAI(
-        base_url=f"{cloud.api_url}/v1",
-        api_key=cloud.api_key,
-    ) as made:
-=======
     with OpenAI(base_url=f"{cloud.api_url}/v1", api_key=cloud.api_key) as made:
->>>>>>> 2f6821a70181f2ad0e22ce50351538e9a336056c
         yield made
 
 
