@@ -25,7 +25,7 @@ def build(app: cdk.App, stage: Stage) -> None:
     control.add_stack_dependency(foundation)
     endpoint = EndpointStack(app, names.stack("Endpoint"), stage=stage, names=names, env=where)
     endpoint.add_stack_dependency(control)
-    api = ApiStack(app, names.stack("Api"), stage=stage, endpoint_stack_name=endpoint.stack_name, env=where)
+    api = ApiStack(app, names.stack("Api"), stage=stage, names=names, env=where)
     api.add_stack_dependency(endpoint)
     for stack in (foundation, control, endpoint, api):
         cdk.Tags.of(stack).add("pilotlight:stage", stage.name)

@@ -10,23 +10,24 @@ from constructs import Construct
 from pilotlight.config import Stage
 from stacks.constructs.proxy_function import ProxyFunction
 from stacks.constructs.text_api import TextApi
+from stacks.constructs.worker import limits_environment
+from stacks.names import Names
 from stacks.routes import ROUTES
 
 
 class ApiStack(Stack):
     """Stays up while the endpoint is off, and then says how to wake it."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, endpoint_stack_name: str, **kwargs: Any
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, names: Names, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         proxy = ProxyFunction(
             self,
             "Proxy",
             endpoint_name=stage.endpoint_name,
-            endpoint_stack_name=endpoint_stack_name,
-            stage_name=stage.name,
+            names=names,
             environment={
+                **limits_environment(stage.auto_off),
+                "WAKE_ON_CALL": json.dumps(stage.wake_on_call),
                 "MODEL": stage.model,
                 "MODEL_ALIASES": json.dumps(stage.api.model_aliases),
                 "CONTRACT": stage.contract,

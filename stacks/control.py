@@ -15,7 +15,7 @@ from stacks.constructs.ledger_table import LedgerTable
 from stacks.constructs.notices import Notices
 from stacks.constructs.schedules import Schedules
 from stacks.constructs.switch_machine import SwitchMachine
-from stacks.constructs.worker import Worker
+from stacks.constructs.worker import Worker, limits_environment
 from stacks.names import Names
 
 
@@ -34,10 +34,7 @@ class ControlStack(Stack):
             "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
             "LEDGER_TABLE": names.ledger,
             "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
-            "IDLE_MINUTES": _or_empty(limits.idle_minutes),
-            "WARNING_MINUTES": str(limits.warning_minutes),
-            "LIFETIME_HOURS": _or_empty(limits.lifetime_hours),
-            "MONTHLY_BUDGET_USD": _or_empty(limits.monthly_budget_usd),
+            **limits_environment(limits),
         }
         stepper = Worker(
             self,
@@ -74,7 +71,3 @@ class ControlStack(Stack):
         Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine)
         Schedules(self, "Schedules", schedules=limits.schedules, switch=machine.state_machine)
         CfnOutput(self, "SwitchArn", value=machine.state_machine.state_machine_arn)
-
-
-def _or_empty(value: object) -> str:
-    return "" if value is None else str(value)

@@ -18,6 +18,8 @@ class Route:
 ROUTES = (
     Route("POST", "/generate"),
     Route("GET", "/endpoint"),
+    Route("POST", "/endpoint", changes_something=True),
+    Route("POST", "/endpoint/snooze", changes_something=True),
     Route("GET", "/tasks"),
     Route("POST", "/tasks/{task}"),
     # OpenAI's

@@ -10,12 +10,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.names import Names
 
 LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 
 
 class ProxyFunction(Construct):
-    """May invoke one endpoint, and read what GET /endpoint tells about it."""
+    """May invoke one endpoint, read what GET /endpoint tells about it, start the switch and write a snooze."""
 
     def __init__(
         self,
@@ -23,8 +24,7 @@ class ProxyFunction(Construct):
         construct_id: str,
         *,
         endpoint_name: str,
-        endpoint_stack_name: str,
-        stage_name: str,
+        names: Names,
         environment: Mapping[str, str],
         timeout_seconds: int,
     ) -> None:
@@ -50,21 +50,23 @@ class ProxyFunction(Construct):
             tracing=lambda_.Tracing.ACTIVE,
             environment={
                 "ENDPOINT_NAME": endpoint_name,
-                "ENDPOINT_STACK_NAME": endpoint_stack_name,
+                "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
+                "LEDGER_TABLE": names.ledger,
+                "SWITCH_ARN": names.switch_arn,
                 **environment,
             },
         )
-        for statement in self._statements(endpoint_name, endpoint_stack_name, stage_name):
+        for statement in self._statements(endpoint_name, names):
             function.add_to_role_policy(statement)
         self.alias = function.add_alias("live")
 
-    def _statements(self, endpoint_name: str, endpoint_stack_name: str, stage_name: str) -> list[iam.PolicyStatement]:
+    def _statements(self, endpoint_name: str, names: Names) -> list[iam.PolicyStatement]:
         def arn(service: str, resource: str, name: str) -> str:
             return Arn.format(ArnComponents(service=service, resource=resource, resource_name=name), Stack.of(self))
 
         # CloudFormation generates the config's name, so the stage's tag stands in for it.
         configs = arn("sagemaker", "endpoint-config", "*")
-        stack = arn("cloudformation", "stack", f"{endpoint_stack_name}/*")
+        stack = arn("cloudformation", "stack", f"{names.stack('Endpoint')}/*")
         acknowledge(
             self,
             {
@@ -81,7 +83,14 @@ class ProxyFunction(Construct):
             iam.PolicyStatement(
                 actions=["sagemaker:DescribeEndpointConfig"],
                 resources=[configs],
-                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": stage_name}},
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": names.stage}},
             ),
             iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[stack]),
+            iam.PolicyStatement(actions=["states:StartExecution"], resources=[names.switch_arn]),
+            iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[arn("dynamodb", "table", names.ledger)]),
+            iam.PolicyStatement(
+                actions=["dynamodb:UpdateItem"],
+                resources=[arn("dynamodb", "table", names.ledger)],
+                conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["snooze"]}},
+            ),
         ]

@@ -9,9 +9,24 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from pilotlight.stage import AutoOff
 from stacks.acknowledge import acknowledge, wildcard
 
 LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
+
+
+def limits_environment(limits: AutoOff) -> dict[str, str]:
+    """What turns the endpoint off by itself, as every function reads it; empty: that trigger is switched off."""
+
+    def or_empty(value: object) -> str:
+        return "" if value is None else str(value)
+
+    return {
+        "IDLE_MINUTES": or_empty(limits.idle_minutes),
+        "WARNING_MINUTES": str(limits.warning_minutes),
+        "LIFETIME_HOURS": or_empty(limits.lifetime_hours),
+        "MONTHLY_BUDGET_USD": or_empty(limits.monthly_budget_usd),
+    }
 
 
 class Worker(Construct):

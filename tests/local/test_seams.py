@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states
+from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states, workers
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.stacks import EndpointWaits
 
 MODEL = {"ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution", "PrimaryContainer": {"Image": "image"}}
 
@@ -24,7 +25,7 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
         raise AssertionError("no test here starts a container")
 
     made = SageMaker(region="us-east-1", account="000000000000", folder=folder, start=no_container)
-    plugin.install(made, Runtime(made))
+    plugin.install(made, Runtime(made), EndpointWaits(made))
     return made
 
 
@@ -136,7 +137,8 @@ def test_schedules_fire_by_the_clock_alone() -> None:
 STEP_FUNCTIONS = (
     "_add_event _executions _fail_execution _find_matching_retrier _resolve_state_machine_arn _run_execution "
     "_run_map_items _run_parallel_branches _run_sub_machine _scaled_sleep _sleep_until _start_execution "
-    "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor"
+    "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor _call_lambda _AWS_SDK_SERVICE_MAP "
+    "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES"
 )
 
 
@@ -180,3 +182,29 @@ def test_alarms_are_evaluated_by_the_clock_alone() -> None:
         assert callable(getattr(theirs, name))
     assert all(hasattr(store, "_data") for store in (theirs._alarms, theirs._metrics))
     assert callable(sns._fanout)
+
+
+def test_workers_answer_as_the_plug_in_makes_them() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    changed = workers.with_errors_answered(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    compile(changed, "worker", "exec")
+    assert "Runtime.MarshalError" in changed
+    with pytest.raises(RuntimeError, match="answers otherwise"):
+        workers.with_errors_answered(changed)
+    assert callable(lambda_runtime.Worker.invoke)
+    assert callable(lambda_runtime.Worker._drain_stderr_bounded)
+    assert callable(lambda_svc._execute_function_warm)
+
+
+def test_cloudformation_has_the_parts_that_are_used() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+    from ministack.services.cloudformation import stacks as theirs
+
+    assert hasattr(_stacks, "_data")
+    for name in ("_add_event", "_delete_resource", "_roll_back_operation", "_continue_update_rollback_async"):
+        assert callable(getattr(theirs, name))
+    assert handlers._roll_back_operation is theirs._roll_back_operation
+    assert handlers._continue_update_rollback_async is theirs._continue_update_rollback_async
+    assert "_cancel_requested" in Path(handlers.__file__).read_text()
