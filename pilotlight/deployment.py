@@ -95,6 +95,14 @@ class Deployment:
         )["Items"]
         return [json.loads(item["data"]["S"]) for item in items]
 
+    def ledger_entry(self, kind: str, key: str) -> dict[str, Any]:
+        """What the stage remembers under this kind and key (lambda/common/ledger.py); empty where nothing."""
+        answer = self.client("dynamodb").get_item(
+            TableName=ledger_name(self.stage), Key={"kind": {"S": kind}, "key": {"S": key}}, ConsistentRead=True
+        )
+        found: dict[str, Any] = json.loads(answer["Item"]["data"]["S"]) if "Item" in answer else {}
+        return found
+
     @cached_property
     def endpoint_name(self) -> str:
         return self._output("Endpoint", "EndpointName")

@@ -59,11 +59,11 @@ class Switch:
             input=json.dumps(request),
         )
         result = self._follow(states, started["executionArn"])
-        while "joined" in result:  # somebody else's execution does it already
-            result = self._follow(states, result["joined"])
-        if result["outcome"] not in ("changed", "already"):
+        while result["outcome"] == "joined":  # somebody else's execution does it already
+            result = self._follow(states, self.deployment.ledger_entry("switch", "lease")["execution"])
+        if result["outcome"] not in (state, f"already {state}"):
             raise SwitchError(result["message"])
-        return Outcome(state, result["outcome"] == "changed", self.monotonic() - begun, result["message"])
+        return Outcome(state, result["outcome"] == state, self.monotonic() - begun, result["message"])
 
     def _follow(self, states: Any, execution: str) -> dict[str, Any]:
         """What the last step of an execution said."""
@@ -73,9 +73,9 @@ class Switch:
         if found["status"] == "SUCCEEDED":
             output: dict[str, Any] = json.loads(found["output"])
             return output
-        told = [receipt for receipt in self.deployment.receipts(5) if receipt.get("execution") == execution]
-        if told:
-            raise SwitchError(told[0]["message"])
+        (told,) = self.deployment.receipts(1) or [{}]
+        if told.get("outcome") == "failed" and told["at"] >= found["startDate"].timestamp():
+            raise SwitchError(told["message"])
         raise SwitchError(
             f"The switch ended {found['status']} without a word. The log group of the function Switch in the stack "
             f"{self.deployment.stack_name('Control')} has the details; `pilot status` tells what is billed now."

@@ -12,6 +12,7 @@ from pilotlight.config import Stage
 from stacks.constructs.alarms import METER_PERIOD, Alarms
 from stacks.constructs.control_permissions import ENDPOINT_STACK_TYPES, ControlPermissions
 from stacks.constructs.ledger_table import LedgerTable
+from stacks.constructs.model_endpoint import VARIANT_NAME
 from stacks.constructs.notices import Notices
 from stacks.constructs.schedules import Schedules
 from stacks.constructs.switch_machine import SwitchMachine
@@ -32,6 +33,7 @@ class ControlStack(Stack):
             "STAGE": stage.name,
             "ENDPOINT_NAME": stage.endpoint_name,
             "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
+            "VARIANT_NAME": VARIANT_NAME,
             "LEDGER_TABLE": names.ledger,
             "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
             **limits_environment(limits),
@@ -47,7 +49,6 @@ class ControlStack(Stack):
                 "NOTICES_TOPIC_ARN": topic.topic_arn,
                 "RESOURCE_TYPES": json.dumps(ENDPOINT_STACK_TYPES),
                 "INSTANCE_TYPES": json.dumps(stage.instance_types),
-                "LONGEST_HOURS": str(limits.longest_hours),
                 "WAKE_LIMIT_SECONDS": str(
                     stage.model_data_download_timeout_seconds + stage.container_startup_timeout_seconds + 600
                 ),

@@ -9,7 +9,7 @@ from switch.memory import Memory
 from switch.request import Request
 from switch.settings import Settings
 
-FIRST_POLL_SECONDS = 5
+FIRST_POLL_SECONDS = 2
 LAST_POLL_SECONDS = 60
 
 

@@ -55,8 +55,8 @@ def held(lease: Lease, memory: Memory) -> Memory:
     """The memory of the present holder: what its claim knew, should its first step have died after it."""
     if memory.holding:
         return memory
-    known = {name: bool(lease.get(name)) for name in ("changed", "extend")}
-    return replace(_carried(memory, lease), holding=True, **known)
+    changed, extend = bool(lease.get("changed")), bool(lease.get("extend"))
+    return replace(_carried(memory, lease), holding=True, changed=changed, extend=extend)
 
 
 def entry(request: Request, memory: Memory, *, execution: str, now: float, lifetime_hours: float) -> dict[str, Any]:

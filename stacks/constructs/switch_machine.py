@@ -48,7 +48,10 @@ class SwitchMachine(Construct):
             "Step", function, {"memory": sfn.JsonPath.object_at("$.memory")}, "Look, decide, act: one thing at a time"
         )
         tell = self._task(
-            "Tell", function, {"failure": sfn.JsonPath.object_at("$.failure")}, "A step failed for good: tell a person"
+            "Tell",
+            function,
+            {"failure": sfn.JsonPath.object_at("$.failure"), "memory": sfn.JsonPath.object_at("$.memory")},
+            "A step failed for good: tell a person",
         )
         failed = sfn.Fail(self, "Failed", error="SwitchFailed", cause="A notice and the log of Step say why.")
         tell.add_catch(failed)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -52,6 +53,9 @@ class FakeDeployment:
     def stack_name(self, role: str) -> str:
         return f"Pilotlight-test-{role}"
 
+    def ledger_entry(self, _kind: str, _key: str) -> dict[str, Any]:
+        return {"execution": "other"}
+
     def receipts(self, _limit: int) -> list[dict[str, Any]]:
         return self.told
 
@@ -67,7 +71,7 @@ def switch(states: FakeStates, said: list[str] | None = None, **more: Any) -> Sw
 
 
 def test_a_change_is_asked_for_and_followed_to_its_end() -> None:
-    states = FakeStates(ends=[succeeded(outcome="changed", message="It is on.")])
+    states = FakeStates(ends=[succeeded(outcome="on", message="It is on.")])
     said: list[str] = []
     outcome = switch(states, said).turn("on")
     assert (outcome.state, outcome.changed, outcome.message) == ("on", True, "It is on.")
@@ -76,19 +80,19 @@ def test_a_change_is_asked_for_and_followed_to_its_end() -> None:
 
 
 def test_an_end_and_a_ceiling_are_handed_on() -> None:
-    states = FakeStates(ends=[succeeded(outcome="changed", message="")])
+    states = FakeStates(ends=[succeeded(outcome="on", message="")])
     switch(states).turn("on", hours=3, budget_usd=50)
     asked = json.loads(states.started[0]["input"])
     assert (asked["lifetime_hours"], asked["extend"], asked["budget_usd"]) == (3, True, 50)
 
 
 def test_what_is_so_already_is_no_change() -> None:
-    assert not switch(FakeStates(ends=[succeeded(outcome="already", message="")])).turn("off").changed
+    assert not switch(FakeStates(ends=[succeeded(outcome="already off", message="")])).turn("off").changed
 
 
 def test_an_execution_that_joins_another_is_followed_there() -> None:
-    joined = succeeded(outcome="joined", message="", joined="other")
-    states = FakeStates(ends=[joined, succeeded(outcome="changed", message="") | {"of": "other"}])
+    joined = succeeded(outcome="joined", message="")
+    states = FakeStates(ends=[joined, succeeded(outcome="on", message="") | {"of": "other"}])
     assert switch(states).turn("on").changed
 
 
@@ -98,12 +102,17 @@ def test_a_refusal_is_an_error_with_the_switchs_own_words(outcome: str) -> None:
         switch(FakeStates(ends=[succeeded(outcome=outcome, message="over the budget")])).turn("on")
 
 
+def failed(status: str) -> dict[str, Any]:
+    return {"status": status, "startDate": datetime.fromtimestamp(1000, UTC)}
+
+
 def test_a_failure_is_told_by_its_receipt() -> None:
-    told = [{"execution": "other", "message": "not this"}, {"execution": "own", "message": "No capacity."}]
+    told = [{"outcome": "failed", "at": 1001, "message": "No capacity."}]
     with pytest.raises(SwitchError, match="No capacity"):
-        switch(FakeStates(ends=[{"status": "FAILED"}]), told=told).turn("on")
+        switch(FakeStates(ends=[failed("FAILED")]), told=told).turn("on")
 
 
-def test_without_a_receipt_a_person_is_sent_to_the_log() -> None:
+@pytest.mark.parametrize("told", [[], [{"outcome": "failed", "at": 999, "message": "long ago"}]])
+def test_without_a_receipt_of_its_own_a_person_is_sent_to_the_log(told: list[dict[str, Any]]) -> None:
     with pytest.raises(SwitchError, match=r"ABORTED.*Pilotlight-test-Control.*pilot status"):
-        switch(FakeStates(ends=[{"status": "ABORTED"}])).turn("on")
+        switch(FakeStates(ends=[failed("ABORTED")]), told=told).turn("on")
