@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from proxy.contracts import contract_named
 from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
-from proxy.fit import check_fits
-from proxy.generation import Generation
 from proxy.invocations import Invocations, Runtime
 from proxy.log import LogLine
 from proxy.long_inputs import Model, generate_any_length
@@ -19,13 +17,10 @@ from proxy.request import Request
 from proxy.retry import RetryBudget
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject, shown
+from proxy.tasks import routes as task_routes
 from proxy.tasks.file import shipped_tasks
-from proxy.tasks.run import carried_out, listed
 from proxy.tasks.shape import Shape
 from proxy.timing import Clock, Deadline, seconds_allowed
-
-TASK_PREFIX = "/tasks/"
-TASK_ROUTE = "/tasks/{task}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class Proxy:
             "/endpoint": {"GET": self._report, "POST": self._turn},
             "/endpoint/snooze": {"POST": self._snooze},
             "/tasks": {"GET": self._list_tasks},
-            TASK_ROUTE: {"POST": self._task},
+            task_routes.ROUTE: {"POST": self._task},
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
@@ -87,7 +82,7 @@ class Proxy:
             log.add_invocations(call.invocations)
 
     def _route(self, request: Request) -> Callable[[Call], JsonObject]:
-        methods = self._routes.get(TASK_ROUTE if request.path.startswith(TASK_PREFIX) else request.path)
+        methods = self._routes.get(task_routes.ROUTE if request.path.startswith(task_routes.PREFIX) else request.path)
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
         if request.method not in methods:
@@ -119,17 +114,18 @@ class Proxy:
         return {**answer, **self._names(call)}
 
     def _list_tasks(self, call: Call) -> JsonObject:
-        return {**listed(self._tasks()), **self._names(call)}
+        return {**task_routes.listed(self._tasks()), **self._names(call)}
 
     def _task(self, call: Call) -> JsonObject:
-        def answer(generation: Generation) -> list[str]:
-            check_fits(generation, self._settings.window, param=None, advice="Send shorter texts, or fewer shots.")
-            return self._model(call).answer(generation)
-
         fields = call.request.json_object()
-        name = call.request.path.removeprefix(TASK_PREFIX)
         with self._saying_why(call):
-            done = carried_out(self._tasks(), name, fields, contract=self._settings.contract, answer=answer)
+            done = task_routes.carried_out(
+                self._tasks(),
+                call.request.path,
+                fields,
+                contract=self._settings.contract,
+                model=self._model(call),
+            )
         return {**done, **self._names(call)}
 
     def _names(self, call: Call) -> JsonObject:

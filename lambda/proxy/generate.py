@@ -1,30 +1,16 @@
-"""`POST /generate`: the AlexaTM request and response, over whichever contract the model has."""
+"""A generation, answered over whichever contract the model has."""
 
 from proxy.ask import ask
 from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
-from proxy.fit import check_fits
-from proxy.generation import Generation, check_generation
+from proxy.generation import Generation
 from proxy.invocations import Invocations
 from proxy.strict_json import JsonObject
 from proxy.trim import trim
-from proxy.window import Window
-
-
-def generate(
-    fields: JsonObject, *, contract: Contract, invocations: Invocations, window: Window | None = None
-) -> list[str]:
-    """The generated texts, input by input, `num_return_sequences` of them for each.
-
-    Raises WindowExceeded for an input that is longer than the window; None stands for one that is not known.
-    """
-    generation = check_generation(fields)
-    check_fits(generation, window)
-    return answered(generation, contract=contract, invocations=invocations)
 
 
 def answered(generation: Generation, *, contract: Contract, invocations: Invocations) -> list[str]:
-    """The generated texts of a generation as it is.
+    """The generated texts, input by input, `num_return_sequences` of them for each.
 
     All is checked before the first invocation; several invocations run one after the other.
     """

@@ -67,13 +67,13 @@ Refuse = Callable[..., Answer]
 
 @pytest.fixture
 def refuse(api: Api) -> Refuse:
-    """Sends a body that must be answered within 100 ms and without the model."""
+    """Sends a body that must be answered within half a second of work and without the model."""
 
     def send(body: object, **fields: object) -> Answer:
         sent = event("POST", "/generate", body, **fields)
         started = time.thread_time()
         answer = api.send(sent)
-        assert time.thread_time() - started < 0.1
+        assert time.thread_time() - started < 0.5
         assert api.runtime.requests == []
         return answer
 

@@ -145,14 +145,14 @@ IN_COMPLETIONS: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.fixture(params=["alexatm", "tgi", "openai"])
 def refuse(request: pytest.FixtureRequest) -> Refuse:
-    """Sends a body that must be answered within 100 ms, in OpenAI's shape, and without the model."""
+    """Sends a body that must be answered within half a second of work, in OpenAI's shape, and without the model."""
     api = Api(replace(SETTINGS, contract=request.param, chat_template=None if request.param == "openai" else PLAIN))
 
     def send(path: str, body: object) -> Answer:
         sent = event("POST", path, body)
         started = time.thread_time()
         answer = api.send(sent)
-        assert time.thread_time() - started < 0.1
+        assert time.thread_time() - started < 0.5
         assert api.runtime.requests == []
         assert list(answer.body["error"]) == ["message", "type", "param", "code"]
         assert answer.body["error"]["type"] == "invalid_request_error"

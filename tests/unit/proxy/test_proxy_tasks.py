@@ -1,6 +1,7 @@
 """`POST /tasks/{task}` and `GET /tasks`: what comes back, and what is refused."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from proxy import errors
 from proxy.parameters import RULES
 
-from tests.unit.proxy.fakes import Api, event
+from tests.unit.proxy.fakes import SETTINGS, Api, event
 
 BODIES: dict[str, dict[str, Any]] = {
     "summarize": {"article": "T", "shots": [{"article": "a", "summary": "s"}]},
@@ -22,16 +23,19 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def saying(api: Api, *texts: str) -> Api:
     """The same API, whose model goes on with these texts next."""
-    tgi = [{"generated_text": text} for text in texts]
-    answer: object = tgi if api.settings.contract == "tgi" else {"generated_texts": list(texts)}
-    api.runtime.script = [json.dumps(answer).encode()]
+    answers: dict[str, object] = {
+        "alexatm": {"generated_texts": list(texts)},
+        "tgi": [{"generated_text": text} for text in texts],
+        "openai": {"choices": [{"text": text} for text in texts]},
+    }
+    api.runtime.script = [json.dumps(answers[api.settings.contract]).encode()]
     return api
 
 
-@pytest.fixture(params=["alexatm", "tgi"])
-def either(request: pytest.FixtureRequest, api: Api, tgi: Api) -> Api:
+@pytest.fixture(params=["alexatm", "tgi", "openai"])
+def either(request: pytest.FixtureRequest) -> Api:
     """The API over each contract in turn."""
-    return api if request.param == "alexatm" else tgi
+    return Api(replace(SETTINGS, contract=request.param))
 
 
 class TestAnswer:

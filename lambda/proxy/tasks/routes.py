@@ -1,15 +1,20 @@
 """`GET /tasks` and `POST /tasks/{task}`: what there is, and one task carried out."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from proxy.contracts.alexatm import with_clm_mark
 from proxy.errors import RouteNotFound
+from proxy.fit import check_fits
 from proxy.generation import Generation
+from proxy.long_inputs import Model
 from proxy.strict_json import JsonObject, shown
 from proxy.tasks.prompt import prompt
 from proxy.tasks.request import TaskRequest, check_task_request
 from proxy.tasks.shape import Shape
+
+PREFIX = "/tasks/"
+ROUTE = "/tasks/{task}"
 
 # AlexaTM's tokenizer drops newlines, and of the delimiters it knows this one means a new line.
 _LINE_BREAKS = {"alexatm": "<br>"}
@@ -20,19 +25,13 @@ def listed(tasks: Mapping[str, Shape]) -> JsonObject:
     return {"tasks": [_described(shape) for shape in tasks.values()]}
 
 
-def carried_out(
-    tasks: Mapping[str, Shape],
-    name: str,
-    body: JsonObject,
-    *,
-    contract: str,
-    answer: Callable[[Generation], Sequence[str]],
-) -> JsonObject:
-    """The body of `POST /tasks/{name}`, but for the names that the request and the settings add.
+def carried_out(tasks: Mapping[str, Shape], path: str, body: JsonObject, *, contract: str, model: Model) -> JsonObject:
+    """The body of `POST /tasks/{task}`, but for the names that the request and the settings add.
 
-    `answer` gives the texts that the model generates. Raises RouteNotFound for a task that does not exist, and
-    InvalidParameter before anything is generated.
+    Raises RouteNotFound for a task that does not exist, and InvalidParameter or WindowExceeded before anything is
+    generated.
     """
+    name = path.removeprefix(PREFIX)
     if name not in tasks:
         raise RouteNotFound(f"There is no task {shown(name)}. Tasks: {', '.join(tasks)}.")
     shape = tasks[name]
@@ -41,7 +40,8 @@ def carried_out(
     if request.prompt_only:
         return {"prompt": text, "prompt_characters": len(text)}
     generation = Generation(inputs=(text,), is_batch=False, parameters=request.parameters, trim_at=shape.delimiter)
-    outputs = answer(generation)
+    check_fits(generation, model.window, param=None, advice="Send shorter texts, or fewer shots.")
+    outputs = model.answer(generation)
     label = {"label": label_in(outputs[0], shape.labels)} if shape.labels else {}
     return {"output": outputs[0], "outputs": outputs, **label, "prompt_characters": len(text)}
 
