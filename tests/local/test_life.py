@@ -1,0 +1,306 @@
+"""It turns itself off: hours of an endpoint's life on the simulated clock, seen from outside."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from pilotlight.deployment import Deployment
+
+from .conftest import LocalCloud, Pilot, bash
+
+USD_PER_HOUR = 4.89
+PERIOD = timedelta(minutes=5)
+
+
+class Life:
+    """The cloud's time, and what can be seen of the endpoint at each moment."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        self.deployment = Deployment(cloud.stage, cloud.region, cloud.aws_endpoint_url)
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(
+            requests.get(f"{self.cloud.aws_endpoint_url}/_pilot/clock", timeout=10).json()["now"]
+        )
+
+    def advance(self, **by: float) -> None:
+        answer = requests.post(
+            f"{self.cloud.aws_endpoint_url}/_pilot/clock",
+            json={"advance_seconds": timedelta(**by).total_seconds()},
+            timeout=300,
+        )
+        assert answer.status_code == 200, answer.text
+
+    def endpoint(self) -> dict[str, Any] | None:
+        sagemaker = self.cloud.client("sagemaker")
+        if not sagemaker.list_endpoints(NameContains=self.cloud.endpoint_name)["Endpoints"]:
+            return None
+        found: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=self.cloud.endpoint_name)
+        return found
+
+    def is_on(self) -> bool:
+        endpoint = self.endpoint()
+        return endpoint is not None and endpoint["EndpointStatus"] == "InService"
+
+    def stack_state(self) -> str:
+        parameters = self.deployment.describe_stack("Endpoint")["Parameters"]
+        return next(str(p["ParameterValue"]) for p in parameters if p["ParameterKey"] == "EndpointState")
+
+    def until_off(self, *, at_most: timedelta) -> datetime:
+        """When it was seen to be off, to the minute."""
+        end = self.now() + at_most
+        while self.endpoint() is not None:
+            assert self.now() < end, f"still on after {at_most}"
+            self.advance(minutes=1)
+        return self.now()
+
+    def notices(self, since: datetime) -> list[dict[str, Any]]:
+        found = requests.get(f"{self.cloud.aws_endpoint_url}/_pilot/notices", timeout=10).json()
+        return [notice for notice in found if datetime.fromisoformat(notice["time"]) >= since]
+
+    def told(self, since: datetime, words: str) -> datetime:
+        """When a person was first told something with these words."""
+        return next(
+            datetime.fromisoformat(n["time"]) for n in self.notices(since) if words in n["subject"] + n["message"]
+        )
+
+    def receipt(self) -> dict[str, Any]:
+        return self.deployment.receipts(1)[0]
+
+    def call(self) -> None:
+        assert self.cloud.generate("hello", max_length=10).status_code == 200
+
+
+@pytest.fixture
+def life(cloud: LocalCloud, pilot: Pilot) -> Life:
+    """An endpoint that has just been lit anew, with a meter that ticks, and no end of money."""
+    made = Life(cloud)
+    assert pilot("off", "--yes").returncode == 0
+    made.advance(minutes=6)
+    lit = pilot("on", "--yes", "--budget-usd", "100000")
+    assert lit.returncode == 0, lit.stderr
+    return made
+
+
+def clean(pilot: Pilot) -> None:
+    diff = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk diff --all --fail")
+    assert diff.returncode == 0, diff.stdout + diff.stderr
+
+
+class TestIdle:
+    def test_called_every_minute_it_stays_then_it_is_warned_of_and_goes(self, life: Life, pilot: Pilot) -> None:
+        for _ in range(120):
+            life.call()
+            life.advance(minutes=1)
+        endpoint = life.endpoint()
+        assert endpoint
+        silence = life.now()
+        life.call()
+        gone = life.until_off(at_most=timedelta(minutes=75))
+        assert timedelta(minutes=50) <= life.told(silence, "in 10 the endpoint is turned off") - silence
+        assert life.told(silence, "in 10 the endpoint is turned off") - silence <= timedelta(minutes=51) + PERIOD
+        assert timedelta(minutes=60) <= gone - silence <= timedelta(minutes=62) + PERIOD
+        receipt = life.receipt()
+        assert (receipt["target"], receipt["reason"], receipt["outcome"]) == ("off", "idle", "off")
+        hours = (receipt["at"] - endpoint["CreationTime"].timestamp()) / 3600
+        assert receipt["usd"] == pytest.approx(USD_PER_HOUR * hours, abs=0.01)
+        clean(pilot)
+
+    def test_never_called_it_lives_for_the_whole_window_and_again_the_second_time(
+        self, life: Life, pilot: Pilot
+    ) -> None:
+        for _ in range(2):
+            lit = life.now()
+            gone = life.until_off(at_most=timedelta(minutes=75))
+            assert timedelta(minutes=60) <= gone - lit <= timedelta(minutes=62) + PERIOD
+            life.told(lit, "in 10 the endpoint is turned off")
+            assert pilot("on", "--yes").returncode == 0
+
+    def test_a_snooze_puts_it_off_and_says_until_when(self, life: Life) -> None:
+        key = {"x-api-key": life.deployment.admin_key}
+        asked = life.cloud.call("POST", "/endpoint/snooze", {"hours": 2}, headers=key)
+        assert asked.status_code == 200, asked.text
+        until = datetime.fromisoformat(asked.json()["snoozed_until"])
+        assert until - life.now() == pytest.approx(timedelta(hours=2), abs=timedelta(minutes=1))
+        assert life.cloud.call("GET", "/endpoint").json()["snoozed_until"] == asked.json()["snoozed_until"]
+        gone = life.until_off(at_most=timedelta(minutes=135))
+        assert timedelta(0) <= gone - until <= timedelta(minutes=2) + PERIOD
+
+
+class TestWhoEndsIt:
+    def test_its_lifetime_does_however_busy_it_is(self, life: Life) -> None:
+        begun = life.now()
+        while life.is_on() and life.now() - begun < timedelta(hours=13):
+            life.call()
+            life.advance(minutes=30)
+        gone = life.now()
+        assert timedelta(hours=12) <= gone - begun <= timedelta(hours=12, minutes=31)
+        assert life.receipt()["reason"] == "lifetime"
+
+    def test_a_meter_that_is_dead_is_told_of_and_the_endpoint_goes(self, life: Life) -> None:
+        died = life.now()
+        with disabled(life, "rate(5 minutes)"):
+            gone = life.until_off(at_most=timedelta(minutes=45))
+        assert life.told(died, "silent for 15 minutes") - died <= timedelta(minutes=30)
+        assert gone - died <= timedelta(minutes=40)
+        assert life.receipt()["reason"] == "heartbeat"
+
+    def test_without_meter_and_alarms_the_first_hard_stop_does(self, life: Life) -> None:
+        end = turn_off_at(life)
+        with disabled(life, ""):
+            life.advance(seconds=(end - life.now()).total_seconds() - 60)
+            assert life.is_on()
+            life.advance(minutes=3)
+            assert life.endpoint() is None
+        assert life.receipt()["reason"] == "hard_stop"
+
+    def test_without_a_switch_too_the_second_one_deletes_it_and_the_next_switch_repairs_the_stack(
+        self, life: Life, pilot: Pilot
+    ) -> None:
+        end = turn_off_at(life)
+        with disabled(life, ""), broken_switch(life):
+            life.advance(seconds=(end - life.now()).total_seconds() + 29 * 60)
+            assert life.is_on()
+            life.advance(minutes=3)
+            assert life.endpoint() is None
+        assert life.stack_state() == "on"  # nobody told the stack
+        assert pilot("off", "--yes").returncode == 0
+        assert life.stack_state() == "off"
+        clean(pilot)
+
+
+class TestSwitch:
+    def test_of_many_who_ask_at_once_one_lights_it(self, life: Life, pilot: Pilot) -> None:
+        assert pilot("off", "--yes").returncode == 0
+        key = {"x-api-key": life.deployment.admin_key}
+        before = life.now()
+
+        def ask(_: int) -> int:
+            return life.cloud.call("POST", "/endpoint", {"state": "on"}, headers=key).status_code
+
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(ask, range(48)))
+        assert set(answers) <= {200, 429}  # the admin key is throttled
+        life.advance(minutes=2)
+        assert life.is_on()
+        assert len([r for r in life.deployment.receipts(20) if r["at"] >= before.timestamp()]) == 1
+
+    @pytest.mark.parametrize("steps", [1, 2, 3])
+    def test_killed_at_any_step_the_next_one_repairs_it(self, life: Life, pilot: Pilot, steps: int) -> None:
+        states = life.cloud.client("stepfunctions")
+        started = states.start_execution(
+            stateMachineArn=life.deployment.switch_arn,
+            input=json.dumps({"target": "off", "reason": "manual", "by": "test"}),
+        )["executionArn"]
+        while len([e for e in history(states, started) if e["type"] == "TaskStateEntered"]) < steps:
+            if states.describe_execution(executionArn=started)["status"] != "RUNNING":
+                break
+        states.stop_execution(executionArn=started)
+        assert pilot("on", "--yes").returncode == 0
+        assert (life.is_on(), life.stack_state()) == (True, "on")
+
+    def test_a_stack_on_its_way_to_on_is_turned_round(self, life: Life, pilot: Pilot) -> None:
+        assert pilot("off", "--yes").returncode == 0
+        life.cloud.fault(fault="stuck_creating")
+        states = life.cloud.client("stepfunctions")
+        states.start_execution(
+            stateMachineArn=life.deployment.switch_arn,
+            input=json.dumps({"target": "on", "reason": "manual", "by": "test"}),
+        )
+        while life.endpoint() is None:
+            pass
+        assert pilot("off", "--yes").returncode == 0
+        assert life.endpoint() is None
+        assert life.stack_state() == "off"
+
+    def test_an_endpoint_that_survives_its_off_is_deleted_beside_the_stack(self, life: Life, pilot: Pilot) -> None:
+        life.cloud.fault(fault="delete_survives")
+        states = life.cloud.client("stepfunctions")
+        states.start_execution(
+            stateMachineArn=life.deployment.switch_arn,
+            input=json.dumps({"target": "off", "reason": "manual", "by": "test"}),
+        )
+        begun = life.now()
+        life.until_off(at_most=timedelta(minutes=20))
+        life.advance(minutes=2)
+        assert "deleted directly" in life.receipt()["message"]
+        assert life.now() - begun >= timedelta(minutes=10)
+        assert life.stack_state() == "off"
+        clean(pilot)
+
+    def test_no_capacity_is_told_and_nothing_is_left(self, life: Life, pilot: Pilot) -> None:
+        assert pilot("off", "--yes").returncode == 0
+        life.cloud.fault(fault="no_capacity", times=20)
+        states = life.cloud.client("stepfunctions")
+        states.start_execution(
+            stateMachineArn=life.deployment.switch_arn,
+            input=json.dumps({"target": "on", "reason": "manual", "by": "test"}),
+        )
+        life.advance(hours=1)
+        receipt = life.receipt()
+        assert receipt["outcome"] == "failed"
+        assert "capacity" in receipt["message"].lower()
+        assert life.endpoint() is None
+        assert life.stack_state() == "off"
+        clean(pilot)
+
+
+class TestDeploy:
+    def test_after_an_off_by_itself_a_deploy_leaves_it_off(self, life: Life, pilot: Pilot) -> None:
+        life.until_off(at_most=timedelta(minutes=75))
+        done = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk deploy --all --require-approval never")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert life.endpoint() is None
+
+
+def turn_off_at(life: Life) -> datetime:
+    parameters = life.deployment.describe_stack("Endpoint")["Parameters"]
+    stated = next(p["ParameterValue"] for p in parameters if p["ParameterKey"] == "TurnOffAt")
+    return datetime.fromisoformat(stated).replace(tzinfo=UTC)
+
+
+def history(states: Any, execution: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = states.get_execution_history(executionArn=execution, maxResults=200)["events"]
+    return events
+
+
+@contextmanager
+def disabled(life: Life, schedule: str) -> Iterator[None]:
+    """The EventBridge rules with this schedule expression, or all of them: those of the alarms and of the meter."""
+    events = life.cloud.client("events")
+    names = [
+        rule["Name"]
+        for rule in events.list_rules()["Rules"]
+        if not schedule or rule.get("ScheduleExpression") == schedule
+    ]
+    assert names
+    for name in names:
+        events.disable_rule(Name=name)
+    try:
+        yield
+    finally:
+        for name in names:
+            events.enable_rule(Name=name)
+
+
+@contextmanager
+def broken_switch(life: Life) -> Iterator[None]:
+    """A function that cannot start: its settings are gone."""
+    functions = life.cloud.client("lambda")
+    (name, variables) = next(
+        (f["FunctionName"], f["Environment"]["Variables"])
+        for f in functions.list_functions()["Functions"]
+        if f["Handler"] == "switch.handler.lambda_handler"
+    )
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"STAGE": "none"}})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
