@@ -17,7 +17,9 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import gateway, plugin, scheduler, weights
+from pilotlight.local import gateway, lambdas, plugin, scheduler, states, weights
+from pilotlight.local.activity import Activity
+from pilotlight.local.clock import Clock, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
@@ -47,14 +49,25 @@ def main() -> None:
     )
     runtime = Runtime(sagemaker)
     plugin.install(sagemaker, runtime)
-    scheduler.install()
     gateway.install()
+    clock = _clock(sagemaker)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
+    clock.start()
     try:
-        asyncio.run(_serve(_with_controls(app, Controls(runtime)), given.port))
+        asyncio.run(_serve(_with_controls(app, Controls(runtime, clock)), given.port))
     finally:
         sagemaker.stop()
+
+
+def _clock(sagemaker: SageMaker) -> Clock:
+    """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
+    activity = Activity()
+    clock = Clock(ProcessHands(), activity, busy=plugin.busy(sagemaker))
+    states.install(clock, activity)
+    lambdas.install(clock, activity)
+    scheduler.install(clock)
+    return clock
 
 
 def _set_environment(port: int, folder: Path, region: str) -> None:
@@ -101,7 +114,8 @@ def _with_controls(app: App, controls: Controls) -> App:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        status, value = controls.answer(scope["method"], scope["path"], body)
+        # Off the loop: an advance of the clock takes as long as what it sets off, which needs the loop.
+        status, value = await asyncio.to_thread(controls.answer, scope["method"], scope["path"], body)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(value).encode()})

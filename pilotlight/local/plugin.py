@@ -53,6 +53,25 @@ def install(sagemaker: SageMaker, runtime: Runtime) -> None:
     stacks._runs_on_worker_thread = lambda resource_type: resource_type in resources or blocks(resource_type)
 
 
+def busy(sagemaker: SageMaker) -> Callable[[], str | None]:
+    """What an advance of the clock waits for besides Lambdas and executions: endpoints and stacks on their way."""
+
+    def look() -> str | None:
+        from ministack.services.cloudformation import _stacks  # noqa: PLC0415
+
+        if endpoints := sagemaker.in_transition():
+            return f"endpoint {', '.join(endpoints)} in transition"
+        moving = [
+            stack["StackName"]
+            for stack in list(_stacks._data.values())
+            # REVIEW_IN_PROGRESS is a stack that only has a change set yet.
+            if stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+        ]
+        return f"stack {', '.join(moving)} in progress" if moving else None
+
+    return look
+
+
 def _handler(sagemaker: SageMaker, runtime: Runtime) -> Callable[..., Any]:
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, _query: object) -> Response:
         invoked = _INVOCATIONS.fullmatch(path)

@@ -13,6 +13,10 @@ import boto3
 import pytest
 import requests
 
+from pilotlight.local.cloud import Cloud
+
+from .bare import Bare
+
 PILOT = Path(sys.executable).with_name("pilot")
 ROOT = Path(__file__).parents[2]
 
@@ -101,3 +105,18 @@ def cloud(up: LocalCloud) -> Iterator[LocalCloud]:
     """The cloud for one test; no fault outlives it."""
     yield up
     up.fault()
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
+    """A cloud of its own with nothing deployed, whose clock any test may advance."""
+    folder = tmp_path_factory.mktemp("bare") / "pilot"
+    # By a process of its own, which the cloud outlives, as it does the `pilot` command.
+    start = f"from pathlib import Path; from pilotlight.local.cloud import Cloud; c = Cloud(Path({str(folder)!r}))"
+    command = [sys.executable, "-c", f"{start}; print(c.start(stage='local', weights='tiny'))"]
+    started = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield Bare(started.stdout.strip())
+    finally:
+        Cloud(folder).down()

@@ -1,11 +1,14 @@
 """ministack's private names, used as the plug-in uses them: a new version that moves one fails here, by its name."""
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pilotlight.local import plugin, scheduler
+from pilotlight.local import lambdas, plugin, scheduler, states
+from pilotlight.local.activity import Activity
+from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
@@ -90,12 +93,76 @@ def test_scheduler_calls_no_read_only_action(action: str, caplog: pytest.LogCapt
     assert f"sagemaker:{action} is read-only" in caplog.text
 
 
-def test_schedulers_private_names_are_where_they_were() -> None:
+class StandingHands:
+    """A wall clock that nobody winds."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def hold(self) -> None: ...
+
+    def move(self, moment: float) -> None: ...
+
+    def release(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    """Installed over ministack, but not running."""
+    activity = Activity()
+    made = Clock(StandingHands(), activity)
+    for part in (states, lambdas):
+        part.install(made, activity)
+    scheduler.install(made)
+    return made
+
+
+@pytest.mark.usefixtures("clock")
+def test_schedules_fire_by_the_clock_alone() -> None:
     from ministack.services import eventbridge
     from ministack.services import scheduler as theirs
     from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
+    for service in (eventbridge, theirs):
+        service.start_scheduler()
+        names = ("_scheduler_thread", "_ticker_thread")
+        assert all(getattr(service, name, None) is None for name in names)
     assert callable(eventbridge._invoke_target)
-    assert isinstance(theirs._schedule_last_fired, dict)
-    assert theirs._SCHEDULE_TICK_INTERVAL > 0
-    assert {"create", "update", "delete"} <= _RESOURCE_HANDLERS["AWS::Scheduler::Schedule"].keys()
+    assert all(hasattr(store, "_data") for store in (eventbridge._rules, eventbridge._targets, theirs._schedules))
+    assert {"create", "update", "delete"} == _RESOURCE_HANDLERS["AWS::Scheduler::Schedule"].keys()
+
+
+STEP_FUNCTIONS = (
+    "_add_event _executions _fail_execution _find_matching_retrier _resolve_state_machine_arn _run_execution "
+    "_run_map_items _run_parallel_branches _run_sub_machine _scaled_sleep _sleep_until _start_execution "
+    "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor"
+)
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("name", STEP_FUNCTIONS.split())
+def test_step_functions_looks_its_parts_up_when_it_uses_them(name: str) -> None:
+    """A part that is called by another name, or bound early, could not be replaced."""
+    import dis
+    from types import CodeType
+
+    from ministack.services import stepfunctions
+
+    def names(code: CodeType) -> set[str]:
+        nested = [names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+        return {str(i.argval) for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}.union(*nested)
+
+    source = Path(stepfunctions.__file__)
+    assert name in names(compile(source.read_text(), str(source), "exec"))
+
+
+def test_lambda_has_the_parts_that_are_used() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc, sns
+
+    used = "_execute_function _run_with_function_config_scope _route_async_failure _get_func_record_for_ref"
+    for name in [*used.split(), "_execution_record_for_config", "invoke_async_with_retry"]:
+        assert callable(getattr(lambda_svc, name))
+    assert callable(sns._deliver_to_lambda)
+    assert callable(sns._threading.Thread)
+    assert callable(lambda_runtime.time.time)

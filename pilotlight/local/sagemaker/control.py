@@ -198,6 +198,11 @@ class SageMaker:
                 raise AwsError("ValidationError", f"Endpoint {endpoint_name} of account {self.account} not found.")
             return None if endpoint.status == "Failed" else endpoint.container
 
+    def in_transition(self) -> list[str]:
+        """The names of endpoints whose status will change of itself."""
+        with self._lock:
+            return [e.name for e in self._endpoints.values() if e.status not in ("InService", "Failed")]
+
     def settle(self, endpoint_name: str) -> Endpoint | None:
         """Wait until the endpoint is in no transition; None when it is gone."""
         while True:
