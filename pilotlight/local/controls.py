@@ -5,6 +5,8 @@ GET  /_pilot/invocations   a JSON array: the last 100 request bodies as the mode
 GET  /_pilot/faults        a JSON array: the faults still to come
 POST /_pilot/faults        {"fault": KIND, "times": n, "seconds": s} queues one; {} clears them all
 GET  /_pilot/clock         {"now": ISO time, "advanced_seconds": n}
+GET  /_pilot/notices       a JSON array: the last 100 messages published to SNS topics, oldest first, as {"topic_arn",
+                           "subject", "message", "time"}
 POST /_pilot/clock         {"advance_seconds": n} lets so much time pass and answers when what happened has settled
 """
 
@@ -16,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilotlight.local.clock import LONGEST_ADVANCE_SECONDS, Clock, Unsettled
+from pilotlight.local.notices import Notices
 from pilotlight.local.sagemaker.runtime import FAULT_KINDS, Fault, Runtime
 
 PREFIX = "/_pilot/"
@@ -24,11 +27,12 @@ PREFIX = "/_pilot/"
 class Controls:
     """The routes under `/_pilot/`, as plain functions of a request."""
 
-    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+    def __init__(self, runtime: Runtime, clock: Clock, notices: Notices) -> None:
         self._runtime = runtime
         self._clock = clock
         self._routes: dict[tuple[str, str], Callable[[bytes], Any]] = {
             ("GET", "invocations"): lambda _: runtime.invocations,
+            ("GET", "notices"): lambda _: notices.seen(),
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._inject,
             ("GET", "clock"): self._time,

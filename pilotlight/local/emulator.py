@@ -17,12 +17,14 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import gateway, lambdas, plugin, scheduler, states, weights
+from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, states, weights
 from pilotlight.local.activity import Activity
-from pilotlight.local.clock import Clock, ProcessHands
+from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
+from pilotlight.local.notices import Notices
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.metrics import NAMESPACE, InvocationMetrics
 from pilotlight.local.sagemaker.runtime import Runtime
 
 HOST = "127.0.0.1"
@@ -47,26 +49,31 @@ def main() -> None:
         folder=given.folder / "endpoints",
         start=lambda launch: Container(launch, weights.MODELS[given.weights](given.cache)),
     )
-    runtime = Runtime(sagemaker)
+    metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
+    runtime = Runtime(sagemaker, metrics.record)
     plugin.install(sagemaker, runtime)
     gateway.install()
-    clock = _clock(sagemaker)
+    clock = _clock(sagemaker, metrics)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
+    notices = Notices()
+    notices.install()
     clock.start()
     try:
-        asyncio.run(_serve(_with_controls(app, Controls(runtime, clock)), given.port))
+        asyncio.run(_serve(_with_controls(app, Controls(runtime, clock, notices)), given.port))
     finally:
         sagemaker.stop()
 
 
-def _clock(sagemaker: SageMaker) -> Clock:
+def _clock(sagemaker: SageMaker, metrics: InvocationMetrics) -> Clock:
     """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
     activity = Activity()
     clock = Clock(ProcessHands(), activity, busy=plugin.busy(sagemaker))
     states.install(clock, activity)
     lambdas.install(clock, activity)
+    clock.add(EachMinute(metrics.publish, since=clock.now()))
     scheduler.install(clock)
+    cloudwatch.install(clock)
     return clock
 
 

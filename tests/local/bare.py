@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import requests
+from botocore.config import Config
 
 ROLE = "arn:aws:iam::000000000000:role/anybody"
 _RECORDER = """
@@ -39,6 +40,7 @@ class Bare:
                 endpoint_url=self.url,
                 aws_access_key_id="test",
                 aws_secret_access_key="test",  # noqa: S106  nobody checks it
+                config=Config(retries={"total_max_attempts": 1}),
             )
         return self._clients[service]
 
@@ -47,6 +49,9 @@ class Bare:
         if body:
             return requests.post(f"{self.url}/_pilot/{route}", json=body, timeout=310)
         return requests.get(f"{self.url}/_pilot/{route}", timeout=10)
+
+    def clear_faults(self) -> None:
+        assert requests.post(f"{self.url}/_pilot/faults", json={}, timeout=10).ok
 
     def advance(self, seconds: float) -> None:
         answer = self.pilot("clock", advance_seconds=seconds)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotlight.local import lambdas, plugin, scheduler, states
+from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
@@ -113,7 +113,8 @@ def clock() -> Clock:
     made = Clock(StandingHands(), activity)
     for part in (states, lambdas):
         part.install(made, activity)
-    scheduler.install(made)
+    for other in (scheduler, cloudwatch):
+        other.install(made)
     return made
 
 
@@ -166,3 +167,16 @@ def test_lambda_has_the_parts_that_are_used() -> None:
     assert callable(sns._deliver_to_lambda)
     assert callable(sns._threading.Thread)
     assert callable(lambda_runtime.time.time)
+
+
+@pytest.mark.usefixtures("clock")
+def test_alarms_are_evaluated_by_the_clock_alone() -> None:
+    from ministack.services import cloudwatch as theirs
+    from ministack.services import sns
+
+    assert theirs._evaluate_alarm({"Namespace": "N", "MetricName": "M"}) is None
+    used = "_calc_stats _dims_key _dispatch_alarm_actions _evaluate_parent_alarms _record_history _stat_value"
+    for name in [*used.split(), "_get_metric_data", "_store_datum"]:
+        assert callable(getattr(theirs, name))
+    assert all(hasattr(store, "_data") for store in (theirs._alarms, theirs._metrics))
+    assert callable(sns._fanout)

@@ -198,6 +198,12 @@ class SageMaker:
                 raise AwsError("ValidationError", f"Endpoint {endpoint_name} of account {self.account} not found.")
             return None if endpoint.status == "Failed" else endpoint.container
 
+    def variant_name(self, endpoint_name: str) -> str:
+        """The name of the endpoint's variant; of one that is gone meanwhile, SageMaker's usual one."""
+        with self._lock:
+            endpoint = self._endpoints.get(endpoint_name)
+            return endpoint.variants[0]["VariantName"] if endpoint else "AllTraffic"
+
     def in_transition(self) -> list[str]:
         """The names of endpoints whose status will change of itself."""
         with self._lock:

@@ -7,12 +7,15 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import urllib3
 
+from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.metrics import Invocation
 from pilotlight.local.sagemaker.wire import AwsError
 
 FaultKind = Literal["throttle", "slow", "model_error_4xx", "model_error_5xx", "unavailable", "cut", "not_ready"]
@@ -45,10 +48,11 @@ class Fault:
 
 
 class Runtime:
-    """The runtime of one local SageMaker."""
+    """The runtime of one local SageMaker; `observe` hears of every invocation that reached a model."""
 
-    def __init__(self, sagemaker: SageMaker) -> None:
+    def __init__(self, sagemaker: SageMaker, observe: Callable[[Invocation], None] = lambda _: None) -> None:
         self._sagemaker = sagemaker
+        self._observe = observe
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._invocations: deque[Any] = deque(maxlen=_KEPT_INVOCATIONS)
@@ -90,25 +94,33 @@ class Runtime:
         if container is None:
             raise AwsError("ServiceUnavailable", "The primary container is not running; see DescribeEndpoint.", 503)
         self._record(body)
+        arrived, begun = time.time(), time.monotonic()
+        status, answer = self._answer(endpoint_name, container, fault, body, content_type)
+        # One variant an endpoint: more than that is not played here.
+        variant = self._sagemaker.variant_name(endpoint_name)
+        self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun))
+        return answer
+
+    def _answer(
+        self, endpoint_name: str, container: Container, fault: Fault | None, body: bytes, content_type: str
+    ) -> tuple[int, Answer]:
+        """The model's own status (0 where it gave none), and SageMaker's answer."""
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
         if fault and fault.kind.startswith("model_error"):
-            status = 400 if fault.kind == "model_error_4xx" else 500
-            return _model_error(endpoint_name, status, '{"error": "injected by /_pilot/faults"}')
+            status, said = (400 if fault.kind == "model_error_4xx" else 500), '{"error": "injected by /_pilot/faults"}'
+            return status, _model_error(endpoint_name, status, said)
         try:
             status, answered_type, answer = container.invoke(body, content_type, CONTAINER_TIMEOUT_SECONDS)
         except urllib3.exceptions.TimeoutError:
-            return _model_error(
-                endpoint_name,
-                0,
-                "Your invocation timed out while waiting for a response from container primary.",
-            )
+            said = "Your invocation timed out while waiting for a response from container primary."
+            return 0, _model_error(endpoint_name, 0, said)
         except urllib3.exceptions.HTTPError:
-            return _model_error(endpoint_name, 0, "The model process exited while it handled the request.")
+            return 0, _model_error(endpoint_name, 0, "The model process exited while it handled the request.")
         if status >= 400:
-            return _model_error(endpoint_name, status, answer.decode(errors="replace"))
+            return status, _model_error(endpoint_name, status, answer.decode(errors="replace"))
         headers = {"Content-Type": answered_type, "x-Amzn-Invoked-Production-Variant": "AllTraffic"}
-        return Answer(200, headers, answer, cut=fault is not None and fault.kind == "cut")
+        return status, Answer(200, headers, answer, cut=fault is not None and fault.kind == "cut")
 
     def _next_fault(self) -> Fault | None:
         with self._lock:
