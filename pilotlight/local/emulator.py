@@ -17,7 +17,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, states, weights
+from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, states, weights, workers
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
@@ -71,6 +71,7 @@ def _clock(sagemaker: SageMaker, metrics: InvocationMetrics) -> Clock:
     clock = Clock(ProcessHands(), activity, busy=plugin.busy(sagemaker))
     states.install(clock, activity)
     lambdas.install(clock, activity)
+    workers.install()
     clock.add(EachMinute(metrics.publish, since=clock.now()))
     scheduler.install(clock)
     cloudwatch.install(clock)

@@ -35,6 +35,7 @@ def install(clock: Clock, activity: Activity) -> None:
     _count(stepfunctions, activity)
     _end_for_good(stepfunctions, waits)
     _start_once(stepfunctions)
+    _reach_more_services(stepfunctions)
 
 
 def _wait_on_the_clock(stepfunctions: Any, waits: Waits) -> None:
@@ -219,3 +220,28 @@ def _start_once(stepfunctions: Any) -> None:
         return start(data)
 
     stepfunctions._start_execution = once
+
+
+def _reach_more_services(stepfunctions: Any) -> None:
+    """aws-sdk integrations of SageMaker and CloudFormation. An error that the service model does not name is the
+    service's own exception, as the SDK for Java has it.
+    """
+    stepfunctions._AWS_SDK_SERVICE_MAP.update(
+        sagemaker={"target_prefix": "SageMaker", "protocol": "json"}, cloudformation={"protocol": "query"}
+    )
+    stepfunctions._AWS_SDK_ERROR_PREFIX.update(sagemaker="SageMaker", cloudformation="CloudFormation")
+    stepfunctions._AWS_SDK_ERROR_CODE_OVERRIDES.update(
+        sagemaker={"ValidationException": "SageMakerException"},
+        cloudformation={"ValidationError": "CloudFormationException"},
+    )
+    call = stepfunctions._call_lambda
+
+    def call_lambda(reference: str, event: Any) -> Any:
+        try:
+            return call(reference, event)
+        except stepfunctions._ExecutionError as error:
+            if error.error == "Lambda.Unknown" and "Rate Exceeded" in str(error.cause):
+                error.error = "Lambda.TooManyRequestsException"
+            raise
+
+    stepfunctions._call_lambda = call_lambda

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states
+from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states, workers
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
@@ -136,7 +136,8 @@ def test_schedules_fire_by_the_clock_alone() -> None:
 STEP_FUNCTIONS = (
     "_add_event _executions _fail_execution _find_matching_retrier _resolve_state_machine_arn _run_execution "
     "_run_map_items _run_parallel_branches _run_sub_machine _scaled_sleep _sleep_until _start_execution "
-    "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor"
+    "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor _call_lambda _AWS_SDK_SERVICE_MAP "
+    "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES"
 )
 
 
@@ -180,3 +181,17 @@ def test_alarms_are_evaluated_by_the_clock_alone() -> None:
         assert callable(getattr(theirs, name))
     assert all(hasattr(store, "_data") for store in (theirs._alarms, theirs._metrics))
     assert callable(sns._fanout)
+
+
+def test_workers_answer_as_the_plug_in_makes_them() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    changed = workers.with_errors_answered(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    compile(changed, "worker", "exec")
+    assert "Runtime.MarshalError" in changed
+    with pytest.raises(RuntimeError, match="answers otherwise"):
+        workers.with_errors_answered(changed)
+    assert callable(lambda_runtime.Worker.invoke)
+    assert callable(lambda_runtime.Worker._drain_stderr_bounded)
+    assert callable(lambda_svc._execute_function_warm)
