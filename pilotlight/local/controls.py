@@ -3,7 +3,7 @@
 GET  /_pilot/invocations   a JSON array: the last 100 request bodies as the model's container received them, parsed,
                            oldest first
 GET  /_pilot/faults        a JSON array: the faults still to come
-POST /_pilot/faults        {"fault": KIND, "times": n, "seconds": s} queues one; {} clears them all
+POST /_pilot/faults        {"fault": KIND, "times": n, "seconds": s, "instance_type": t} queues one; {} clears them all
 GET  /_pilot/clock         {"now": ISO time, "advanced_seconds": n}
 GET  /_pilot/notices       a JSON array: the last 100 messages published to SNS topics, oldest first, as {"topic_arn",
                            "subject", "message", "time"}
@@ -19,7 +19,8 @@ from typing import Any
 
 from pilotlight.local.clock import LONGEST_ADVANCE_SECONDS, Clock, Unsettled
 from pilotlight.local.notices import Notices
-from pilotlight.local.sagemaker.runtime import FAULT_KINDS, Fault, Runtime
+from pilotlight.local.sagemaker.faults import FAULT_KINDS, Fault, Faults
+from pilotlight.local.sagemaker.runtime import Runtime
 
 PREFIX = "/_pilot/"
 
@@ -27,8 +28,8 @@ PREFIX = "/_pilot/"
 class Controls:
     """The routes under `/_pilot/`, as plain functions of a request."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, notices: Notices) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, faults: Faults, clock: Clock, notices: Notices) -> None:
+        self._queue = faults
         self._clock = clock
         self._routes: dict[tuple[str, str], Callable[[bytes], Any]] = {
             ("GET", "invocations"): lambda _: runtime.invocations,
@@ -53,7 +54,11 @@ class Controls:
             return 504, {"error": str(error)} | self._time(b"")
 
     def _inject(self, body: bytes) -> Any:
-        self._runtime.inject(parse_fault(body))
+        fault = parse_fault(body)
+        if fault:
+            self._queue.add(fault)
+        else:
+            self._queue.clear()
         return self._faults(b"")
 
     def _advance(self, body: bytes) -> Any:
@@ -65,7 +70,11 @@ class Controls:
         return {"now": now.replace("+00:00", "Z"), "advanced_seconds": round(self._clock.advanced_seconds, 3)}
 
     def _faults(self, _body: bytes) -> list[dict[str, Any]]:
-        return [{"fault": fault.kind, "times": fault.times, "seconds": fault.seconds} for fault in self._runtime.faults]
+        return [
+            {"fault": fault.kind, "times": fault.times, "seconds": fault.seconds}
+            | ({"instance_type": fault.instance_type} if fault.instance_type else {})
+            for fault in self._queue.waiting()
+        ]
 
 
 def parse_fault(body: bytes) -> Fault | None:
@@ -81,7 +90,10 @@ def parse_fault(body: bytes) -> Fault | None:
         raise ValueError(f"times is {times!r}; a positive integer is allowed.")
     if type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"seconds is {seconds!r}; a number of 0 or more is allowed.")
-    return Fault(kind, times, float(seconds))
+    instance_type = given.get("instance_type")
+    if instance_type is not None and (kind != "no_capacity" or not isinstance(instance_type, str)):
+        raise ValueError(f"instance_type is {instance_type!r} for {kind}; it is a name, and only no_capacity has one.")
+    return Fault(kind, times, float(seconds), instance_type)
 
 
 def parse_advance(body: bytes) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, states, weights, workers
+from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, stacks, states, weights, workers
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
@@ -51,24 +51,27 @@ def main() -> None:
     )
     metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
     runtime = Runtime(sagemaker, metrics.record)
-    plugin.install(sagemaker, runtime)
+    waits = stacks.EndpointWaits(sagemaker)
+    plugin.install(sagemaker, runtime, waits)
+    stacks.install(sagemaker.faults)
     gateway.install()
-    clock = _clock(sagemaker, metrics)
+    clock = _clock(waits, metrics)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
     notices = Notices()
     notices.install()
     clock.start()
     try:
-        asyncio.run(_serve(_with_controls(app, Controls(runtime, clock, notices)), given.port))
+        asyncio.run(_serve(_with_controls(app, Controls(runtime, sagemaker.faults, clock, notices)), given.port))
     finally:
         sagemaker.stop()
 
 
-def _clock(sagemaker: SageMaker, metrics: InvocationMetrics) -> Clock:
+def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics) -> Clock:
     """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
     activity = Activity()
-    clock = Clock(ProcessHands(), activity, busy=plugin.busy(sagemaker))
+    clock = Clock(ProcessHands(), activity, busy=waits.busy)
+    clock.add(waits)
     states.install(clock, activity)
     lambdas.install(clock, activity)
     workers.install()

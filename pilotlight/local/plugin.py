@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from pilotlight.local.sagemaker import wire
 from pilotlight.local.sagemaker.control import Record, SageMaker
 from pilotlight.local.sagemaker.runtime import Answer, Runtime
+from pilotlight.local.stacks import Cancelled, EndpointWaits, is_cancelled
 
 MINISTACK_VERSION = "1.5.33"
 _INVOCATIONS = re.compile(r"/endpoints/([^/]+)/invocations")
@@ -24,7 +25,7 @@ Created = tuple[str, dict[str, str]]
 Response = tuple[int, dict[str, str], Any]
 
 
-def install(sagemaker: SageMaker, runtime: Runtime) -> None:
+def install(sagemaker: SageMaker, runtime: Runtime, waits: EndpointWaits) -> None:
     """Extend ministack in process. Call before its server starts."""
     found = version("ministack")
     if found != MINISTACK_VERSION:
@@ -39,7 +40,7 @@ def install(sagemaker: SageMaker, runtime: Runtime) -> None:
     app.SERVICE_HANDLERS["sagemaker"] = _handler(sagemaker, runtime)
     # Both sagemaker and sagemaker-runtime sign as "sagemaker".
     router.SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": [wire.TARGET_PREFIX], "host_patterns": []}
-    resources = _resource_handlers(sagemaker)
+    resources = _resource_handlers(sagemaker, waits)
     provisioners._RESOURCE_HANDLERS.update(resources)
     provisioners._REPLACING_PROPERTIES.update(
         {
@@ -51,25 +52,6 @@ def install(sagemaker: SageMaker, runtime: Runtime) -> None:
     blocks = stacks._runs_on_worker_thread
     # An endpoint takes as long as its container takes to load: on the event loop it would freeze the whole cloud.
     stacks._runs_on_worker_thread = lambda resource_type: resource_type in resources or blocks(resource_type)
-
-
-def busy(sagemaker: SageMaker) -> Callable[[], str | None]:
-    """What an advance of the clock waits for besides Lambdas and executions: endpoints and stacks on their way."""
-
-    def look() -> str | None:
-        from ministack.services.cloudformation import _stacks  # noqa: PLC0415
-
-        if endpoints := sagemaker.in_transition():
-            return f"endpoint {', '.join(endpoints)} in transition"
-        moving = [
-            stack["StackName"]
-            for stack in list(_stacks._data.values())
-            # REVIEW_IN_PROGRESS is a stack that only has a change set yet.
-            if stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
-        ]
-        return f"stack {', '.join(moving)} in progress" if moving else None
-
-    return look
 
 
 def _handler(sagemaker: SageMaker, runtime: Runtime) -> Callable[..., Any]:
@@ -104,13 +86,13 @@ def _properties(operation_name: str) -> tuple[str, ...]:
     return tuple(name for name in shape.members if name != "Tags")
 
 
-def _resource_handlers(sagemaker: SageMaker) -> dict[str, dict[str, Callable[..., Any]]]:
+def _resource_handlers(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, dict[str, Callable[..., Any]]]:
     return {
         "AWS::SageMaker::Model": _named_resource("Model", sagemaker.create_model, sagemaker.delete_model),
         "AWS::SageMaker::EndpointConfig": _named_resource(
             "EndpointConfig", sagemaker.create_endpoint_config, sagemaker.delete_endpoint_config
         ),
-        "AWS::SageMaker::Endpoint": _endpoint_resource(sagemaker),
+        "AWS::SageMaker::Endpoint": _endpoint_resource(sagemaker, waits),
     }
 
 
@@ -136,11 +118,11 @@ def _named_resource(
     return {"create": provision, "delete": remove}
 
 
-def _endpoint_resource(sagemaker: SageMaker) -> dict[str, Callable[..., Any]]:
+def _endpoint_resource(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, Callable[..., Any]]:
     names: dict[str, str] = {}
 
-    def expect_in_service(name: str) -> None:
-        endpoint = sagemaker.settle(name)
+    def expect_in_service(name: str, stack_name: str, *, cancellable: bool = False) -> None:
+        endpoint = waits.settle(name, stack_name, cancellable=cancellable)
         if endpoint is None or endpoint.status != "InService" or endpoint.failure:
             reason = endpoint.failure if endpoint else "it was deleted meanwhile"
             raise ValueError(f"Endpoint {name} did not reach InService: {reason}")
@@ -150,19 +132,24 @@ def _endpoint_resource(sagemaker: SageMaker) -> dict[str, Callable[..., Any]]:
         created = sagemaker.create_endpoint(**wire.request("CreateEndpoint", properties | {"EndpointName": name}))
         names[created["EndpointArn"]] = name
         try:
-            expect_in_service(name)
-        except ValueError:
+            expect_in_service(name, stack_name, cancellable=True)
+        except (ValueError, TimeoutError):
             remove(
                 created["EndpointArn"], properties
             )  # a failed creation is rolled back, and the stack knows no id for it
             raise
         return created["EndpointArn"], {"EndpointName": name}
 
-    def update(physical_id: str, _old: Record, properties: Record, _stack_name: str) -> Created:
+    def update(physical_id: str, _old: Record, properties: Record, stack_name: str) -> Created:
         name, config = names[physical_id], properties["EndpointConfigName"]
-        if sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"] != config:
+        before = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+        if before != config:
             sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
-            expect_in_service(name)
+            expect_in_service(name, stack_name)
+            if is_cancelled(stack_name):  # SageMaker has no way to stop an update: it is undone when it is done
+                sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=before)
+                expect_in_service(name, stack_name)
+                raise Cancelled("Resource update cancelled")
         return physical_id, {"EndpointName": name}
 
     def remove(physical_id: str, _properties: Record) -> None:

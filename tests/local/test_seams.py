@@ -12,6 +12,7 @@ from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.stacks import EndpointWaits
 
 MODEL = {"ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution", "PrimaryContainer": {"Image": "image"}}
 
@@ -24,7 +25,7 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
         raise AssertionError("no test here starts a container")
 
     made = SageMaker(region="us-east-1", account="000000000000", folder=folder, start=no_container)
-    plugin.install(made, Runtime(made))
+    plugin.install(made, Runtime(made), EndpointWaits(made))
     return made
 
 
@@ -195,3 +196,15 @@ def test_workers_answer_as_the_plug_in_makes_them() -> None:
     assert callable(lambda_runtime.Worker.invoke)
     assert callable(lambda_runtime.Worker._drain_stderr_bounded)
     assert callable(lambda_svc._execute_function_warm)
+
+
+def test_cloudformation_has_the_parts_that_are_used() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+    from ministack.services.cloudformation import stacks as theirs
+
+    assert hasattr(_stacks, "_data")
+    for name in ("_add_event", "_delete_resource", "_roll_back_operation", "_continue_update_rollback_async"):
+        assert callable(getattr(theirs, name))
+    assert handlers._roll_back_operation is theirs._roll_back_operation
+    assert handlers._continue_update_rollback_async is theirs._continue_update_rollback_async
+    assert "_cancel_requested" in Path(handlers.__file__).read_text()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.local.sagemaker.container import Container, Launch
+from pilotlight.local.sagemaker.faults import Faults
 from pilotlight.local.sagemaker.wire import AwsError
 
 CONTRACT_TAG = "pilotlight:contract"
@@ -38,7 +39,13 @@ class Endpoint:
     modified: datetime
     container: Container | None = None
     failure: str | None = None
+    stuck_in: int | None = None
+    """The faults' epoch in which it got stuck, if it did."""
     tags: Tags = field(default_factory=dict)
+
+
+class _Refused(Exception):
+    """SageMaker itself does not go on; the message is the FailureReason."""
 
 
 class SageMaker:
@@ -50,6 +57,7 @@ class SageMaker:
         self._folder = folder
         self._start = start
         self._lock = threading.RLock()
+        self.faults = Faults()
         self._models: dict[str, Record] = {}
         self._configs: dict[str, Record] = {}
         self._endpoints: dict[str, Endpoint] = {}
@@ -207,16 +215,26 @@ class SageMaker:
     def in_transition(self) -> list[str]:
         """The names of endpoints whose status will change of itself."""
         with self._lock:
-            return [e.name for e in self._endpoints.values() if e.status not in ("InService", "Failed")]
+            moving = [e.name for e in self._endpoints.values() if e.status not in ("InService", "Failed")]
+        return [name for name in moving if not self.is_stuck(name)]
+
+    def is_stuck(self, endpoint_name: str) -> bool:
+        """Whether the endpoint stays as it is until it is deleted, or the faults are cleared."""
+        with self._lock:
+            endpoint = self._endpoints.get(endpoint_name)
+            stuck_in = endpoint.stuck_in if endpoint and endpoint.status == "Creating" else None
+            return stuck_in == self.faults.epoch
+
+    def find_endpoint(self, endpoint_name: str) -> Endpoint | None:
+        """The endpoint as it is now; None when it is gone."""
+        with self._lock:
+            return self._endpoints.get(endpoint_name)
 
     def settle(self, endpoint_name: str) -> Endpoint | None:
         """Wait until the endpoint is in no transition; None when it is gone."""
-        while True:
-            with self._lock:
-                endpoint = self._endpoints.get(endpoint_name)
-                if endpoint is None or endpoint.status in ("InService", "Failed"):
-                    return endpoint
+        while (found := self.find_endpoint(endpoint_name)) is not None and found.status not in ("InService", "Failed"):
             time.sleep(_POLL_SECONDS)
+        return found
 
     def stop(self) -> None:
         """End every container: the cloud is going down."""
@@ -233,16 +251,19 @@ class SageMaker:
         variant = config["ProductionVariants"][0]
         container = failure = None
         try:
+            self._go_wrong(endpoint, variant)
             container = self._start(self._launch(endpoint, variant))
             container.wait_until_healthy(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600))
+        except _Refused as error:
+            failure = str(error)
         except Exception as error:  # noqa: BLE001  whatever it was, the endpoint must not stay in transition
             failure = f"{error}. See the container's log in the embedded cloud's folder."
         retired = container
         with self._lock:
             if self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting":
                 pass  # nobody waits for it any more
-            elif failure or container is None:
-                endpoint.failure = failure
+            elif failure is not None or container is None:
+                endpoint.failure = failure or None
                 self._move(endpoint, "InService" if endpoint.container else "Failed")
             else:
                 retired, endpoint.container = endpoint.container, container
@@ -252,6 +273,24 @@ class SageMaker:
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
         if retired:
             retired.stop()
+
+    def _go_wrong(self, endpoint: Endpoint, variant: Record) -> None:
+        """The faults that were asked for. Raises _Refused."""
+        pools = variant.get("InstancePools") or [variant]
+        types = [pool["InstanceType"] for pool in pools if "InstanceType" in pool]
+        if self.faults.take("no_capacity", instance_types=types):
+            raise _Refused(
+                f"InsufficientInstanceCapacity: {', '.join(types)}: Unable to provision requested ML compute capacity. "
+                "Please retry using a different ML instance type or after some time."
+            )
+        if endpoint.status == "Updating" and self.faults.take("update_failed"):
+            with self._lock:
+                self._move(endpoint, "RollingBack")
+            raise _Refused("")  # SageMaker ends InService on the old config, and names no failure
+        if endpoint.status == "Creating" and self.faults.take("stuck_creating"):
+            endpoint.stuck_in = self.faults.epoch
+            while self.is_stuck(endpoint.name) and self.find_endpoint(endpoint.name) is endpoint:
+                time.sleep(_POLL_SECONDS)
 
     def _take_down(self, endpoint: Endpoint) -> None:
         if endpoint.container:

@@ -9,17 +9,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import urllib3
 
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.faults import INVOCATION_FAULTS, Fault
 from pilotlight.local.sagemaker.metrics import Invocation
 from pilotlight.local.sagemaker.wire import AwsError
-
-FaultKind = Literal["throttle", "slow", "model_error_4xx", "model_error_5xx", "unavailable", "cut", "not_ready"]
-FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
 
 MAX_BODY_BYTES = 6_291_456
 """The service model's bound on a request body."""
@@ -38,15 +36,6 @@ class Answer:
     cut: bool = False
 
 
-@dataclass
-class Fault:
-    """The next `times` invocations fail as `kind`; `seconds` is how long a slow one is held up."""
-
-    kind: FaultKind
-    times: int = 1
-    seconds: float = 5.0
-
-
 class Runtime:
     """The runtime of one local SageMaker; `observe` hears of every invocation that reached a model."""
 
@@ -54,7 +43,6 @@ class Runtime:
         self._sagemaker = sagemaker
         self._observe = observe
         self._lock = threading.Lock()
-        self._faults: list[Fault] = []
         self._invocations: deque[Any] = deque(maxlen=_KEPT_INVOCATIONS)
 
     @property
@@ -62,20 +50,6 @@ class Runtime:
         """The last 100 request bodies as the container received them, parsed, oldest first."""
         with self._lock:
             return list(self._invocations)
-
-    @property
-    def faults(self) -> list[Fault]:
-        """The faults still to come, next one first."""
-        with self._lock:
-            return list(self._faults)
-
-    def inject(self, fault: Fault | None) -> None:
-        """Queue a fault behind those that wait already; None clears them all."""
-        with self._lock:
-            if fault is None:
-                self._faults.clear()
-            else:
-                self._faults.append(fault)
 
     def invoke(self, endpoint_name: str, body: bytes, content_type: str) -> Answer:
         """One InvokeEndpoint, errors included. Blocks as long as the model thinks."""
@@ -88,7 +62,7 @@ class Runtime:
         container = self._sagemaker.serving(endpoint_name)
         if len(body) > MAX_BODY_BYTES:
             raise AwsError("ValidationError", f"The body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed.")
-        fault = self._next_fault()
+        fault = self._sagemaker.faults.take(*INVOCATION_FAULTS)
         if fault and (refusal := _refusal(fault)):
             raise refusal
         if container is None:
@@ -121,16 +95,6 @@ class Runtime:
             return status, _model_error(endpoint_name, status, answer.decode(errors="replace"))
         headers = {"Content-Type": answered_type, "x-Amzn-Invoked-Production-Variant": "AllTraffic"}
         return status, Answer(200, headers, answer, cut=fault is not None and fault.kind == "cut")
-
-    def _next_fault(self) -> Fault | None:
-        with self._lock:
-            if not self._faults:
-                return None
-            fault = self._faults[0]
-            fault.times -= 1
-            if fault.times <= 0:
-                self._faults.pop(0)
-            return fault
 
     def _record(self, body: bytes) -> None:
         try:

@@ -1,0 +1,61 @@
+"""What the local SageMaker can be told to get wrong, and the queue of what is still to come."""
+
+import threading
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+InvocationFault = Literal["throttle", "slow", "model_error_4xx", "model_error_5xx", "unavailable", "cut", "not_ready"]
+ControlFault = Literal["no_capacity", "stuck_creating", "update_failed", "delete_survives", "rollback_failed"]
+FaultKind = InvocationFault | ControlFault
+INVOCATION_FAULTS: tuple[InvocationFault, ...] = get_args(InvocationFault)
+CONTROL_FAULTS: tuple[ControlFault, ...] = get_args(ControlFault)
+FAULT_KINDS: tuple[FaultKind, ...] = (*INVOCATION_FAULTS, *CONTROL_FAULTS)
+
+
+@dataclass
+class Fault:
+    """The next `times` occasions fail as `kind`: invocations, or what the kind names.
+
+    `seconds` is how long a slow invocation is held up; `instance_type` narrows no_capacity to endpoints of that type.
+    """
+
+    kind: FaultKind
+    times: int = 1
+    seconds: float = 5.0
+    instance_type: str | None = None
+
+
+class Faults:
+    """A queue, next one first. What its faults hold up goes on when it is cleared: `epoch` tells one clearing from the
+    next.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+        self.epoch = 0
+
+    def waiting(self) -> list[Fault]:
+        with self._lock:
+            return list(self._waiting)
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._waiting.append(fault)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._waiting.clear()
+            self.epoch += 1
+
+    def take(self, *kinds: FaultKind, instance_types: list[str] | None = None) -> Fault | None:
+        """Use up one time of the first fault that is of one of `kinds` and means these instances."""
+        with self._lock:
+            for fault in self._waiting:
+                meant = fault.instance_type is None or set(instance_types or []) == {fault.instance_type}
+                if fault.kind in kinds and meant:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._waiting.remove(fault)
+                    return fault
+        return None
