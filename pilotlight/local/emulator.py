@@ -17,7 +17,19 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from pilotlight.local import cloudwatch, gateway, lambdas, plugin, scheduler, stacks, states, weights, workers
+from pilotlight.local import (
+    autoscaling,
+    cloudwatch,
+    gateway,
+    lambdas,
+    plugin,
+    resource_types,
+    scheduler,
+    stacks,
+    states,
+    weights,
+    workers,
+)
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
@@ -43,17 +55,21 @@ def main() -> None:
     given = parser.parse_args()
 
     _set_environment(given.port, given.folder, given.region)
+    scaling = autoscaling.AutoScaling(region=given.region, account=ACCOUNT)
     sagemaker = SageMaker(
         region=given.region,
         account=ACCOUNT,
         folder=given.folder / "endpoints",
         start=lambda launch: Container(launch, weights.MODELS[given.weights](given.cache)),
+        scalable_variants=scaling.registered_variants,
     )
     metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
     runtime = Runtime(sagemaker, metrics.record)
     waits = stacks.EndpointWaits(sagemaker)
     plugin.install(sagemaker, runtime, waits)
     stacks.install(sagemaker.faults)
+    autoscaling.install(scaling)
+    resource_types.install()
     gateway.install()
     clock = _clock(waits, metrics)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above

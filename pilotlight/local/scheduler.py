@@ -88,7 +88,7 @@ def install(clock: Clock) -> None:
 
     for service in (eventbridge, scheduler):
         service.start_scheduler = lambda: None
-    clock.add(Timetable(_rules, _fire_rule))
+    clock.add(Timetable(lambda: _rules(clock.now()), _fire_rule))
     clock.add(Timetable(lambda: _schedules(clock.now()), _fire_schedule))
     deliver = eventbridge._invoke_target
 
@@ -106,11 +106,14 @@ def install(clock: Clock) -> None:
 # EventBridge rules
 
 
-def _rules() -> Iterable[Entry]:
+def _rules(now: float) -> Iterable[Entry]:
     from ministack.services import eventbridge  # noqa: PLC0415
 
     for key, rule in list(eventbridge._rules._data.items()):
-        expression, made = rule.get("ScheduleExpression"), rule.get("CreationTime", 0)
+        expression, made = (
+            rule.get("ScheduleExpression"),
+            rule.setdefault("CreationTime", now),
+        )  # CloudFormation's lack it
         if expression and rule.get("State") == "ENABLED":
             # A rate counts from the rule's creation, and first happens one interval later.
             yield Entry(key, (expression, made), expression, "UTC", made, made)

@@ -49,13 +49,24 @@ class _Refused(Exception):
 
 
 class SageMaker:
-    """SageMaker of one account in one Region. `start` starts a container; it may take long, and may raise anything."""
+    """SageMaker of one account in one Region. `start` starts a container; it may take long, and may raise anything.
+    `scalable_variants` names an endpoint's variants that are registered with Application Auto Scaling.
+    """
 
-    def __init__(self, *, region: str, account: str, folder: Path, start: Callable[[Launch], Container]) -> None:
+    def __init__(
+        self,
+        *,
+        region: str,
+        account: str,
+        folder: Path,
+        start: Callable[[Launch], Container],
+        scalable_variants: Callable[[str], list[str]] = lambda _: [],
+    ) -> None:
         self._arn_prefix = f"arn:aws:sagemaker:{region}:{account}"
         self.account = account
         self._folder = folder
         self._start = start
+        self._scalable_variants = scalable_variants
         self._lock = threading.RLock()
         self.faults = Faults()
         self._models: dict[str, Record] = {}
@@ -132,6 +143,7 @@ class SageMaker:
             config = self._find(self._configs, "endpoint-config", EndpointConfigName)
             if endpoint.status not in ("InService", "Failed"):
                 raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+            self._refuse_another_instance_type(endpoint, config)
             self._move(endpoint, "Updating")
         self._spawn(self._roll_out, endpoint, config)
         return {"EndpointArn": endpoint.arn}
@@ -273,6 +285,16 @@ class SageMaker:
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
         if retired:
             retired.stop()
+
+    def _refuse_another_instance_type(self, endpoint: Endpoint, config: Record) -> None:
+        types = {variant["VariantName"]: variant.get("InstanceType") for variant in config["ProductionVariants"]}
+        changed = [v["VariantName"] for v in endpoint.variants if v.get("InstanceType") != types.get(v["VariantName"])]
+        if registered := set(changed) & set(self._scalable_variants(endpoint.name)):
+            raise AwsError(
+                "ValidationException",
+                f"The variant(s) {', '.join(sorted(registered))} must be deregistered as scalable targets with AWS "
+                "Auto Scaling before their instance type can be updated.",
+            )
 
     def _go_wrong(self, endpoint: Endpoint, variant: Record) -> None:
         """The faults that were asked for. Raises _Refused."""
