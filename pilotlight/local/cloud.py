@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -215,7 +215,13 @@ class Cloud:
         """The endpoint on, as `pilot on` does it."""
         stage = load(CONFIG, state.stage, target="local", region=REGION)
         switch = Switch(state.deployment, report=lambda phrase: report(f"lighting the endpoint: {phrase}"))
-        switch.turn("on", now=datetime.now(UTC), lifetime_hours=stage.auto_off.longest_hours)
+        switch.turn("on", now=self.now(state), lifetime_hours=stage.auto_off.longest_hours)
+
+    @staticmethod
+    def now(state: State) -> datetime:
+        """The simulated time, which is ahead of ours once somebody has advanced it."""
+        answer = requests.get(f"{state.aws_endpoint_url}/_pilot/clock", timeout=10)
+        return datetime.fromisoformat(answer.json()["now"])
 
     def cdk(self, url: str, stage: str, *arguments: str) -> str:
         """Run the pinned `cdk` against the cloud at `url`; its output, or CloudError with the end of it."""
