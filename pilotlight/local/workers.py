@@ -1,11 +1,13 @@
 """The processes in which ministack runs Python functions, made to fail and to log as Lambda's own do.
 
 A handler's exception is the function's answer, under the exception's own name and with its stack trace; the process
-lives on. What a handler logs ends with a mark, so that nobody waits for more.
+lives on. What a handler logs ends with a mark, so that nobody waits for more. Its wall clock is the cloud's own: what
+API Gateway says of a request's age would make no sense otherwise.
 """
 
 import contextvars
 import queue
+import time
 from typing import Any
 
 Record = dict[str, Any]
@@ -13,6 +15,25 @@ Record = dict[str, Any]
 _MARK = "\x00end of this invocation"
 _LOG_SECONDS = 0.25
 
+_NOW = "pilotlight_now"
+"""Beside ministack's own values of one invocation: the moment, in simulated time."""
+_BEGIN = '        _function_name = init.get("function_name", "")\n'
+_TRAVEL = f"""        _travel(_ms_durable.get({_NOW!r}))
+"""
+_TRAVELLER = """
+_traveller = None
+
+def _travel(now):
+    global _traveller
+    if _traveller is not None:
+        _traveller.move_to(now, tick=True)
+    elif now is not None and abs(now - time.time()) > 0.5:  # until somebody advances the clock, it costs nothing
+        import time_machine
+        _traveller = time_machine.travel(now, tick=True).start()
+
+run()
+"""
+_RUN = "\nrun()\n"
 _SUCCESS = '            _real_stdout.write(json.dumps({"status": "ok", "result": result}) + "\\n")\n'
 _FAILURE = (
     "        except Exception as e:\n"
@@ -43,11 +64,12 @@ def install() -> None:
     from ministack.core import lambda_runtime  # noqa: PLC0415  read their environment when imported
     from ministack.services import lambda_svc  # noqa: PLC0415
 
-    lambda_runtime._PYTHON_WORKER_SCRIPT = with_errors_answered(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    lambda_runtime._PYTHON_WORKER_SCRIPT = changed(lambda_runtime._PYTHON_WORKER_SCRIPT)
     invoke, execute = lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm
     drain = lambda_runtime.Worker._drain_stderr_bounded
 
     def invoke_and_keep(worker: Any, *arguments: Any, **options: Any) -> Record:
+        options["durable"] = (options.get("durable") or {}) | {_NOW: time.time()}
         response: Record = invoke(worker, *arguments, **options)
         _failed.set(response.get("failed"))
         return response
@@ -74,11 +96,14 @@ def install() -> None:
     lambda_svc._execute_function_warm = execute_and_tell
 
 
-def with_errors_answered(script: str) -> str:
-    """ministack's worker script with its way of answering replaced by ours."""
-    if script.count(_SUCCESS + _FAILURE) != 1:
-        raise RuntimeError("ministack's Python worker answers otherwise than the plug-in knows.")
-    return script.replace(_SUCCESS + _FAILURE, _ANSWER)
+def changed(script: str) -> str:
+    """ministack's worker script with another way of answering, and another clock."""
+    parts = {_SUCCESS + _FAILURE: _ANSWER, _BEGIN: _TRAVEL + _BEGIN, _RUN: _TRAVELLER}
+    for known, ours in parts.items():
+        if script.count(known) != 1:
+            raise RuntimeError(f"ministack's Python worker has no {known.strip().splitlines()[0]!r} any more.")
+        script = script.replace(known, ours)
+    return script
 
 
 def _runtime_error(result: Record, request_id: str) -> Record | None:

@@ -63,6 +63,19 @@ def test_what_the_services_write_down_is_simulated(bare: Bare, name: str) -> Non
     assert abs(date - now) < timedelta(seconds=10)
 
 
+def test_functions_go_by_the_simulated_clock(bare: Bare, name: str) -> None:
+    bare.function(name, "import time\ndef handler(event, context): return time.time()")
+
+    def told() -> datetime:
+        return datetime.fromtimestamp(
+            json.loads(bare.client("lambda").invoke(FunctionName=name)["Payload"].read()), UTC
+        )
+
+    for seconds in (0, 3600, 90):
+        bare.advance(seconds)
+        assert abs(told() - bare.now()) < timedelta(seconds=2)
+
+
 def test_rate_rules_happen_in_order_with_their_own_time(bare: Bare, name: str) -> None:
     arn = bare.recorder(name)
     events = bare.client("events")

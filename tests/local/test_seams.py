@@ -188,11 +188,11 @@ def test_workers_answer_as_the_plug_in_makes_them() -> None:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
-    changed = workers.with_errors_answered(lambda_runtime._PYTHON_WORKER_SCRIPT)
-    compile(changed, "worker", "exec")
-    assert "Runtime.MarshalError" in changed
-    with pytest.raises(RuntimeError, match="answers otherwise"):
-        workers.with_errors_answered(changed)
+    script = workers.changed(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    compile(script, "worker", "exec")
+    assert "Runtime.MarshalError" in script
+    with pytest.raises(RuntimeError, match="has no"):
+        workers.changed(script)
     assert callable(lambda_runtime.Worker.invoke)
     assert callable(lambda_runtime.Worker._drain_stderr_bounded)
     assert callable(lambda_svc._execute_function_warm)
