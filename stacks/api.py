@@ -8,6 +8,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from pilotlight.config import Stage
+from stacks.constructs.observability import Observability
 from stacks.constructs.proxy_function import ProxyFunction
 from stacks.constructs.text_api import TextApi
 from stacks.routes import ROUTES
@@ -17,7 +18,14 @@ class ApiStack(Stack):
     """Stays up while the endpoint is off, and then says how to wake it."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, endpoint_stack_name: str, **kwargs: Any
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        endpoint_stack_name: str,
+        notices_topic_arn: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
         proxy = ProxyFunction(
@@ -39,8 +47,17 @@ class ApiStack(Stack):
                 "LOG_PROMPTS": json.dumps(stage.api.log_prompts),
             },
             timeout_seconds=stage.api.integration_timeout_seconds,
+            reserved_concurrency=stage.api.reserved_concurrency,
         )
         api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name, routes=ROUTES)
+        Observability(
+            self,
+            "Observability",
+            stage_name=stage.name,
+            proxy=proxy.alias,
+            integration_timeout_seconds=stage.api.integration_timeout_seconds,
+            notices_topic_arn=notices_topic_arn,
+        )
         CfnOutput(self, "ApiUrl", value=api.rest_api.url)
         CfnOutput(self, "ApiAuth", value=stage.api.auth)
         if api.key and api.admin_key:

@@ -8,7 +8,8 @@ from functools import cache
 
 import boto3
 
-from proxy import control_plane, invoke
+from proxy import answer_table, control_plane, invoke
+from proxy.answer_table import AnswerTable
 from proxy.app import Proxy
 from proxy.control_plane import ControlPlane
 from proxy.cors import cors_headers, origins_of
@@ -26,7 +27,8 @@ def lambda_handler(event: object, context: object) -> Response:
     """Answers one request of API Gateway's REST proxy integration; raises nothing."""
     if _LOG_PROMPTS:
         log_prompt(event, context)
-    return with_headers(serve(event, context, proxy=_proxy, clock=time), cors_headers(event, _CORS_ORIGINS))
+    response = serve(event, context, proxy=_proxy, clock=time, stage=os.environ.get("STAGE", ""))
+    return with_headers(response, cors_headers(event, _CORS_ORIGINS))
 
 
 @cache
@@ -47,6 +49,9 @@ def _proxy() -> Proxy:
             session.client("cloudformation", config=control_plane.CLIENT_CONFIG),
             endpoint_name=settings.endpoint_name,
             stack_name=settings.endpoint_stack_name,
+        ),
+        answers=AnswerTable(
+            lambda: session.client("dynamodb", config=answer_table.CLIENT_CONFIG), settings.idempotency_table
         ),
         clock=time,
         random=random.random,

@@ -24,6 +24,7 @@ class Settings:
     wake_seconds: int
     usd_per_hour: Mapping[str, float]
     integration_timeout_seconds: float
+    idempotency_table: str
     window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
@@ -39,6 +40,7 @@ class Settings:
             wake_seconds=int(environ["WAKE_SECONDS"]),
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             integration_timeout_seconds=float(environ["INTEGRATION_TIMEOUT_SECONDS"]),
+            idempotency_table=environ["IDEMPOTENCY_TABLE"],
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 

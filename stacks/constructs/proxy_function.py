@@ -10,12 +10,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.kept_answers import KeptAnswers
 
 LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 
 
 class ProxyFunction(Construct):
-    """May invoke one endpoint, and read what GET /endpoint tells about it."""
+    """May invoke one endpoint, read what GET /endpoint tells about it, and keep answers in a table of its own."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class ProxyFunction(Construct):
         stage_name: str,
         environment: Mapping[str, str],
         timeout_seconds: int,
+        reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -34,6 +36,7 @@ class ProxyFunction(Construct):
         )
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
+        answers = KeptAnswers(self, "KeptAnswers")
         function = lambda_.Function(
             self,
             "Function",
@@ -48,14 +51,18 @@ class ProxyFunction(Construct):
             role=role,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
+            reserved_concurrent_executions=reserved_concurrency,
             environment={
                 "ENDPOINT_NAME": endpoint_name,
                 "ENDPOINT_STACK_NAME": endpoint_stack_name,
+                "IDEMPOTENCY_TABLE": answers.name,
+                "STAGE": stage_name,
                 **environment,
             },
         )
         for statement in self._statements(endpoint_name, endpoint_stack_name, stage_name):
             function.add_to_role_policy(statement)
+        answers.grant_keeping(function)
         self.alias = function.add_alias("live")
 
     def _statements(self, endpoint_name: str, endpoint_stack_name: str, stage_name: str) -> list[iam.PolicyStatement]:

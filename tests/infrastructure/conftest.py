@@ -41,6 +41,9 @@ model_data_url = "s3://models-of-mine/alexatm/"
 instance_types = ["ml.p3.8xlarge"]
 volume_size_gb = 256
 
+[stages.volume.api]
+reserved_concurrency = 100
+
 [stages.strict]
 model = "falcon-7b-instruct"
 [stages.strict.api]
