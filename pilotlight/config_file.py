@@ -97,6 +97,13 @@ class ApiTable(_Table):
         description="an integer from 1 to 1000 (calls at once); the account must have 100 more than it reserves",
         examples=["100"],
     )
+    overload_latency_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=29,
+        description="an integer from 1 to 29 (seconds; 29 takes no answer for one that had to queue)",
+        examples=["20"],
+    )
     model_aliases: tuple[ModelAlias, ...] = Field(
         (),
         strict=False,  # TOML knows arrays, not tuples; the strings inside stay strict

@@ -7,7 +7,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from pilotlight.config import Stage
+from pilotlight.config import ApiLimits, Stage
 from stacks.constructs.observability import Observability
 from stacks.constructs.proxy_function import ProxyFunction
 from stacks.constructs.text_api import TextApi
@@ -43,6 +43,7 @@ class ApiStack(Stack):
                 "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
                 **({"WINDOW": json.dumps(asdict(stage.window))} if stage.window else {}),
                 "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),
+                **_overload(stage.api),
                 "CORS_ORIGINS": json.dumps(stage.api.cors_origins),
                 "LOG_PROMPTS": json.dumps(stage.api.log_prompts),
             },
@@ -63,3 +64,8 @@ class ApiStack(Stack):
         if api.key and api.admin_key:
             CfnOutput(self, "ApiKeyId", value=api.key.key_id)
             CfnOutput(self, "AdminKeyId", value=api.admin_key.key_id)
+
+
+def _overload(limits: ApiLimits) -> dict[str, str]:
+    seconds = limits.overload_latency_seconds
+    return {} if seconds is None else {"OVERLOAD_LATENCY_SECONDS": str(seconds)}

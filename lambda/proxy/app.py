@@ -8,6 +8,7 @@ from typing import Protocol
 
 from common.facts import EndpointFacts
 
+from proxy.admission import Limits
 from proxy.contracts import contract_named
 from proxy.endpoint import Facts, State, report, state_of, unavailable
 from proxy.errors import EndpointMissing, MethodNotAllowed, Problem, RouteNotFound, ServiceUnavailable
@@ -71,7 +72,8 @@ class Proxy:
         self._clock = clock
         self._random = random
         self._tasks = tasks
-        self._worker = Worker(budget_seconds=settings.integration_timeout_seconds - MARGIN_SECONDS)
+        budget = settings.integration_timeout_seconds - MARGIN_SECONDS
+        self._worker = Worker(Limits.of(budget, calm=settings.overload_latency_seconds))
         self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.admission import RETRY_AFTER_SECONDS, Sighting, admitted_share, after_attempt, after_refusal
+from proxy.admission import RETRY_AFTER_SECONDS, Limits, Sighting, admitted_share, after_attempt, after_refusal
 from proxy.errors import DeadlineExceeded, EndpointMissing, Problem, TooBusy, TransientFailure
 from proxy.retry import MIN_ATTEMPT_SECONDS, GiveUp, RetryBudget, decide
 from proxy.timing import Deadline
@@ -18,15 +18,12 @@ class Runtime(Protocol):
 
 
 class Worker:
-    """What outlives a request: the retry budget, and what was last seen of the load.
+    """What outlives a request: the retry budget, and what was last seen of the load."""
 
-    `budget_seconds` is what a request that arrives in good time has.
-    """
-
-    def __init__(self, *, budget_seconds: float) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.retries = RetryBudget()
         self.sighting = Sighting()
-        self.budget_seconds = budget_seconds
+        self.limits = limits
 
 
 class Invocations:
@@ -80,7 +77,7 @@ class Invocations:
 
     def _refuse_what_cannot_finish(self, seconds_left: float) -> None:
         worker, now = self._worker, self._deadline.clock.monotonic()
-        share = admitted_share(worker.sighting, now=now, seconds_left=seconds_left, budget=worker.budget_seconds)
+        share = admitted_share(worker.sighting, now=now, seconds_left=seconds_left, limits=worker.limits)
         if self._random() < share:
             return
         latency = worker.sighting.latency
@@ -129,7 +126,7 @@ class Invocations:
             self.model_seconds += now - started
             self.model_was_reached = reached
             if reached:
-                worker.sighting = after_attempt(worker.sighting, started=started, now=now, budget=worker.budget_seconds)
+                worker.sighting = after_attempt(worker.sighting, started=started, now=now, limits=worker.limits)
 
     def _wait(self, seconds: float) -> None:
         clock = self._deadline.clock

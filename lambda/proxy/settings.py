@@ -25,6 +25,7 @@ class Settings:
     usd_per_hour: Mapping[str, float]
     integration_timeout_seconds: float
     idempotency_table: str
+    overload_latency_seconds: float | None
     window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
@@ -41,6 +42,9 @@ class Settings:
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             integration_timeout_seconds=float(environ["INTEGRATION_TIMEOUT_SECONDS"]),
             idempotency_table=environ["IDEMPOTENCY_TABLE"],
+            overload_latency_seconds=float(environ["OVERLOAD_LATENCY_SECONDS"])
+            if environ.get("OVERLOAD_LATENCY_SECONDS")
+            else None,
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 

@@ -38,6 +38,7 @@ SETTINGS = Settings(
     usd_per_hour={"ml.g4dn.12xlarge": 4.89},
     integration_timeout_seconds=29,
     idempotency_table="answers",
+    overload_latency_seconds=None,
 )
 
 

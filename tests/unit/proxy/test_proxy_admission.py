@@ -1,5 +1,7 @@
 """Refusing at once what the model would not answer in time, on what one worker saw."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from proxy.admission import (
     QUIET_SECONDS,
     RETRY_AFTER_SECONDS,
     TRUST_SECONDS,
+    Limits,
     Sighting,
     admitted_share,
     after_attempt,
@@ -15,9 +18,10 @@ from proxy.admission import (
 )
 from proxy.errors import Throttled
 
-from tests.unit.proxy.fakes import Api
+from tests.unit.proxy.fakes import SETTINGS, Api
 
 BUDGET = 28.0
+LIMITS = Limits.of(BUDGET, calm=None)
 PROMPT = {"text_inputs": "hello"}
 
 moments = st.floats(0, 1e6)
@@ -26,11 +30,11 @@ left = st.floats(0.1, BUDGET)
 
 
 def seen(latency: float, *, at: float = 0.0) -> Sighting:
-    return after_attempt(Sighting(), started=at - latency, now=at, budget=BUDGET)
+    return after_attempt(Sighting(), started=at - latency, now=at, limits=LIMITS)
 
 
 def share(sighting: Sighting, *, now: float = 0.0, seconds_left: float = BUDGET) -> float:
-    return admitted_share(sighting, now=now, seconds_left=seconds_left, budget=BUDGET)
+    return admitted_share(sighting, now=now, seconds_left=seconds_left, limits=LIMITS)
 
 
 @given(moments, left)
@@ -74,22 +78,22 @@ def test_a_worker_that_was_left_alone_lets_the_next_one_through(
 def test_whoever_comes_back_alone_after_a_refusal_is_trusted_for_a_while() -> None:
     refused = after_refusal(seen(20.0), now=0.0)
     back = RETRY_AFTER_SECONDS
-    answered = after_attempt(refused, started=back, now=back + 20.0, budget=BUDGET)
+    answered = after_attempt(refused, started=back, now=back + 20.0, limits=LIMITS)
     assert share(answered, now=back + 20.1) == 1
     assert share(answered, now=back + TRUST_SECONDS - 1) == 1
-    later = after_attempt(answered, started=back + TRUST_SECONDS, now=back + TRUST_SECONDS + 20, budget=BUDGET)
+    later = after_attempt(answered, started=back + TRUST_SECONDS, now=back + TRUST_SECONDS + 20, limits=LIMITS)
     assert share(later, now=back + TRUST_SECONDS + 20) == PROBE_SHARE
 
 
 def test_trust_ends_with_an_answer_that_came_late() -> None:
     refused = after_refusal(seen(20.0), now=0.0)
-    late = after_attempt(refused, started=10.0, now=10.0 + 0.95 * BUDGET, budget=BUDGET)
+    late = after_attempt(refused, started=10.0, now=10.0 + 0.95 * BUDGET, limits=LIMITS)
     assert share(late, now=10.1 + 0.95 * BUDGET) == PROBE_SHARE
 
 
 def test_a_crowd_earns_no_trust() -> None:
     refused = after_refusal(seen(20.0), now=0.0)
-    answered = after_attempt(refused, started=1.0, now=21.0, budget=BUDGET)
+    answered = after_attempt(refused, started=1.0, now=21.0, limits=LIMITS)
     assert share(answered, now=21.0) == PROBE_SHARE
 
 
@@ -122,6 +126,11 @@ class TestOverHttp:
         assert api.generate(PROMPT).status == 200
         assert api.generate(PROMPT).status == 200
         assert api.generate(PROMPT, headers={"X-Request-Timeout-Ms": "6000"}).status == 429
+
+    def test_an_owner_who_knows_the_model_as_slow_has_nothing_refused(self) -> None:
+        api = Api(replace(SETTINGS, overload_latency_seconds=29))
+        api.runtime.seconds = 20.0
+        assert [api.generate(PROMPT).status for _ in range(5)] == [200] * 5
 
     def test_a_batch_that_has_begun_is_finished(self, tgi: Api) -> None:
         tgi.runtime.seconds = 12.5
