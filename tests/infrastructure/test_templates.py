@@ -291,8 +291,8 @@ class TestApiStack:
         assert table["DeletionPolicy"] == "Delete"
         assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
         assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-        function = only(template, "AWS::Lambda::Function")["Properties"]
-        assert function["Environment"]["Variables"]["IDEMPOTENCY_TABLE"] == {"Ref": table_id}
+        variables = proxy_function(synthesis, "falcon")["Environment"]["Variables"]
+        assert variables["IDEMPOTENCY_TABLE"] == {"Ref": table_id}
 
     def test_the_proxy_may_keep_answers_in_its_own_table_and_no_more(self, synthesis: Synthesis) -> None:
         template = synthesis.template("falcon", "Api")
@@ -305,12 +305,8 @@ class TestApiStack:
 
     def test_concurrency_is_reserved_only_where_the_config_says_so(self, synthesis: Synthesis) -> None:
         """Lambda refuses a reservation that a small account cannot give."""
-        reserved = {
-            stage: only(synthesis.template(stage, "Api"), "AWS::Lambda::Function")["Properties"].get(
-                "ReservedConcurrentExecutions"
-            )
-            for stage in ("falcon", "volume")
-        }
+        stages = ("falcon", "volume")
+        reserved = {stage: proxy_function(synthesis, stage).get("ReservedConcurrentExecutions") for stage in stages}
         assert reserved == {"falcon": None, "volume": 100}
 
     def test_the_two_alarms_watch_what_the_proxy_measures_and_take_silence_for_good(self, synthesis: Synthesis) -> None:
