@@ -87,7 +87,7 @@ def _resolve(choice: Choice) -> Stage:
         or model.container_startup_timeout_seconds,
         environment=choice.environment_on(choice.instance_types[0]),
         endpoint_name=table.endpoint_name or f"pilotlight-{choice.stage}",
-        api=ApiLimits(**table.api.model_dump()),
+        api=_api(choice),
         auto_off=_auto_off(table),
         wake_on_call=table.wake_on_call,
         notify=table.notify,
@@ -95,6 +95,13 @@ def _resolve(choice: Choice) -> Stage:
         usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
         warnings=(*advice.warnings(choice), *auto_off.warnings(choice)),
     )
+
+
+def _api(choice: Choice) -> ApiLimits:
+    written = choice.table.api.model_dump()
+    if choice.table.api.overload_latency_seconds is None:
+        written["overload_latency_seconds"] = choice.model.overload_latency_seconds
+    return ApiLimits(**written)
 
 
 def _auto_off(table: StageTable) -> AutoOff:

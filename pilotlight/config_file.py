@@ -90,6 +90,20 @@ class ApiTable(_Table):
     integration_timeout_seconds: int = Field(
         29, ge=10, le=29, description="an integer from 10 to 29 (seconds; 29 is API Gateway's limit)", examples=["29"]
     )
+    reserved_concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="an integer from 1 to 1000 (calls at once); the account must have 100 more than it reserves",
+        examples=["100"],
+    )
+    overload_latency_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=29,
+        description="an integer from 1 to 29 (seconds; 29 takes no answer for one that had to queue)",
+        examples=["20"],
+    )
     model_aliases: tuple[ModelAlias, ...] = Field(
         (),
         strict=False,  # TOML knows arrays, not tuples; the strings inside stay strict

@@ -28,6 +28,8 @@ class ApiLimits:
     throttle_rate_per_second: int
     throttle_burst: int
     integration_timeout_seconds: int
+    reserved_concurrency: int | None  # None: as much as the account has
+    overload_latency_seconds: int | None  # None: two fifths of the time that a request has
     model_aliases: tuple[str, ...]  # further names for the model on the OpenAI-compatible routes
 
 

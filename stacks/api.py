@@ -7,7 +7,8 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from pilotlight.config import Stage
+from pilotlight.config import ApiLimits, Stage
+from stacks.constructs.observability import Observability
 from stacks.constructs.proxy_function import ProxyFunction
 from stacks.constructs.text_api import TextApi
 from stacks.constructs.worker import limits_environment
@@ -36,14 +37,29 @@ class ApiStack(Stack):
                 "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
                 **({"WINDOW": json.dumps(asdict(stage.window))} if stage.window else {}),
                 "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),
+                **_overload(stage.api),
                 "CORS_ORIGINS": json.dumps(stage.api.cors_origins),
                 "LOG_PROMPTS": json.dumps(stage.api.log_prompts),
             },
             timeout_seconds=stage.api.integration_timeout_seconds,
+            reserved_concurrency=stage.api.reserved_concurrency,
         )
         api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name, routes=ROUTES)
+        Observability(
+            self,
+            "Observability",
+            stage_name=stage.name,
+            proxy=proxy.alias,
+            integration_timeout_seconds=stage.api.integration_timeout_seconds,
+            notices_topic_arn=names.notices_arn,
+        )
         CfnOutput(self, "ApiUrl", value=api.rest_api.url)
         CfnOutput(self, "ApiAuth", value=stage.api.auth)
         if api.key and api.admin_key:
             CfnOutput(self, "ApiKeyId", value=api.key.key_id)
             CfnOutput(self, "AdminKeyId", value=api.admin_key.key_id)
+
+
+def _overload(limits: ApiLimits) -> dict[str, str]:
+    seconds = limits.overload_latency_seconds
+    return {} if seconds is None else {"OVERLOAD_LATENCY_SECONDS": str(seconds)}

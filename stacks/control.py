@@ -27,7 +27,13 @@ class ControlStack(Stack):
         super().__init__(scope, construct_id, **kwargs)
         limits = stage.auto_off
         LedgerTable(self, "Ledger", table_name=names.ledger)
-        topic = Notices(self, "Notices", emails=stage.notify, monthly_budget_usd=limits.monthly_budget_usd).topic
+        topic = Notices(
+            self,
+            "Notices",
+            topic_name=names.notices,
+            emails=stage.notify,
+            monthly_budget_usd=limits.monthly_budget_usd,
+        ).topic
         permissions = ControlPermissions(self, names=names, stage=stage, topic_arn=topic.topic_arn)
         environment = {
             "STAGE": stage.name,

@@ -34,6 +34,15 @@ class Names:
         """The table's name."""
         return ledger_name(self.stage)
 
+    @property
+    def notices(self) -> str:
+        """The topic's name."""
+        return f"pilotlight-{self.stage}-notices"
+
+    @property
+    def notices_arn(self) -> str:
+        return f"arn:{Aws.PARTITION}:sns:{self.region}:{Aws.ACCOUNT_ID}:{self.notices}"
+
     def role(self, purpose: str) -> str:
         """IAM is global, so the Region is part of a role's name."""
         return f"pilotlight-{self.stage}-{purpose}-{self.region}"

@@ -5,22 +5,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from proxy.admission import Limits
 from proxy.contracts import contract_named
 from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
-from proxy.invocations import Invocations, Runtime
+from proxy.idempotency import key_of
+from proxy.invocations import Invocations, Runtime, Worker
 from proxy.log import LogLine
 from proxy.long_inputs import Model, generate_any_length
+from proxy.once import RESERVE_SECONDS, Answers, Once
 from proxy.openai.asked import MAX_CHAT_OBJECTS
 from proxy.openai.routes import OpenAIRoutes
 from proxy.request import Request
-from proxy.retry import RetryBudget
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject, shown
 from proxy.tasks import routes as task_routes
 from proxy.tasks.file import shipped_tasks
 from proxy.tasks.shape import Shape
-from proxy.timing import Clock, Deadline, seconds_allowed
+from proxy.timing import MARGIN_SECONDS, Clock, Deadline, caller_timeout, seconds_allowed
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Proxy:
         runtime: Runtime,
         control_plane: ControlPlane,
         switch: Switch,
+        answers: Answers,
         clock: Clock,
         random: Callable[[], float],
         tasks: Callable[[], Mapping[str, Shape]] = shipped_tasks,
@@ -56,10 +59,12 @@ class Proxy:
         self._contract = contract_named(settings.contract)
         self._runtime = runtime
         self._endpoint = EndpointRoutes(settings, control_plane=control_plane, switch=switch)
+        self._answers = answers
         self._clock = clock
         self._random = random
         self._tasks = tasks
-        self._budget = RetryBudget()
+        budget = settings.integration_timeout_seconds - MARGIN_SECONDS
+        self._worker = Worker(Limits.of(budget, calm=settings.overload_latency_seconds))
         self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
@@ -75,9 +80,14 @@ class Proxy:
     def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:
         """The body of a 200 answer. Raises Problem for every other status; adds to the log line."""
         route = self._route(request)
-        call = self._begin(request, context)
+        key = key_of(request)
+        call = self._begin(request, context, reserve_seconds=0.0 if key is None else RESERVE_SECONDS)
+        log.budget_ms = round(call.deadline.seconds_left() * 1000)
         try:
-            return route(call)
+            if key is None:
+                return route(call)
+            once = Once(key, self._answers, owner=request.id, now=call.now, deadline=call.deadline, log=log)
+            return once.answer(lambda: route(call))
         finally:
             log.add_invocations(call.invocations)
 
@@ -91,20 +101,29 @@ class Proxy:
             )
         return methods[request.method]
 
-    def _begin(self, request: Request, context: object) -> Call:
+    def _begin(self, request: Request, context: object, *, reserve_seconds: float) -> Call:
+        """`reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
         wall = self._clock.time()
         start = request.start_epoch
         allowed = seconds_allowed(
             request_age=None if start is None else wall - start,
             integration_timeout=self._settings.integration_timeout_seconds,
             lambda_remaining=_seconds_remaining(context),
+            caller_timeout=caller_timeout(request.headers),
         )
+        allowed -= reserve_seconds
         deadline = Deadline(at=self._clock.monotonic() + allowed, clock=self._clock)
         return Call(
             request=request,
             now=datetime.fromtimestamp(wall if start is None else start, UTC),
             deadline=deadline,
-            invocations=Invocations(self._runtime, deadline=deadline, budget=self._budget, random=self._random),
+            invocations=Invocations(
+                self._runtime,
+                deadline=deadline,
+                worker=self._worker,
+                random=self._random,
+                reissue=reserve_seconds > 0,
+            ),
         )
 
     def _generate(self, call: Call) -> JsonObject:

@@ -8,6 +8,12 @@ Problem                      500  a bug of ours; its details go to the log, neve
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by
 ├── MethodNotAllowed         405
+├── IdempotencyConflict      409  the Idempotency-Key is taken
+│   ├── KeyInUse             409  by a call that is still at work
+│   ├── AnswerNotKept        409  by a call whose answer was too large to be kept
+│   └── KeyReused            422  by a call that asked for something else
+├── AnswersUnavailable       503  the table of kept answers cannot be reached
+├── TooBusy                  429  refused here, before the model is asked: it would not answer in time
 ├── EndpointUnavailable      503  nothing is there to answer
 │   ├── EndpointMissing      503  as the runtime reports it, before anyone has looked why
 │   ├── EndpointOff          503  turned off: costs nothing, can be woken
@@ -71,6 +77,30 @@ class ModelNotFound(Problem):
 
 class MethodNotAllowed(Problem):
     type = "method_not_allowed"
+
+
+class IdempotencyConflict(Problem):
+    type = "idempotency_conflict"
+
+
+class KeyInUse(IdempotencyConflict):
+    type = "idempotency_key_in_use"
+
+
+class AnswerNotKept(IdempotencyConflict):
+    type = "idempotency_answer_not_kept"
+
+
+class KeyReused(IdempotencyConflict):
+    type = "idempotency_key_reused"
+
+
+class AnswersUnavailable(Problem):
+    type = "idempotency_unavailable"
+
+
+class TooBusy(Problem):
+    type = "overloaded"
 
 
 class EndpointUnavailable(Problem):
@@ -161,6 +191,10 @@ _STATUS: dict[type[Problem], int] = {
     RouteNotFound: 404,
     ModelNotFound: 404,
     MethodNotAllowed: 405,
+    IdempotencyConflict: 409,
+    KeyReused: 422,
+    AnswersUnavailable: 503,
+    TooBusy: 429,
     EndpointUnavailable: 503,
     InvocationFailed: 502,
     TransientFailure: 503,

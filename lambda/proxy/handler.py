@@ -9,7 +9,8 @@ from functools import cache
 import boto3
 from common.ledger import Ledger
 
-from proxy import control_plane, invoke
+from proxy import answer_table, control_plane, invoke
+from proxy.answer_table import AnswerTable
 from proxy.app import Proxy
 from proxy.control_plane import ControlPlane
 from proxy.cors import cors_headers, origins_of
@@ -28,7 +29,8 @@ def lambda_handler(event: object, context: object) -> Response:
     """Answers one request of API Gateway's REST proxy integration; raises nothing."""
     if _LOG_PROMPTS:
         log_prompt(event, context)
-    return with_headers(serve(event, context, proxy=_proxy, clock=time), cors_headers(event, _CORS_ORIGINS))
+    response = serve(event, context, proxy=_proxy, clock=time, stage=os.environ.get("STAGE", ""))
+    return with_headers(response, cors_headers(event, _CORS_ORIGINS))
 
 
 @cache
@@ -51,9 +53,12 @@ def _proxy() -> Proxy:
             stack_name=settings.endpoint_stack_name,
         ),
         switch=Switch(
-            session.client("stepfunctions", config=control_plane.CLIENT_CONFIG),
-            Ledger(session.client("dynamodb", config=control_plane.CLIENT_CONFIG), settings.ledger_table),
+            lambda: session.client("stepfunctions", config=control_plane.CLIENT_CONFIG),
+            lambda: Ledger(session.client("dynamodb", config=control_plane.CLIENT_CONFIG), settings.ledger_table),
             arn=settings.switch_arn,
+        ),
+        answers=AnswerTable(
+            lambda: session.client("dynamodb", config=answer_table.CLIENT_CONFIG), settings.idempotency_table
         ),
         clock=time,
         random=random.random,

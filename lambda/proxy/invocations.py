@@ -1,9 +1,10 @@
-"""The thin loop around the retry policy: it alone waits, calls and counts."""
+"""The thin loop around the admission and retry policies: it alone waits, calls and counts."""
 
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.errors import DeadlineExceeded, Problem
+from proxy.admission import RETRY_AFTER_SECONDS, Limits, Sighting, admitted_share, after_attempt, after_refusal
+from proxy.errors import DeadlineExceeded, EndpointMissing, Problem, TooBusy, TransientFailure
 from proxy.retry import MIN_ATTEMPT_SECONDS, GiveUp, RetryBudget, decide
 from proxy.timing import Deadline
 
@@ -16,28 +17,78 @@ class Runtime(Protocol):
         ...
 
 
+class Worker:
+    """What outlives a request: the retry budget, and what was last seen of the load."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.retries = RetryBudget()
+        self.sighting = Sighting()
+        self.limits = limits
+
+
 class Invocations:
-    """The invocations of one request, all under its deadline; the counters are for its log line."""
+    """The invocations of one request, all under its deadline; the counters are for its log line and headers.
+
+    `reissue` allows an attempt after one that may have generated something, which is then paid for twice.
+    """
 
     def __init__(
-        self, runtime: Runtime, *, deadline: Deadline, budget: RetryBudget, random: Callable[[], float]
+        self,
+        runtime: Runtime,
+        *,
+        deadline: Deadline,
+        worker: Worker,
+        random: Callable[[], float],
+        reissue: bool = False,
     ) -> None:
         self._runtime = runtime
         self._deadline = deadline
-        self._budget = budget
+        self._worker = worker
         self._random = random
+        self._reissue = reissue
         self.attempts = 0
+        self.retries = 0
         self.model_seconds = 0.0
+        self.last_attempt_seconds = 0.0
+        self.model_was_reached = False
         self.waited_seconds = 0.0
+        self.bytes_sent = 0
+        self.bytes_received = 0
         self.gave_up: GiveUp | None = None
 
     def invoke(self, body: bytes) -> bytes:
-        """The model's answer to `body`. Raises the last attempt's problem once the policy gives up."""
-        if self._deadline.seconds_left() < MIN_ATTEMPT_SECONDS:
+        """The model's answer to `body`. Raises the last attempt's problem once the policy gives up.
+
+        Raises TooBusy before the first invocation of a request only: what follows finishes what is paid for.
+        """
+        left = self._deadline.seconds_left()
+        if left < MIN_ATTEMPT_SECONDS:
             raise DeadlineExceeded(
-                "The time budget was spent before the model could be called: send fewer inputs at once, or try again."
+                f"{max(0.0, left):.1f} s of the time budget are left, and calling the model needs "
+                f"{MIN_ATTEMPT_SECONDS:.0f} s: send fewer inputs at once, allow more time, or try again."
             )
-        self._budget.deposit()
+        if self.attempts == 0:
+            self._refuse_what_cannot_finish(left)
+        self._worker.retries.deposit()
+        answer = self._attempts(body)
+        self.bytes_sent += len(body)
+        self.bytes_received += len(answer)
+        return answer
+
+    def _refuse_what_cannot_finish(self, seconds_left: float) -> None:
+        worker, now = self._worker, self._deadline.clock.monotonic()
+        share = admitted_share(worker.sighting, now=now, seconds_left=seconds_left, limits=worker.limits)
+        if self._random() < share:
+            return
+        latency = worker.sighting.latency
+        worker.sighting = after_refusal(worker.sighting, now=now)
+        raise TooBusy(
+            f"The model took {latency:.0f} s for its last answer, and {seconds_left:.0f} s are left for this one: "
+            f"it is refused rather than queued. Try again in {RETRY_AFTER_SECONDS} s.",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+
+    def _attempts(self, body: bytes) -> bytes:
         attempt = 1
         while True:
             try:
@@ -47,24 +98,35 @@ class Invocations:
                     failure,
                     attempt=attempt,
                     seconds_left=self._deadline.seconds_left(),
-                    tokens=self._budget.tokens,
+                    tokens=self._worker.retries.tokens,
                     random=self._random(),
+                    reissue=self._reissue,
                 )
                 if isinstance(verdict, GiveUp):
                     self.gave_up = verdict
                     raise
-            self._budget.withdraw()
+            self._worker.retries.withdraw()
+            self.retries += 1
             self._wait(verdict.seconds)
             attempt += 1
 
     def _attempt(self, body: bytes) -> bytes:
         self.attempts += 1
-        clock = self._deadline.clock
+        clock, worker = self._deadline.clock, self._worker
         started = clock.monotonic()
+        reached = True
         try:
             return self._runtime.invoke(body, timeout_seconds=max(1, int(self._deadline.seconds_left())))
+        except (TransientFailure, EndpointMissing):
+            reached = False
+            raise
         finally:
-            self.model_seconds += clock.monotonic() - started
+            now = clock.monotonic()
+            self.last_attempt_seconds = now - started
+            self.model_seconds += now - started
+            self.model_was_reached = reached
+            if reached:
+                worker.sighting = after_attempt(worker.sighting, started=started, now=now, limits=worker.limits)
 
     def _wait(self, seconds: float) -> None:
         clock = self._deadline.clock

@@ -4,24 +4,39 @@ import json
 import traceback
 from dataclasses import asdict, dataclass
 
-from proxy.errors import Problem, status_of
+from proxy.errors import EndpointOff, EndpointWaking, Problem, TooBusy, status_of
 from proxy.invocations import Invocations
+from proxy.metrics import embedded
 from proxy.request import Request
 
+_TOLD_BY_METRICS = ("retries", "model_was_reached", "tokens_in_estimate", "tokens_out_estimate")
+
+BYTES_PER_TOKEN = 4  # of JSON in UTF-8, its frame included: good for a trend, not for a bill
 MAX_PROMPT_CHARACTERS = 30_000  # in CloudWatch a line has at most 256 KiB, and an escaped character up to six bytes
 
 
 @dataclass
 class LogLine:
-    """`proxy_ms` is what the request took less the model's time and the waits between attempts."""
+    """`proxy_ms` is what the request took less the model's time and the waits.
+
+    `budget_ms` is None until the time budget is known, `model_latency_ms` (the last attempt's, as measured here)
+    until there was an attempt.
+    """
 
     request_id: str
     route: str
     status: int = 200
     attempts: int = 0
+    retries: int = 0
     proxy_ms: float = 0.0
     model_ms: float = 0.0
     waited_ms: float = 0.0
+    budget_ms: int | None = None
+    model_latency_ms: float | None = None
+    model_was_reached: bool = False
+    tokens_in_estimate: int = 0
+    tokens_out_estimate: int = 0
+    idempotency: str | None = None
     gave_up: str | None = None
     error: str | None = None
     message: str | None = None
@@ -30,9 +45,15 @@ class LogLine:
 
     def add_invocations(self, invocations: Invocations) -> None:
         self.attempts = invocations.attempts
+        self.retries = invocations.retries
         self.model_ms = round(invocations.model_seconds * 1000, 1)
-        self.waited_ms = round(invocations.waited_seconds * 1000, 1)
+        self.waited_ms = round(self.waited_ms + invocations.waited_seconds * 1000, 1)
+        self.model_was_reached = invocations.model_was_reached
+        self.tokens_in_estimate = invocations.bytes_sent // BYTES_PER_TOKEN
+        self.tokens_out_estimate = invocations.bytes_received // BYTES_PER_TOKEN
         self.gave_up = invocations.gave_up
+        if invocations.attempts:
+            self.model_latency_ms = round(invocations.last_attempt_seconds * 1000, 1)
 
     def add_problem(self, problem: Problem) -> None:
         """A refusal's message (4xx) may quote the caller, so only those of the other side are kept."""
@@ -47,10 +68,46 @@ class LogLine:
         self.cause = type(exc).__name__
         self.traceback = traceback.format_tb(exc.__traceback__)
 
-    def write(self, *, elapsed_seconds: float) -> None:
-        """Print the line, which is how it gets from Lambda to CloudWatch."""
+    def headers(self, *, elapsed_seconds: float) -> dict[str, str]:
+        """What the caller is told of the time spent and the attempts made."""
+        told = {
+            "x-pilotlight-attempts": str(self.attempts),
+            "x-pilotlight-elapsed-ms": str(round(elapsed_seconds * 1000)),
+        }
+        if self.budget_ms is not None:
+            told["x-pilotlight-budget-ms"] = str(self.budget_ms)
+        if self.model_latency_ms is not None:
+            told["x-pilotlight-model-latency-ms"] = str(round(self.model_latency_ms))
+        if self.idempotency is not None:
+            told["x-pilotlight-idempotency"] = self.idempotency
+        return told
+
+    def write(self, *, elapsed_seconds: float, stage: str, at_epoch: float) -> None:
+        """Print the line, which is how it gets from Lambda to CloudWatch, with its metrics if it has any."""
         self.proxy_ms = round(elapsed_seconds * 1000 - self.model_ms - self.waited_ms, 1)
-        print(json.dumps({name: value for name, value in asdict(self).items() if value is not None}))
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        line = {name: value for name, value in known.items() if name not in _TOLD_BY_METRICS}
+        values = self._metrics()
+        print(json.dumps(line | embedded(values, stage=stage, at_epoch=at_epoch) if values else line))
+
+    def _metrics(self) -> dict[str, float]:
+        """Empty where the model was not asked and nothing failed: a poll of `GET /endpoint` should cost nothing."""
+        refused = self.error == TooBusy.type
+        failed = self.status >= 500 and self.error not in (EndpointOff.type, EndpointWaking.type)
+        if not (self.attempts or refused or failed):
+            return {}
+        values: dict[str, float] = {
+            "Attempts": self.attempts,
+            "Retries": self.retries,
+            "Refused": int(refused),
+            "Failed": int(failed),
+            "Overhead": self.proxy_ms,
+        }
+        if self.model_was_reached and self.model_latency_ms is not None:
+            values["ModelLatency"] = self.model_latency_ms
+            values["TokensInEstimate"] = self.tokens_in_estimate
+            values["TokensOutEstimate"] = self.tokens_out_estimate
+        return values
 
 
 def log_prompt(event: object, context: object) -> None:

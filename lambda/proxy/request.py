@@ -17,12 +17,18 @@ _YEAR_10000_MILLISECONDS = 253_402_300_800_000  # past what a datetime holds
 
 @dataclass(frozen=True)
 class Request:
-    """`start_epoch` is when API Gateway received it, in seconds since 1970; None where that is not stated."""
+    """`start_epoch` is when API Gateway received it, in seconds since 1970; None where that is not stated.
+
+    Names of `headers` are in lower case. `caller` tells callers apart and is None where nothing does: it may be a
+    credential, so it is hashed before it goes anywhere.
+    """
 
     id: str
     method: str
     path: str
     start_epoch: float | None
+    headers: Mapping[str, str]
+    caller: str | None
     body: str
     is_base64: bool
 
@@ -31,11 +37,14 @@ class Request:
         """Any event gives a request: what is missing or of the wrong type counts as not given."""
         fields = _mapping(event)
         about = _mapping(fields.get("requestContext"))
+        headers = {str(name).lower(): _text(value) for name, value in _mapping(fields.get("headers")).items()}
         return cls(
             id=_text(about.get("requestId")) or _text(getattr(context, "aws_request_id", "")) or "unknown",
             method=_text(fields.get("httpMethod")).upper(),
             path=_path(fields),
             start_epoch=_epoch_seconds(about.get("requestTimeEpoch")),
+            headers=headers,
+            caller=_caller(about, headers),
             body=_text(fields.get("body")),
             is_base64=fields.get("isBase64Encoded") is True,
         )
@@ -63,6 +72,19 @@ def _decoded(body: str) -> str:
 
 def _too_large() -> PayloadTooLarge:
     return PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes: send shorter or fewer inputs.")
+
+
+def _caller(about: Mapping[str, object], headers: Mapping[str, str]) -> str | None:
+    """Who API Gateway says it is. The embedded cloud's does not, so the credential that it accepted stands in."""
+    identity, authorizer = _mapping(about.get("identity")), _mapping(about.get("authorizer"))
+    known = {
+        "key": identity.get("apiKeyId"),
+        "iam": identity.get("userArn"),
+        "principal": authorizer.get("principalId"),
+        "x-api-key": headers.get("x-api-key"),
+        "authorization": headers.get("authorization"),
+    }
+    return next((f"{kind}:{value}" for kind, value in known.items() if _text(value)), None)
 
 
 def _mapping(value: object) -> Mapping[str, object]:

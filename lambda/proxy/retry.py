@@ -3,13 +3,14 @@
 Only failures that left nothing generated are retried (TransientFailure): a generation that was started is
 paid for, and reissuing it pays twice. That excludes a read timeout and a connection cut after the request was
 sent. A model's own error (4xx or 5xx) is excluded too: it answered this very input, and would most likely
-answer it the same again.
+answer it the same again. A caller who sent an idempotency key has said that once is enough but that it must
+be: for that one, what may have been generated and was lost is generated again.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proxy.errors import Problem, TransientFailure
+from proxy.errors import ConnectionLost, DeadlineExceeded, Problem, TransientFailure
 
 MAX_ATTEMPTS = 5
 BASE_SECONDS = 0.5  # the fifth attempt then waits 4 s at most, and all of them together 7.5 s
@@ -35,13 +36,17 @@ class RetryAfter:
     seconds: float
 
 
-def decide(failure: Problem, *, attempt: int, seconds_left: float, tokens: float, random: float) -> RetryAfter | GiveUp:
+def decide(
+    failure: Problem, *, attempt: int, seconds_left: float, tokens: float, random: float, reissue: bool = False
+) -> RetryAfter | GiveUp:
     """What follows the failure of attempt number `attempt` (from 1).
 
     `tokens` is what the retry budget holds and `random` is uniform in [0, 1): back-off is exponential with
-    full jitter, so that callers who were throttled together do not come back together.
+    full jitter, so that callers who were throttled together do not come back together. `reissue` allows what
+    may be paid for twice.
     """
-    if not isinstance(failure, TransientFailure):
+    lost = isinstance(failure, ConnectionLost | DeadlineExceeded)
+    if not isinstance(failure, TransientFailure) and not (reissue and lost):
         return GiveUp.NOT_TRANSIENT
     if attempt >= MAX_ATTEMPTS:
         return GiveUp.LAST_ATTEMPT

@@ -29,6 +29,8 @@ class Settings:
     switch_arn: str
     limits: Limits
     wake_on_call: bool
+    idempotency_table: str
+    overload_latency_seconds: float | None
     window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
@@ -48,6 +50,10 @@ class Settings:
             switch_arn=environ["SWITCH_ARN"],
             limits=Limits.from_environment(environ),
             wake_on_call=environ["WAKE_ON_CALL"] == "true",
+            idempotency_table=environ["IDEMPOTENCY_TABLE"],
+            overload_latency_seconds=float(environ["OVERLOAD_LATENCY_SECONDS"])
+            if environ.get("OVERLOAD_LATENCY_SECONDS")
+            else None,
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 

@@ -1,8 +1,9 @@
 """The adapter to the switch: how it is started, and what the stage's ledger remembers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,13 +28,26 @@ class Entries(Protocol):
 
 
 class Switch:
-    """Starts the state machine, at most once a minute for the same thing."""
+    """Starts the state machine, at most once a minute for the same thing.
 
-    def __init__(self, states: StatesClient, ledger: Entries, *, arn: str) -> None:
-        self._states = states
-        self._ledger = ledger
+    Its clients are made by the first call that needs them: the others pay nothing.
+    """
+
+    def __init__(
+        self, make_states: Callable[[], StatesClient], make_ledger: Callable[[], Entries], *, arn: str
+    ) -> None:
+        self._make_states = make_states
+        self._make_ledger = make_ledger
         self._arn = arn
         self._woken: datetime | None = None
+
+    @cached_property
+    def _states(self) -> StatesClient:
+        return self._make_states()
+
+    @cached_property
+    def _ledger(self) -> Entries:
+        return self._make_ledger()
 
     def start(self, request: JsonObject, now: datetime) -> None:
         """Raises ControlPlaneFailed. An execution that has just been started by somebody else will do."""

@@ -1,11 +1,18 @@
 """The one time budget of a request.
 
 API Gateway's clock starts when the request arrives, before a cold start; Lambda's starts when the handler
-does. The deadline is the earlier of the two ends, less a margin for the way back.
+does. The deadline is the earlier of the two ends, less a margin for the way back. A caller may ask for an
+earlier one with `X-Request-Timeout-Ms`, counted as API Gateway's is.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from proxy.errors import InvalidParameter
+
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
 # The way back through Lambda and API Gateway, and a connect that took its whole timeout before the read's
 # began.
@@ -37,7 +44,27 @@ class Deadline:
         return self.at - self.clock.monotonic()
 
 
-def seconds_allowed(*, request_age: float | None, integration_timeout: float, lambda_remaining: float | None) -> float:
+def caller_timeout(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the caller allows for the whole request; None if it does not say. Raises InvalidParameter."""
+    given = headers.get(TIMEOUT_HEADER.lower())
+    if given is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", given):
+        raise InvalidParameter(
+            f"{TIMEOUT_HEADER} is {given[:40]!r}, but must be a whole number of milliseconds, from 1 to 999999999. "
+            "More than the API's own limit changes nothing.",
+            param=TIMEOUT_HEADER,
+        )
+    return int(given) / 1000
+
+
+def seconds_allowed(
+    *,
+    request_age: float | None,
+    integration_timeout: float,
+    lambda_remaining: float | None,
+    caller_timeout: float | None = None,
+) -> float:
     """Seconds that the work may take, counted from the handler's start.
 
     `request_age` is the wall clock less the request's own start, None where the event does not state it. An
@@ -46,6 +73,7 @@ def seconds_allowed(*, request_age: float | None, integration_timeout: float, la
     binds.
     """
     credible = request_age is not None and 0 <= request_age <= MAX_CREDIBLE_AGE_SECONDS
-    gateway_remaining = integration_timeout - (request_age if credible and request_age is not None else 0.0)
+    from_arrival = integration_timeout if caller_timeout is None else min(integration_timeout, caller_timeout)
+    gateway_remaining = from_arrival - (request_age if credible and request_age is not None else 0.0)
     ends = [gateway_remaining] if lambda_remaining is None else [gateway_remaining, lambda_remaining]
     return min(ends) - MARGIN_SECONDS

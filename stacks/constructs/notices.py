@@ -14,10 +14,16 @@ class Notices(Construct):
     """Receipts, warnings and failures. Unencrypted at rest, as CloudWatch cannot use the key that costs nothing."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, emails: Sequence[str], monthly_budget_usd: Decimal | None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topic_name: str,
+        emails: Sequence[str],
+        monthly_budget_usd: Decimal | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        self.topic = sns.Topic(self, "Topic", topic_name=topic_name, enforce_ssl=True)
         for principal in ("cloudwatch.amazonaws.com", "events.amazonaws.com"):
             self.topic.grant_publish(iam.ServicePrincipal(principal))
         for email in emails:

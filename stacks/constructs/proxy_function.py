@@ -10,13 +10,16 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.kept_answers import KeptAnswers
 from stacks.names import Names
 
 LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 
 
 class ProxyFunction(Construct):
-    """May invoke one endpoint, read what GET /endpoint tells about it, start the switch and write a snooze."""
+    """May invoke one endpoint, read what GET /endpoint tells about it, start the switch, write a snooze, and keep
+    answers in a table of its own.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class ProxyFunction(Construct):
         names: Names,
         environment: Mapping[str, str],
         timeout_seconds: int,
+        reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -34,6 +38,7 @@ class ProxyFunction(Construct):
         )
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
+        answers = KeptAnswers(self, "KeptAnswers")
         function = lambda_.Function(
             self,
             "Function",
@@ -48,16 +53,20 @@ class ProxyFunction(Construct):
             role=role,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
+            reserved_concurrent_executions=reserved_concurrency,
             environment={
                 "ENDPOINT_NAME": endpoint_name,
                 "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
                 "LEDGER_TABLE": names.ledger,
                 "SWITCH_ARN": names.switch_arn,
+                "IDEMPOTENCY_TABLE": answers.name,
+                "STAGE": names.stage,
                 **environment,
             },
         )
         for statement in self._statements(endpoint_name, names):
             function.add_to_role_policy(statement)
+        answers.grant_keeping(function)
         self.alias = function.add_alias("live")
 
     def _statements(self, endpoint_name: str, names: Names) -> list[iam.PolicyStatement]:

@@ -45,6 +45,9 @@ lifetime_hours = false
 notify = ["me@example.com"]
 schedules = [{ days = ["FRI"], on = "22:00", off = "06:30", time_zone = "Europe/Paris" }]
 
+[stages.volume.api]
+reserved_concurrency = 100
+
 [stages.strict]
 model = "falcon-7b-instruct"
 [stages.strict.api]

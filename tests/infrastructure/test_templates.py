@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 from proxy import errors
+from proxy.metrics import NAMESPACE, UNITS
 
 from .conftest import STAGES, Synthesis
 
@@ -311,6 +312,54 @@ class TestApiStack:
         invoke = next(s for s in statements if "sagemaker:InvokeEndpoint" in s["Action"])
         assert json.dumps(invoke["Resource"]).endswith(':endpoint/pilotlight-falcon"]]}')
         assert not [s for s in statements if re.search(r"(Update|Delete|Create)(Stack|Endpoint)", str(s["Action"]))]
+
+    def test_kept_answers_expire_cost_nothing_unused_and_go_with_the_stack(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Api")
+        ((table_id, table),) = template.find_resources("AWS::DynamoDB::Table").items()
+        assert table["DeletionPolicy"] == "Delete"
+        assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+        variables = proxy_function(synthesis, "falcon")["Environment"]["Variables"]
+        assert variables["IDEMPOTENCY_TABLE"] == {"Ref": table_id}
+
+    def test_the_proxy_may_keep_answers_in_its_own_table_and_no_more(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("falcon", "Api")
+        (table_id,) = template.find_resources("AWS::DynamoDB::Table")
+        policies = resources(template, "AWS::IAM::Policy")
+        statements = [s for p in policies for s in p["Properties"]["PolicyDocument"]["Statement"]]
+        (keep,) = (s for s in statements if s["Resource"] == {"Fn::GetAtt": [table_id, "Arn"]})
+        assert set(keep["Action"]) == {"dynamodb:PutItem", "dynamodb:DeleteItem"}
+
+    def test_of_the_ledger_the_proxy_writes_snoozes_only(self, synthesis: Synthesis) -> None:
+        policies = resources(synthesis.template("falcon", "Api"), "AWS::IAM::Policy")
+        statements = [s for p in policies for s in p["Properties"]["PolicyDocument"]["Statement"]]
+        read, write = (
+            s for s in statements if json.dumps(s["Resource"]).endswith(':table/pilotlight-falcon-ledger"]]}')
+        )
+        assert (read["Action"], write["Action"]) == ("dynamodb:GetItem", "dynamodb:UpdateItem")
+        assert write["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["snooze"]}}
+
+    def test_concurrency_is_reserved_only_where_the_config_says_so(self, synthesis: Synthesis) -> None:
+        """Lambda refuses a reservation that a small account cannot give."""
+        stages = ("falcon", "volume")
+        reserved = {stage: proxy_function(synthesis, stage).get("ReservedConcurrentExecutions") for stage in stages}
+        assert reserved == {"falcon": None, "volume": 100}
+
+    def test_the_two_alarms_watch_what_the_proxy_measures_and_take_silence_for_good(self, synthesis: Synthesis) -> None:
+        alarms = [a["Properties"] for a in resources(synthesis.template("falcon", "Api"), "AWS::CloudWatch::Alarm")]
+        assert {alarm["MetricName"] for alarm in alarms} == {"Failed", "ModelLatency"}
+        for alarm in alarms:
+            assert alarm["Namespace"] == NAMESPACE
+            assert alarm["Dimensions"] == [{"Name": "Stage", "Value": "falcon"}]
+            assert alarm["TreatMissingData"] == "notBreaching"
+        (slow,) = (alarm for alarm in alarms if alarm["MetricName"] == "ModelLatency")
+        assert slow["Threshold"] < 29_000
+        assert (slow["ExtendedStatistic"], UNITS["ModelLatency"]) == ("p90", "Milliseconds")
+
+    def test_the_dashboard_draws_every_metric_of_the_proxy(self, synthesis: Synthesis) -> None:
+        dashboard = only(synthesis.template("falcon", "Api"), "AWS::CloudWatch::Dashboard")
+        text = json.dumps(dashboard["Properties"]["DashboardBody"])
+        assert all(f'\\"{NAMESPACE}\\",\\"{name}\\"' in text for name in UNITS)
 
     def test_the_outputs_that_callers_need(self, synthesis: Synthesis) -> None:
         outputs = synthesis.template("falcon", "Api").to_json()["Outputs"]

@@ -1,10 +1,39 @@
 """Faults on demand: what the caller sees, and how often the model was asked."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
+import requests
 
 from .conftest import LocalCloud
+
+
+def generate(cloud: LocalCloud, text: str, **headers: str) -> requests.Response:
+    return cloud.call("POST", "/generate", {"text_inputs": text, "max_length": 40}, headers=headers)
+
+
+def timed(call: Callable[[], requests.Response]) -> tuple[requests.Response, float]:
+    """The response, and the seconds that its caller waited."""
+    begun = time.monotonic()
+    return call(), time.monotonic() - begun
+
+
+def attempts(response: requests.Response) -> int:
+    return int(response.headers["x-pilotlight-attempts"])
+
+
+def reached(cloud: LocalCloud, text: str) -> int:
+    """How often the model's container was asked for this text."""
+    return [body["text_inputs"] for body in cloud.invocations()].count(f"[CLM] {text}")
+
+
+def deadline_held(response: requests.Response, seconds: float) -> None:
+    """By the proxy's own account, and by the caller's clock within API Gateway's limit."""
+    assert int(response.headers["x-pilotlight-elapsed-ms"]) <= int(response.headers["x-pilotlight-budget-ms"])
+    assert seconds < 29
 
 
 def earn_a_retry(cloud: LocalCloud) -> None:
@@ -13,38 +42,81 @@ def earn_a_retry(cloud: LocalCloud) -> None:
         assert cloud.generate("hello", max_length=10).status_code == 200
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the caller sees of a fault, and how often the model was called for it."""
+
+    fault: str
+    status: int
+    error: str
+    attempts: range
+    reached: int
+    """Requests that came through to the model's container."""
+    retry_after: bool
+
+
+RETRIED, ASKED_ONCE = range(2, 6), range(1, 2)
+
+# `not_ready` is a model that is still cold. Each fault lasts, and at least one retry has been earned.
+LASTING = [
+    Seen("throttle", 429, "throttled", attempts=RETRIED, reached=0, retry_after=True),
+    Seen("not_ready", 503, "model_not_ready", attempts=RETRIED, reached=0, retry_after=True),
+    Seen("unavailable", 503, "service_unavailable", attempts=RETRIED, reached=0, retry_after=True),
+    Seen("model_error_4xx", 422, "model_refused", attempts=ASKED_ONCE, reached=1, retry_after=False),
+    Seen("model_error_5xx", 502, "model_failed", attempts=ASKED_ONCE, reached=1, retry_after=False),
+    Seen("cut", 502, "connection_lost", attempts=ASKED_ONCE, reached=1, retry_after=False),
+]
+
+
+@pytest.mark.parametrize("seen", LASTING, ids=lambda seen: seen.fault)
+def test_a_fault_that_lasts_is_told(cloud: LocalCloud, seen: Seen) -> None:
+    earn_a_retry(cloud)
+    cloud.fault(fault=seen.fault, times=50)
+    response, seconds = timed(lambda: generate(cloud, f"through {seen.fault}"))
+    assert (response.status_code, response.json()["error"]["type"]) == (seen.status, seen.error)
+    assert response.json()["error"]["message"]
+    assert attempts(response) in seen.attempts
+    assert reached(cloud, f"through {seen.fault}") == seen.reached
+    assert ("Retry-After" in response.headers) == seen.retry_after
+    deadline_held(response, seconds)
+
+
 @pytest.mark.parametrize("kind", ["throttle", "not_ready", "unavailable"])
 def test_what_passes_is_ridden_out(cloud: LocalCloud, kind: str) -> None:
     earn_a_retry(cloud)
     cloud.fault(fault=kind, times=1)
-    assert cloud.generate(f"through {kind}", max_length=40).status_code == 200
-    # The refused attempt never reached the container.
-    assert [body["text_inputs"] for body in cloud.invocations()].count(f"[CLM] through {kind}") == 1
+    response, seconds = timed(lambda: generate(cloud, f"once {kind}"))
+    assert (response.status_code, attempts(response)) == (200, 2)
+    assert reached(cloud, f"once {kind}") == 1  # the refused attempt never got there
+    deadline_held(response, seconds)
 
 
-@pytest.mark.parametrize(("kind", "status"), [("throttle", 429), ("not_ready", 503), ("unavailable", 503)])
-def test_what_does_not_pass_is_told(cloud: LocalCloud, kind: str, status: int) -> None:
-    cloud.fault(fault=kind, times=50)
-    response = cloud.generate("hello")
-    assert response.status_code == status
-    assert response.json()["error"]["message"]
-    assert int(response.headers["Retry-After"]) > 0
-
-
-@pytest.mark.parametrize(("kind", "status"), [("model_error_4xx", 422), ("model_error_5xx", 502), ("cut", 502)])
-def test_a_model_that_fails_is_asked_once(cloud: LocalCloud, kind: str, status: int) -> None:
-    earn_a_retry(cloud)
-    cloud.fault(fault=kind, times=2)
-    response = cloud.generate(f"ask me once: {kind}", max_length=40)
-    assert response.status_code == status
-    assert [body["text_inputs"] for body in cloud.invocations()].count(f"[CLM] ask me once: {kind}") == 1
-
-
-def test_a_slow_model_is_waited_for(cloud: LocalCloud) -> None:
+def test_a_slow_model_is_waited_for_within_the_deadline(cloud: LocalCloud) -> None:
     cloud.fault(fault="slow", times=1, seconds=2)
-    begun = time.monotonic()
-    assert cloud.generate("hello", max_length=10).status_code == 200
-    assert time.monotonic() - begun >= 2
+    response, seconds = timed(lambda: generate(cloud, "slow"))
+    assert (response.status_code, attempts(response)) == (200, 1)
+    assert seconds >= 2
+    assert int(response.headers["x-pilotlight-model-latency-ms"]) >= 2000
+    deadline_held(response, seconds)
+
+
+def test_a_model_that_is_too_slow_is_given_up_at_the_deadline_and_asked_once(cloud: LocalCloud) -> None:
+    earn_a_retry(cloud)
+    cloud.fault(fault="slow", times=1, seconds=8)
+    response, seconds = timed(lambda: generate(cloud, "too slow", **{"X-Request-Timeout-Ms": "4000"}))
+    assert (response.status_code, response.json()["error"]["type"]) == (504, "deadline_exceeded")
+    assert (attempts(response), reached(cloud, "too slow")) == (1, 1)
+    assert seconds < 4
+    deadline_held(response, seconds)
+
+
+def test_a_cut_answer_is_generated_again_for_whoever_sent_an_idempotency_key(cloud: LocalCloud) -> None:
+    earn_a_retry(cloud)
+    cloud.fault(fault="cut", times=1)
+    response, seconds = timed(lambda: generate(cloud, "again", **{"Idempotency-Key": f"cut {uuid4()}"}))
+    assert (response.status_code, attempts(response)) == (200, 2)
+    assert reached(cloud, "again") == 2
+    deadline_held(response, seconds)
 
 
 def test_faults_are_cleared_by_an_empty_object(cloud: LocalCloud) -> None:

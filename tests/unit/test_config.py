@@ -68,6 +68,7 @@ class TestResolution:
         assert stage.endpoint_name == "pilotlight-dev"
         assert (stage.api.throttle_rate_per_second, stage.api.throttle_burst) == (50, 100)
         assert (stage.api.integration_timeout_seconds, stage.auto_off.lifetime_hours) == (29, 12)
+        assert (stage.api.reserved_concurrency, stage.api.overload_latency_seconds) == (None, None)
         assert stage.usd_per_hour == {"ml.g5.2xlarge": Decimal("1.515")}
         assert (stage.api.auth, stage.api.key_header, stage.api.quota_requests) == ("key", "any", None)
         assert (stage.api.cors_origins, stage.api.log_prompts) == ((), False)
@@ -95,6 +96,8 @@ class TestResolution:
             quota_period = "day"
             cors_origins = ["https://app.example.com", "http://localhost:3000"]
             log_prompts = true
+            reserved_concurrency = 18
+            overload_latency_seconds = 19
             """
         )
         assert stage.image_uri == "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
@@ -114,6 +117,7 @@ class TestResolution:
         assert (api.quota_requests, api.quota_period) == (7, "day")
         assert api.cors_origins == ("https://app.example.com", "http://localhost:3000")
         assert api.log_prompts
+        assert (api.reserved_concurrency, api.overload_latency_seconds) == (18, 19)
 
     def test_alexatm_on_its_tested_nvme_instance_has_no_volume_and_long_timeouts(self, dev: Loader) -> None:
         stage = dev(ALEXATM)
@@ -543,6 +547,8 @@ class TestArithmetic:
             ("api.throttle_rate_per_second", 1, 10_000),
             ("api.throttle_burst", 1, 5_000),
             ("api.quota_requests", 1, 1_000_000_000),
+            ("api.reserved_concurrency", 1, 1_000),
+            ("api.overload_latency_seconds", 1, 29),
         ],
     )
     @given(data=st.data())
@@ -618,6 +624,12 @@ class TestFingerprint:
     )
     def test_it_outlives_changes_of_counts_names_and_limits(self, dev: Loader, change: str) -> None:
         assert dev(FALCON + change).fingerprint == dev(FALCON).fingerprint
+
+
+def test_a_slow_model_is_not_taken_for_an_overloaded_one(dev: Loader) -> None:
+    assert dev(FALCON).api.overload_latency_seconds is None
+    assert dev(ALEXATM).api.overload_latency_seconds == 29
+    assert dev(ALEXATM + "api = { overload_latency_seconds = 20 }").api.overload_latency_seconds == 20
 
 
 class TestAutoOff:

@@ -9,7 +9,8 @@ from typing import Any
 from common.facts import EndpointFacts
 from proxy.app import Proxy
 from proxy.endpoint import Facts
-from proxy.errors import Problem
+from proxy.errors import AnswersUnavailable, Problem
+from proxy.idempotency import Entry, Verdict, judge
 from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
@@ -42,6 +43,8 @@ SETTINGS = Settings(
     switch_arn="arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch",
     limits=Limits(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100),
     wake_on_call=False,
+    idempotency_table="answers",
+    overload_latency_seconds=None,
 )
 
 
@@ -141,6 +144,42 @@ class FakeSwitch:
         return self.kept.get(kind, {})
 
 
+@dataclass
+class FakeAnswers:
+    """The table of kept answers, as strict about what is free as its conditions are."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    after_claim: Callable[[], None] = lambda: None  # what other workers do meanwhile
+
+    def claim(self, key_id: str, entry: Entry, *, now: float) -> Entry | None:
+        self._called("claim")
+        standing = self.entries.get(key_id)
+        if standing is not None and judge(standing, request=entry.request, now=now) is not Verdict.FREE:
+            self.after_claim()
+            return standing
+        self.entries[key_id] = entry
+        return None
+
+    def keep(self, key_id: str, entry: Entry) -> bool:
+        self._called("keep")
+        if self.entries[key_id].owner != entry.owner:
+            return False
+        self.entries[key_id] = entry
+        return True
+
+    def release(self, key_id: str, *, owner: str) -> None:
+        self._called("release")
+        if self.entries[key_id].owner == owner:
+            del self.entries[key_id]
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self.broken:
+            raise AnswersUnavailable("away", retry_after_seconds=1)
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -154,7 +193,7 @@ class Answer:
         error = self.body["error"]
         assert list(error) == ["type", "message", "param", "request_id"]
         assert error["message"]
-        assert error["request_id"] == "request-1"
+        assert error["request_id"] == self.headers["x-request-id"]
         return dict(error)
 
 
@@ -199,18 +238,20 @@ class Api:
         self.runtime = FakeRuntime(self.clock, seconds=seconds)
         self.control_plane = FakeControlPlane()
         self.switch = FakeSwitch()
+        self.answers = FakeAnswers()
         self.proxy = Proxy(
             settings,
             runtime=self.runtime,
             control_plane=self.control_plane,
             switch=self.switch,
+            answers=self.answers,
             clock=self.clock,
             random=lambda: 0.5,
             tasks=tasks,
         )
 
     def send(self, sent: object, context: object = None) -> Answer:
-        response: dict[str, Any] = serve(sent, context, proxy=lambda: self.proxy, clock=self.clock)
+        response: dict[str, Any] = serve(sent, context, proxy=lambda: self.proxy, clock=self.clock, stage="test")
         return Answer(response["statusCode"], response["headers"], json.loads(response["body"]))
 
     def generate(self, body: object, context: object = None, **fields: object) -> Answer:

@@ -107,7 +107,7 @@ class NoLedger:
 
 
 def switch(states: FakeStates) -> Switch:
-    return Switch(states, NoLedger(), arn="arn:switch")
+    return Switch(lambda: states, NoLedger, arn="arn:switch")
 
 
 class TestSwitch:

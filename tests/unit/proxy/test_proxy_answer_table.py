@@ -1,0 +1,125 @@
+"""The table of kept answers, by DynamoDB's own service model."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import ANY, Stubber
+from proxy.answer_table import AnswerTable
+from proxy.errors import AnswersUnavailable
+from proxy.idempotency import Entry, State
+
+SESSION = boto3.Session("access-key", "secret-key", region_name="us-east-1")
+ENTRY = Entry(request="r", owner="request-1", state=State.RUNNING, lease_until=1030.4, expires_at=1030.4)
+ITEM = {
+    "id": {"S": "k"},
+    "request": {"S": "r"},
+    "owner": {"S": "request-1"},
+    "state": {"S": "running"},
+    "lease_until": {"N": "1030"},
+    "expires_at": {"N": "1030"},
+}
+
+
+@pytest.fixture
+def stubbed() -> Iterator[tuple[AnswerTable, Stubber]]:
+    client = SESSION.client("dynamodb")
+    with Stubber(client) as stub:
+        yield AnswerTable(lambda: client, "answers"), stub
+        stub.assert_no_pending_responses()
+
+
+def put(item: dict[str, Any], **more: object) -> dict[str, Any]:
+    expected = {
+        "TableName": "answers",
+        "Item": item,
+        "ConditionExpression": ANY,
+        "ExpressionAttributeNames": ANY,
+        "ExpressionAttributeValues": ANY,
+    }
+    return expected | more
+
+
+def test_a_claim_on_a_free_key_is_put(stubbed: tuple[AnswerTable, Stubber]) -> None:
+    table, stub = stubbed
+    stub.add_response("put_item", {}, put(ITEM, ReturnValuesOnConditionCheckFailure="ALL_OLD"))
+    assert table.claim("k", ENTRY, now=1000.0) is None
+
+
+def test_a_claim_on_a_taken_key_returns_what_stands_there(stubbed: tuple[AnswerTable, Stubber]) -> None:
+    table, stub = stubbed
+    standing = ITEM | {"state": {"S": "answered"}, "answer": {"S": "{}"}, "owner": {"S": "request-0"}}
+    stub.add_client_error(
+        "put_item",
+        "ConditionalCheckFailedException",
+        http_status_code=400,
+        modeled_fields={"Item": standing},
+    )
+    assert table.claim("k", ENTRY, now=1000.0) == Entry("r", "request-0", State.ANSWERED, 1030, 1030, "{}")
+
+
+def test_an_answer_replaces_the_claim_of_its_own_call_only(stubbed: tuple[AnswerTable, Stubber]) -> None:
+    table, stub = stubbed
+    answered = Entry("r", "request-1", State.ANSWERED, 1030, 1600, "{}")
+    item = ITEM | {"state": {"S": "answered"}, "expires_at": {"N": "1600"}, "answer": {"S": "{}"}}
+    owner = {":owner": {"S": "request-1"}}
+    stub.add_response("put_item", {}, put(item, ExpressionAttributeValues=owner))
+    stub.add_client_error("put_item", "ConditionalCheckFailedException", http_status_code=400)
+    assert table.keep("k", answered) is True
+    assert table.keep("k", answered) is False
+
+
+def test_a_claim_is_released_by_its_own_call_only(stubbed: tuple[AnswerTable, Stubber]) -> None:
+    table, stub = stubbed
+    key = {"TableName": "answers", "Key": {"id": {"S": "k"}}}
+    condition = {
+        "ConditionExpression": "#owner = :owner",
+        "ExpressionAttributeNames": {"#owner": "owner"},
+        "ExpressionAttributeValues": {":owner": {"S": "request-1"}},
+    }
+    stub.add_response("delete_item", {}, key | condition)
+    stub.add_client_error("delete_item", "ConditionalCheckFailedException", http_status_code=400)
+    table.release("k", owner="request-1")
+    table.release("k", owner="request-1")
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException", "InternalError"])
+def test_what_dynamodb_refuses_is_told_by_its_code(stubbed: tuple[AnswerTable, Stubber], code: str) -> None:
+    table, stub = stubbed
+    stub.add_client_error("put_item", code, http_status_code=400)
+    with pytest.raises(AnswersUnavailable, match=code):
+        table.claim("k", ENTRY, now=1000.0)
+
+
+def test_no_connection_is_told_as_well() -> None:
+    class Client:
+        def put_item(self, **_: object) -> dict[str, Any]:
+            raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+        def delete_item(self, **_: object) -> dict[str, Any]:
+            raise AssertionError
+
+    with pytest.raises(AnswersUnavailable, match="EndpointConnectionError"):
+        AnswerTable(Client, "answers").claim("k", ENTRY, now=1000.0)
+
+
+def test_the_client_is_made_by_the_first_call_and_once() -> None:
+    made = []
+
+    class Client:
+        def __init__(self) -> None:
+            made.append(self)
+
+        def put_item(self, **_: object) -> dict[str, Any]:
+            return {}
+
+        def delete_item(self, **_: object) -> dict[str, Any]:
+            return {}
+
+    table = AnswerTable(Client, "answers")
+    assert made == []
+    table.claim("k", ENTRY, now=1000.0)
+    table.release("k", owner="request-1")
+    assert len(made) == 1
