@@ -55,8 +55,8 @@ def held(lease: Lease, memory: Memory) -> Memory:
     """The memory of the present holder: what its claim knew, should its first step have died after it."""
     if memory.holding:
         return memory
-    known = {name: bool(lease.get(name)) for name in ("changed", "extend")}
-    return replace(_carried(memory, lease), holding=True, **known)
+    known = _carried(memory, lease)
+    return replace(known, holding=True, changed=bool(lease.get("changed")), extend=bool(lease.get("extend")))
 
 
 def entry(request: Request, memory: Memory, *, execution: str, now: float, lifetime_hours: float) -> dict[str, Any]:
