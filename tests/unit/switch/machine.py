@@ -11,7 +11,7 @@ from switch.settings import Settings
 from switch.step import Switch
 
 from tests.unit.switch.fake_aws import Aws
-from tests.unit.switch.world import ENDPOINT, FIRST_TYPE, STACK
+from tests.unit.switch.world import ENDPOINT, FIRST_TYPE, MINUTE, STACK
 
 SETTINGS = Settings(
     stage="test",
@@ -123,3 +123,16 @@ class Machine:
         execution = self.start(target, reason, **asked)
         self.finish(execution)
         return execution
+
+
+def lit(machine: Machine, **asked: Any) -> None:
+    """Bring it on by the switch itself, a good while ago."""
+    assert machine.run("on", **asked).outcome == "on"
+    world = machine.aws.world
+    world.advance(world.now + 90 * MINUTE)
+    world.calls.clear()
+    machine.aws.sns.published.clear()
+
+
+def last_message(aws: Aws) -> str:
+    return aws.sns.published[-1]["Message"]

@@ -20,7 +20,7 @@ ON_LIMIT = 8 * 60 * MINUTE
 BROKEN = ("ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS", None)
 # What others do to the same stack and endpoint, in no order that makes sense.
 DISTURBANCES = ("minutes", "hours", "on", "on", "off", "promote", "delete", "cancel")
-INTERLUDES = ("forget", "kill", "on", "off", "promote", "delete", "cancel", "rival on", "rival off")
+INTERLUDES = ("forget", "kill", "on", "off", "promote", "delete", "cancel", "rival on", "rival off", "rival idle")
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Chance:
     faults: int
     happened: list[str] = field(default_factory=list)
 
-    def __call__(self, what: str, good: str, *bad: str) -> str:
+    def __call__(self, what: str, good: str, /, *bad: str) -> str:
         if self.faults == 0 or self.random.random() >= self.probability:
             return good
         self.faults -= 1
@@ -100,7 +100,8 @@ def live(machine: Machine, first: Execution, interludes: int) -> Execution:
             machine.kill(execution)
             execution = machine.start(str(execution.request["target"]))
         elif what.startswith("rival"):
-            machine.start(what.split()[1])
+            rival = what.split()[1]
+            machine.start("on" if rival == "on" else "off", rival)
         else:
             disturb(world, what)
         if what == "forget":
@@ -140,7 +141,7 @@ def check_ends(machine: Machine) -> None:
         if execution.outcome == "failed":
             message = said(machine.aws, execution)
             assert execution.left in ("off", "nothing") or "IT STILL COSTS MONEY" in message
-        assert execution.outcome in (*GOALS, "failed", "joined", "superseded")
+        assert execution.outcome in (*GOALS, "failed", "joined", "superseded", "not idle any more")
 
 
 @LONG

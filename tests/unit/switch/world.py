@@ -1,7 +1,7 @@
 """A small model of CloudFormation and SageMaker, as far as the switch can tell: one stack, one endpoint, and a clock.
 
-It fails as fate wants: a creation without capacity, a deletion that deletes nothing, a rollback that does not roll back.
-What it does by its own rules (what takes an update, what a rollback needs) it does as AWS documents it.
+It fails as fate wants: a creation without capacity, a deletion that deletes nothing, a rollback that does not roll
+back. What it does by its own rules (what takes an update, what a rollback needs) it does as AWS documents it.
 """
 
 import heapq
@@ -24,12 +24,25 @@ START = 1_795_000_000.0
 class Fate(Protocol):
     """Decides whether what may go wrong does, and how."""
 
-    def __call__(self, what: str, good: str, *bad: str) -> str: ...
+    def __call__(self, what: str, good: str, /, *bad: str) -> str: ...
 
 
-def kind(_what: str, good: str, *_bad: str) -> str:
+def kind(_what: str, good: str, /, *_bad: str) -> str:
     """The fate in which nothing goes wrong."""
     return good
+
+
+class Fated:
+    """Fate by a script: what happens to each kind of thing, in order; then all goes well."""
+
+    def __init__(self, **script: list[str]) -> None:
+        self.script = {name.replace("_", " "): happenings for name, happenings in script.items()}
+
+    def __call__(self, what: str, good: str, /, *bad: str) -> str:
+        coming = self.script.get(what.replace("-", " "), [])
+        chosen = coming.pop(0) if coming else good
+        assert chosen in (good, *bad)
+        return chosen
 
 
 def refuse(code: str, message: str, operation: str) -> ClientError:
