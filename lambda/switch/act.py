@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from common.facts import StackFacts
 
 from switch.changes import MissingParameterError, parameters
@@ -72,9 +72,13 @@ def _continue(clients: Clients, stack_name: str, skip_endpoint: bool) -> None:
 
 
 def _unless_refused(call: Callable[[], object]) -> str:
-    """Why AWS refused, empty if it did not. The next step sees what became of it, so only the count matters."""
+    """Why AWS refused, empty if it did not. A call whose answer was lost counts as made, as it may well have been: the
+    next step sees what became of it.
+    """
     try:
         call()
+    except BotoCoreError:
+        return ""
     except ClientError as error:
         if is_transient(error):
             raise

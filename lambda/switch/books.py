@@ -17,13 +17,13 @@ WAKES_KEPT = 10
 
 
 def close(clients: Clients, case: Case, outcome: Outcome, message: str) -> None:
-    """Write down and tell what came of it. A step that dies in here is repeated, and writes the same again: a person
-    may be told twice, and never not at all.
+    """Tell and write down what came of it. A step that dies in here is repeated: a person may be told twice, and never
+    not at all.
     """
     told = receipt.receipt(case, outcome, message)
     if outcome in (Outcome.ON, Outcome.OFF, Outcome.FAILED):
-        keep(clients, told)
         tell(clients, case.settings, told)
+        keep(clients, told)
     if outcome is Outcome.REFUSED and _is_due(clients, case.now):
         tell(clients, case.settings, told)
         clients.ledger.put("switch", "refusal", {"at": case.now, "message": message})

@@ -17,13 +17,15 @@ LAG_SECONDS = 10
 
 
 def remembered(memory: Memory, facts: Facts, now: float, settings: Settings) -> Memory:
-    """The memory once these facts are seen: when it began, what it cost so far, what the overrides were."""
+    """The memory once these facts are seen: since when, what it cost so far, what the overrides were."""
     before = memory.before
     if before is None and facts.stack is not None:
         before = changes.overrides_in_force(facts.stack)
     seen = bill.seen(memory.bill, facts.endpoint, facts.variant, now=now, usd_per_hour=settings.usd_per_hour)
     started_at = now if memory.started_at is None else memory.started_at
-    return replace(memory, started_at=started_at, before=before, bill=seen)
+    deleting = facts.endpoint is not None and facts.endpoint.status == "Deleting"
+    since = (memory.deleting_since or now) if deleting else None
+    return replace(memory, started_at=started_at, deleting_since=since, before=before, bill=seen)
 
 
 def decide(request: Request, facts: Facts, memory: Memory, now: float, settings: Settings) -> Decision:

@@ -19,6 +19,7 @@ class Turn(Enum):
     MINE = "mine"
     CLAIM = "claim"
     JOINED = "joined"
+    YIELDED = "yielded"
     SUPERSEDED = "superseded"
 
 
@@ -39,6 +40,8 @@ def turn(
         return Turn.CLAIM
     if float((lease or {}).get("asked_at", 0)) > now:  # it was asked for after us: we were slow, or killed meanwhile
         return Turn.SUPERSEDED
+    if request.reason == "idle" and (lease or {}).get("target") == "on":
+        return Turn.YIELDED  # what is being lit is not idle, and needs its execution to the end
     return Turn.JOINED if _asks_nothing_new(request, lease or {}) else Turn.CLAIM
 
 
@@ -55,8 +58,8 @@ def held(lease: Lease, memory: Memory) -> Memory:
     """The memory of the present holder: what its claim knew, should its first step have died after it."""
     if memory.holding:
         return memory
-    changed, extend = bool(lease.get("changed")), bool(lease.get("extend"))
-    return replace(_carried(memory, lease), holding=True, changed=changed, extend=extend)
+    known = _carried(memory, lease)
+    return replace(known, holding=True, changed=bool(lease.get("changed")), extend=bool(lease.get("extend")))
 
 
 def entry(request: Request, memory: Memory, *, execution: str, now: float, lifetime_hours: float) -> dict[str, Any]:

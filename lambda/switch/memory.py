@@ -16,6 +16,7 @@ class Memory:
     changed          a receipt is due: something was done, or found half done
     extend           a later end is wanted although the request does not say so
     waiting_for, waiting_since   what is being waited for, so that each wait can have its limit
+    deleting_since   since when the endpoint is Deleting
     sent, sent_at    the parameters of the last UpdateStack, until the stack shows them
     refused, undeleted   why the last update, and the last deletion, was refused; empty if it was not
     off_since, settled_off_at, off_updates, deletes, deleted_at, reaffirmed, cancels, continues   the way to off
@@ -33,6 +34,7 @@ class Memory:
     extend: bool = False
     waiting_for: str = ""
     waiting_since: float = 0.0
+    deleting_since: float | None = None
     sent: Mapping[str, str] | None = None
     sent_at: float = 0.0
     refused: str = ""

@@ -37,7 +37,7 @@ def toward_off(case: Case) -> Decision | Reached | GaveUp:
     if case.facts.is_off:
         return _reaffirmed(case)
     if case.since(case.memory.off_since) >= LIMIT_SECONDS:
-        return GaveUp(f"It is not off after {LIMIT_SECONDS // 60} minutes. {_stack(case)} {_advice(case)}")
+        return GaveUp(f"It is not off after {LIMIT_SECONDS // 60} minutes. {_stack(case)} {advice(case)}")
     if case.facts.phase is Phase.SETTLED:
         return _says_on(case) if case.facts.stack_says_on else _survivor(case)
     return _unsettled(case)
@@ -47,7 +47,7 @@ def delete(case: Case, why: str) -> Decision | GaveUp:
     """DeleteEndpoint, a few times at most and with time in between."""
     endpoint, memory = case.facts.endpoint, case.memory
     if endpoint is None:
-        return GaveUp(f"{why} {_advice(case)}")
+        return GaveUp(f"{why} {advice(case)}")
     if endpoint.status == "Deleting":
         return _deleting(case, endpoint)
     if endpoint.status == "SystemUpdating":
@@ -95,7 +95,7 @@ def _rollback_failed(case: Case) -> Decision | GaveUp:
     done = case.memory.continues
     if done and case.facts.endpoint is not None:
         return delete(case, f"{_stack(case)} Continuing it did not help.")
-    return continued(case) or GaveUp(f"{_stack(case)} Continuing it did not help. {_advice(case)}")
+    return continued(case) or GaveUp(f"{_stack(case)} Continuing it did not help. {advice(case)}")
 
 
 def continued(case: Case) -> Decision | None:
@@ -129,7 +129,7 @@ def _survivor(case: Case) -> Decision | GaveUp:
 
 
 def _deleting(case: Case, endpoint: EndpointFacts) -> Decision | GaveUp:
-    case, waited = case.waiting("deleting")
+    waited = case.since(case.memory.deleting_since)
     if waited < DELETING_SECONDS:
         return case.wait("The endpoint is being deleted.")
     reason = f" SageMaker says: {endpoint.failure_reason}." if endpoint.failure_reason else ""
@@ -143,7 +143,8 @@ def _stack(case: Case) -> str:
     return f"The stack {case.settings.endpoint_stack_name} is in {stack.status}."
 
 
-def _advice(case: Case) -> str:
+def advice(case: Case) -> str:
+    """What a person can do about the stack."""
     if case.facts.stack is None:
         return "Deploy it."
     return _ADVICE.get(case.facts.stack.status, "Look at its events in CloudFormation and repair it there.")

@@ -79,9 +79,9 @@ def _says_on(case: Case) -> Decision:
     if endpoint.status == "InService":
         same = endpoint.config_name.lower() == case.facts.expected_config
         return _serving(case) if same else _old_config(case)
-    case, waited = case.waiting(endpoint.status)
     if endpoint.status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
         return _relight(case, f"The endpoint is {endpoint.status}: {endpoint.failure_reason or 'no reason is given'}.")
+    case, waited = case.waiting(endpoint.status)
     limit = DELETING_SECONDS if endpoint.status == "Deleting" else case.settings.wake_limit_seconds
     if waited >= limit:
         return fail(case, f"The endpoint has been {endpoint.status} for {waited / 60:.0f} minutes.")

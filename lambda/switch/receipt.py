@@ -23,7 +23,8 @@ _HEADLINES = {
 
 def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
     """The entry receipt/TIME#target. `hours_on` and `usd` are of every endpoint that this execution saw, from its
-    creation until it was seen to be gone, or until now; None where none was seen, or no price is known.
+    creation until it was seen to be gone (`gone_at`, of the last), or until now; None where none was seen, or no price
+    is known.
     """
     facts, memory = case.facts, case.memory
     last = memory.bill[-1] if memory.bill else {}
@@ -40,6 +41,7 @@ def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
         "outcome": str(outcome),
         "hours_on": bill.hours(memory.bill),
         "usd": bill.usd(memory.bill),
+        "gone_at": last.get("until") if last.get("gone") else None,
         "usd_per_hour": price,
         "instance_type": instance_type,
         "message": message,
@@ -69,7 +71,7 @@ def next_trigger(case: Case) -> dict[str, Any] | None:
 def subject(receipt: Mapping[str, Any], stage: str) -> str:
     headline = _HEADLINES[Outcome(receipt["outcome"])].format(**receipt)
     words = " ".join(f"Pilotlight {stage}: {headline}".split())
-    return words.encode("ascii", "replace").decode()[:MOST_SUBJECT]
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in words)[:MOST_SUBJECT]
 
 
 def body(receipt: Mapping[str, Any], stage: str) -> str:

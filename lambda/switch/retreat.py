@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from switch.decision import Cancel, Case, Decision, GaveUp, Outcome
 from switch.facts import Phase
-from switch.off import toward_off
+from switch.off import advice, toward_off
 
 _SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 # After a cancelled change of an endpoint that serves, CloudFormation brings its old config back.
@@ -28,6 +28,8 @@ def retreat(case: Case) -> Decision:
     way = toward_off(case)
     if isinstance(way, Decision):
         return replace(way, message=f"{failure} {way.message}")
+    if isinstance(way, GaveUp) and case.facts.endpoint is None:
+        return case.finish(Outcome.FAILED, f"{failure} {advice(case)} {case.billed}")
     if isinstance(way, GaveUp):
         return case.finish(Outcome.FAILED, f"{failure} Taking it back failed too: {way.message} {case.billed}")
     return case.finish(Outcome.FAILED, f"{failure} It is off, and nothing is billed.")

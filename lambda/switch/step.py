@@ -27,6 +27,12 @@ Answer = dict[str, Any]
 # About half an hour of an AWS that does not answer.
 MOST_TRANSIENTS = 35
 
+_LEFT_TO_OTHERS = {
+    Turn.JOINED: (Outcome.JOINED, "{} is at it already."),
+    Turn.SUPERSEDED: (Outcome.SUPERSEDED, "A newer request, {}, took over."),
+    Turn.YIELDED: (Outcome.NOT_IDLE, "It is not idle any more: {} turns it on."),
+}
+
 
 @dataclass(frozen=True)
 class Switch:
@@ -58,10 +64,9 @@ class Switch:
         held, version = self.clients.ledger.entry("switch", "lease")
         runs = lease.needs_holder(held, memory, execution) and holder_runs(self.clients, str((held or {})["execution"]))
         turn = lease.turn(held, request, memory, execution=execution, now=now, holder_runs=runs)
-        if turn is Turn.JOINED:
-            return _done(Outcome.JOINED, memory, f"{(held or {})['execution']} is at it already.")
-        if turn is Turn.SUPERSEDED:
-            return _done(Outcome.SUPERSEDED, memory, f"A newer request, {(held or {})['execution']}, took over.")
+        if turn in _LEFT_TO_OTHERS:
+            outcome, message = _LEFT_TO_OTHERS[turn]
+            return _done(outcome, memory, message.format((held or {})["execution"]))
         if turn is Turn.MINE:
             memory = lease.held(held or {}, memory)
         else:
@@ -107,7 +112,7 @@ class Switch:
             f"{message} The endpoint may be on, and COST MONEY: look with `pilot status`, try `pilot {target}` again."
         )
         told = receipt.receipt(case, Outcome.FAILED, message)
-        books.tell(self.clients, self.settings, told)  # before the ledger, which may be what fails
+        books.tell(self.clients, self.settings, told)
         books.keep(self.clients, told)
         books.release(self.clients, event["execution"], now)
         return _done(Outcome.FAILED, memory, message)

@@ -107,7 +107,8 @@ def after_failure(case: Case) -> Decision:
         return fail(case, "Another change turned it off meanwhile.")
     why = cause(facts.failure)
     if why is Cause.OTHER:
-        return fail(case, f"Its creation failed: {facts.failure or 'no reason is given'}.")
+        why_not = facts.failure or "no failure is recorded, so somebody may have cancelled it"
+        return fail(case, f"It could not be lit: {why_not}.")
     memory = replace(memory, attempt_at=None, tried=(*memory.tried, memory.attempt_type))
     if why is Cause.QUOTA:
         memory = replace(memory, without_quota=(*memory.without_quota, memory.attempt_type))
