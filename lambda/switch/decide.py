@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from switch import bill, changes
 from switch.decision import Case, Decision, GaveUp, Outcome
+from switch.due import not_due
 from switch.facts import Facts, Phase
-from switch.idle import not_idle
 from switch.memory import Memory
 from switch.off import toward_off
 from switch.on import toward_on
@@ -35,8 +35,8 @@ def decide(request: Request, facts: Facts, memory: Memory, now: float, settings:
         return case.wait("CloudFormation has the update, and does not show it yet.")
     if request.target == "on":
         return toward_on(case)
-    if reason := not_idle(case):
-        return case.finish(Outcome.NOT_IDLE, f"It is not idle any more, and stays on. {reason}")
+    if decision := not_due(case):
+        return decision
     if not facts.is_off:
         case = case.remember(changed=True)
     way = toward_off(case)

@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     JOINED = "joined"
     SUPERSEDED = "superseded"
     NOT_IDLE = "not idle any more"
+    NOT_DUE = "not due any more"
     REFUSED = "refused"
     FAILED = "failed"
 

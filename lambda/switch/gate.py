@@ -12,20 +12,25 @@ def refusal(case: Case) -> str | None:
     return _over_budget(case) or _unmetered(case)
 
 
+def ceiling(case: Case) -> float | None:
+    """This month's: one that was given with an `on` comes before the configured one; None: there is none."""
+    own = case.facts.budget_usd
+    return case.settings.monthly_budget_usd if own is None else own
+
+
 def month_of(moment: float) -> str:
     """The month in UTC, as AWS bills: `2026-11`."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
 
 
 def _over_budget(case: Case) -> str | None:
-    own = case.facts.budget_usd
-    ceiling = case.settings.monthly_budget_usd if own is None else own
+    limit = ceiling(case)
     spent = case.facts.meter.usd_this_month if case.facts.meter else 0.0
-    if ceiling is None or spent < ceiling:
+    if limit is None or spent < limit:
         return None
     return (
-        f"USD {spent:.2f} of the month's USD {ceiling:.2f} are spent ({month_of(case.now)}, UTC), so nothing is lit. "
-        f"A higher ceiling for this month only: `pilot on --budget {spent * 1.5 + 1:.0f}`; for every month: "
+        f"USD {spent:.2f} of the month's USD {limit:.2f} are spent ({month_of(case.now)}, UTC), so nothing is lit. "
+        f"A higher ceiling for this month only: `pilot on --budget-usd {spent * 1.5 + 1:.0f}`; for every month: "
         "monthly_budget_usd in pilotlight.toml."
     )
 

@@ -15,6 +15,9 @@ from switch.request import Request
 Lease = Mapping[str, Any]
 
 
+CONDITIONAL = ("idle", "lifetime", "budget", "heartbeat")
+
+
 class Turn(Enum):
     MINE = "mine"
     CLAIM = "claim"
@@ -94,8 +97,8 @@ def _asks_nothing_new(request: Request, lease: Lease) -> bool:
     if request.target != lease.get("target"):
         return False
     if request.target == "off":
-        # An idle off ends where somebody calls, so another reason for it would be lost.
-        return request.reason == lease.get("reason") or lease.get("reason") != "idle"
+        # One that ends where its reason has gone (see due) would lose another reason.
+        return request.reason == lease.get("reason") or lease.get("reason") not in CONDITIONAL
     return not (request.extend or request.overrides or request.budget_usd or _lives_longer(request, lease))
 
 

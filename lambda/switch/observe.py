@@ -11,6 +11,7 @@ from switch.clients import Clients, CloudFormationClient
 from switch.errors import code
 from switch.facts import Facts, Meter, Phase
 from switch.gate import month_of
+from switch.lease import CONDITIONAL
 from switch.memory import Memory
 from switch.request import Request
 from switch.settings import Settings
@@ -32,15 +33,16 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
     settled_on = seen.phase is Phase.SETTLED and seen.stack_says_on
     ask_why = stack is not None and ("ROLLBACK" in stack.status or stack.status.endswith("_FAILED"))
     wakes = request.target == "on"
+    conditional = request.reason in CONDITIONAL
     return Facts(
         stack=stack,
         endpoint=endpoint,
         variant=describe.variant(clients.sagemaker, endpoint.config_name) if endpoint else None,
         expected_config=_expected_config(clients, settings) if wakes and settled_on else None,
         failure=_failure(clients, settings) if ask_why and (wakes or memory.off_updates) else None,
-        meter=_meter(clients.ledger.get("meter", "memory"), now) if wakes or request.reason == "idle" else None,
+        meter=_meter(clients.ledger.get("meter", "memory"), now) if wakes or conditional else None,
         awaiting_meter_since=_number(clients.ledger.get("switch", "awaiting-meter"), "since") if wakes else None,
-        budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if wakes else None,
+        budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if wakes or conditional else None,
         snoozed_until=_number(clients.ledger.get("snooze", "endpoint"), "until"),
         last_call=_last_call(clients, settings, endpoint, now) if request.reason == "idle" and settled_on else None,
     )

@@ -176,7 +176,7 @@ class TestIdle:
     ) -> None:
         lit(machine)
         aws.cloudwatch.called = [world.now - 5 * MINUTE]
-        assert machine.run("off", "budget").outcome == "off"
+        assert machine.run("off", "schedule").outcome == "off"
 
     def test_a_snooze_keeps_it_on_until_its_end(self, machine: Machine, world: World, aws: Aws) -> None:
         lit(machine)
@@ -212,3 +212,50 @@ class TestIdle:
         aws.cloudwatch.called = [world.now]
         assert machine.run("off", "idle").outcome == "not idle any more"
         assert world.is_on
+
+
+class TestDue:
+    """An alarm acts on a reading that is minutes old."""
+
+    def test_an_end_that_was_moved_holds_against_the_lifetime(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        assert machine.run("on", lifetime_hours=100, extend=True).outcome == "on"
+        world.advance(world.now + 12.5 * 60 * MINUTE)
+        assert machine.run("off", "lifetime").outcome == "not due any more"
+        world.advance(world.now + 88 * 60 * MINUTE)
+        assert machine.run("off", "lifetime").outcome == "off"
+
+    def test_a_ceiling_that_was_raised_holds_against_the_alarm_on_the_old_one(self, machine: Machine, aws: Aws) -> None:
+        lit(machine)
+        assert machine.meter is not None
+        machine.meter["usd_this_month"] = 100.0
+        aws.ledger.put("budget", "2026-11", {"usd": 200})
+        assert machine.run("off", "budget").outcome == "not due any more"
+        machine.meter["usd_this_month"] = 200.0
+        assert machine.run("off", "budget").outcome == "off"
+
+    def test_a_meter_that_is_heard_again_keeps_it_on(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        assert machine.run("off", "heartbeat").outcome == "not due any more"
+        assert world.is_on
+
+    def test_a_meter_that_never_ticked_has_half_an_hour_from_the_lighting_on(
+        self, machine: Machine, world: World
+    ) -> None:
+        """The alarm on its silence is in ALARM as soon as it exists."""
+        machine.meter = None
+        assert machine.run("on").outcome == "on"
+        lit_at = world.now
+        assert machine.run("off", "heartbeat").outcome == "off"
+        assert 20 * MINUTE <= world.now - lit_at <= 35 * MINUTE  # counted from its creation on
+
+    def test_a_person_need_not_wait_for_it(self, machine: Machine, world: World) -> None:
+        machine.meter = None
+        assert machine.run("on").outcome == "on"
+        waiting = machine.start("off", "heartbeat")
+        machine.step(waiting)
+        begun = world.now
+        assert machine.run("off").outcome == "off"
+        assert world.now - begun < 10 * MINUTE
+        machine.finish(waiting)
+        assert waiting.outcome == "superseded"

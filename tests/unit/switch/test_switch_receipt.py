@@ -123,10 +123,10 @@ def test_a_failed_wake_tells_what_it_cost(machine: Machine, world: World, aws: A
 
 def test_a_message_says_what_why_and_how_much(machine: Machine, aws: Aws) -> None:
     lit(machine)
-    machine.run("off", "budget")
+    machine.run("off", "schedule")
     [message] = aws.sns.published
-    assert message["Subject"] == "Pilotlight test: the endpoint is off (budget)"
-    assert "Asked for by a test, reason: budget" in message["Message"]
+    assert message["Subject"] == "Pilotlight test: the endpoint is off (schedule)"
+    assert "Asked for by a test, reason: schedule" in message["Message"]
     assert "which cost USD" in message["Message"]
     assert "`pilot on` turns it on." in message["Message"]
 
