@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pilotlight.cli import API_TIMEOUT_SECONDS, call, prepare_process, sentence_for
+from pilotlight.cli.main import prepare_process, sentence_for
+from pilotlight.cli.target import API_TIMEOUT_SECONDS, call
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import ROOT, Cloud, State
 from pilotlight.switch import Switch

@@ -1,7 +1,10 @@
 """A deployed stage, found by its stacks: the same way on AWS and on the embedded cloud."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,6 +106,31 @@ class Deployment:
         found: dict[str, Any] = json.loads(answer["Item"]["data"]["S"]) if "Item" in answer else {}
         return found
 
+    def remember(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
+        """Write an entry of the ledger over whatever was there before."""
+        self.client("dynamodb").update_item(
+            TableName=ledger_name(self.stage),
+            Key={"kind": {"S": kind}, "key": {"S": key}},
+            UpdateExpression="SET #data = :data ADD #version :one",
+            ExpressionAttributeNames={"#data": "data", "#version": "version"},
+            ExpressionAttributeValues={":data": {"S": json.dumps(data, sort_keys=True)}, ":one": {"N": "1"}},
+        )
+
+    def now(self) -> datetime:
+        """The cloud's time, in UTC to the second: the laptop's may be wrong, and the embedded cloud's is simulated.
+
+        From the Date header of an answer that needs no permission.
+        """
+        headers = self.client("sts").get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
+        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the hard stop falls; None while the endpoint is meant to be off."""
+        parameters = {p["ParameterKey"]: p["ParameterValue"] for p in self.describe_stack("Endpoint")["Parameters"]}
+        stated = parameters.get("TurnOffAt")
+        return datetime.fromisoformat(stated).replace(tzinfo=UTC) if stated else None
+
     @cached_property
     def endpoint_name(self) -> str:
         return self._output("Endpoint", "EndpointName")
@@ -165,7 +193,7 @@ class Deployment:
                 f"Stage {self.stage!r} is not deployed on {self.place}: "
                 f"there is no stack {self.stack_name(role)}. "
                 f"Deploy it with `pilot local up --stage {self.stage}`, or on AWS with "
-                f"`npx cdk deploy --all -c stage={self.stage}`. Another Region: --region."
+                f"`pilot deploy --stage {self.stage}`. Another Region: --region."
             ) from error
         found: dict[str, Any] = stacks[0]
         return found

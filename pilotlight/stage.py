@@ -110,6 +110,12 @@ class Stage:
         return self.instance_types[0]
 
     @property
+    def always_on_usd_per_hour(self) -> Decimal | None:
+        """Of all instances of the first choice; None where its price is not known."""
+        usd = self.usd_per_hour.get(self.instance_type)
+        return None if usd is None else usd * self.instance_count
+
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change when the configured model, or what it runs on, changes.
 

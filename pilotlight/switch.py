@@ -3,8 +3,9 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -14,6 +15,11 @@ from pilotlight.deployment import Deployment
 State = Literal["on", "off"]
 
 POLL_SECONDS = 0.5
+
+
+def wake_estimate(past: Sequence[float], *, otherwise: float) -> float:
+    """Seconds that lighting takes: the median of past wakes (ledger wake/estimate), else the catalog's guess."""
+    return max(1.0, median(past)) if past else otherwise
 
 
 class SwitchError(Exception):

@@ -36,6 +36,9 @@ class ApiStack(Stack):
                 "WAKE_SECONDS": str(stage.wake_seconds),
                 "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
                 **({"WINDOW": json.dumps(asdict(stage.window))} if stage.window else {}),
+                "ALWAYS_ON_USD_PER_HOUR": json.dumps(
+                    None if stage.always_on_usd_per_hour is None else float(stage.always_on_usd_per_hour)
+                ),
                 "INTEGRATION_TIMEOUT_SECONDS": str(stage.api.integration_timeout_seconds),
                 **_overload(stage.api),
                 "CORS_ORIGINS": json.dumps(stage.api.cors_origins),

@@ -50,11 +50,27 @@ def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Me
     carried = memory if memory.month == month else replace(memory, usd_this_month=0.0, hours_this_month=0.0)
     first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
     usd, hours = carried.usd_this_month, carried.hours_this_month
-    for span in _spans(memory, facts, now, usd_per_hour):
+    spans = _spans(memory, facts, now, usd_per_hour)
+    for span in spans:
         billed = max(0.0, min(span.end, now) - max(span.start, first)) / 3600
         hours += billed
         usd += billed * span.usd_per_hour
-    return replace(carried, month=month, counted_until=now, usd_this_month=usd, hours_this_month=hours)
+    return replace(
+        carried,
+        month=month,
+        month_counted_since=_counted_since(memory, month, first, [now, *(span.start for span in spans)]),
+        counted_until=now,
+        usd_this_month=usd,
+        hours_this_month=hours,
+    )
+
+
+def _counted_since(memory: Memory, month: str, first: float, counted: list[float]) -> float:
+    """Where this month's sums begin: what came before the first tick was seen by nobody, unless it is billed."""
+    if memory.month == month and memory.month_counted_since is not None:
+        return memory.month_counted_since
+    earliest = min(counted) if memory.counted_until is None else min(memory.counted_until, *counted)
+    return max(first, earliest)
 
 
 def _spans(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> list[Span]:

@@ -13,14 +13,17 @@ _AMOUNTS = ("usd_this_month", "hours_this_month")
 class Memory:
     """Times are epoch seconds, None where nothing is known; the meter then starts anew.
 
-    `endpoint_created` tells one endpoint from its successor of the same name. `usd_per_hour` is what all its
-    instances cost when it was last seen, `calls_read_at` when the calls last could be read, `status_since` when the
-    present status was first seen, `unpriced` the instance type that was last reported to have no price.
+    `month_counted_since` is where counting began in `month`: its start, the first tick, or the creation of the endpoint
+    that the first tick found. `endpoint_created` tells one endpoint from its successor of the same name.
+    `usd_per_hour` is what all its instances cost when it was last seen, `calls_read_at` when the calls last could be
+    read, `status_since` when the present status was first seen, `unpriced` the instance type that was last reported to
+    have no price.
     """
 
     ticked_at: float | None = None
     counted_until: float | None = None
     month: str = ""
+    month_counted_since: float | None = None
     usd_this_month: float = 0.0
     hours_this_month: float = 0.0
     endpoint_created: float | None = None

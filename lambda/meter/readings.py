@@ -64,6 +64,7 @@ def _on_one_clock(memory: Memory, now: float) -> tuple[Memory, float]:
         return Memory(
             counted_until=None if memory.counted_until is None else min(memory.counted_until, now),
             month=memory.month,
+            month_counted_since=memory.month_counted_since,
             usd_this_month=memory.usd_this_month,
             hours_this_month=memory.hours_this_month,
         ), now

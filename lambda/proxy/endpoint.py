@@ -67,13 +67,20 @@ def state_of(endpoint: EndpointFacts | None, stack: StackFacts | None) -> State:
 
 
 def report(
-    facts: Facts, remembered: Remembered, *, now: datetime, limits: Limits, usd_per_hour: Mapping[str, float]
+    facts: Facts,
+    remembered: Remembered,
+    *,
+    now: datetime,
+    limits: Limits,
+    usd_per_hour: Mapping[str, float],
+    always_on_usd_per_hour: float | None,
 ) -> dict[str, object]:
     """The body of `GET /endpoint`, but for the names that the request and the settings add.
 
     `usd_per_hour` maps an instance type to USD per instance-hour. SageMaker bills from creation on, whatever
     the status. `cost_usd` takes the present number of instances for the whole of that time, and is null, like
-    the price an hour, for an instance type without a known price. The month is the meter's count.
+    the price an hour, for an instance type without a known price. The month is the meter's count; what was saved in
+    it is counted against the configured instances left on all the time.
     """
     endpoint, variant = facts.endpoint, facts.variant
     state = state_of(endpoint, facts.stack)
@@ -92,11 +99,25 @@ def report(
         "cost_usd": None if hourly is None else round(hourly * hours, 4),
         "usd_this_month": _rounded(counted.get("usd_this_month")),
         "hours_this_month": _rounded(counted.get("hours_this_month")),
+        "usd_saved_this_month": _rounded(saved_usd(counted, always_on_usd_per_hour)),
         "budget_usd": remembered.budget_usd(limits),
         "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
         "turns_off_next": _turns_off_next(state, facts.ends, remembered, limits, hourly, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
     }
+
+
+def saved_usd(counted: Mapping[str, object], always_on_usd_per_hour: float | None) -> float | None:
+    """What leaving it on for all the time that the meter counted this month would have cost beyond what was spent.
+
+    `counted` is the meter's memory of this month, empty where it has none. None where something is not known; never
+    less than nothing, as a dearer instance type may have been fallen back on.
+    """
+    known = [counted.get(name) for name in ("month_counted_since", "counted_until", "usd_this_month")]
+    since, until, spent = (value if isinstance(value, int | float) else None for value in known)
+    if always_on_usd_per_hour is None or since is None or until is None or spent is None:
+        return None
+    return max(0.0, max(0.0, until - since) / 3600 * always_on_usd_per_hour - spent)
 
 
 def _rounded(value: object) -> float | None:

@@ -50,6 +50,7 @@ class EndpointRoutes:
                 now=now,
                 limits=self._settings.limits,
                 usd_per_hour=self._settings.usd_per_hour,
+                always_on_usd_per_hour=self._settings.always_on_usd_per_hour,
             ),
             "wake_seconds": self._wake_seconds(),
         }

@@ -13,6 +13,7 @@ from proxy.window import Window
 class Settings:
     """`usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price.
 
+    `always_on_usd_per_hour` is that of all instances as configured, None where it is not known.
     `chat_template` is None where the container applies a template of its own.
     """
 
@@ -24,6 +25,7 @@ class Settings:
     chat_template: ChatTemplate | None
     wake_seconds: int
     usd_per_hour: Mapping[str, float]
+    always_on_usd_per_hour: float | None
     integration_timeout_seconds: float
     ledger_table: str
     switch_arn: str
@@ -45,6 +47,7 @@ class Settings:
             chat_template=ChatTemplate.from_json(environ["CHAT_TEMPLATE"]) if environ["CHAT_TEMPLATE"] else None,
             wake_seconds=int(environ["WAKE_SECONDS"]),
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
+            always_on_usd_per_hour=json.loads(environ["ALWAYS_ON_USD_PER_HOUR"]),
             integration_timeout_seconds=float(environ["INTEGRATION_TIMEOUT_SECONDS"]),
             ledger_table=environ["LEDGER_TABLE"],
             switch_arn=environ["SWITCH_ARN"],

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight import cli
+from pilotlight.cli import target
+from pilotlight.cli.terminal import Refused
 
 CONFIG = """
 default_stage = "falcon"
@@ -21,7 +22,7 @@ region = "eu-west-1"
 @pytest.fixture(autouse=True)
 def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pilotlight.toml").write_text(CONFIG)
-    monkeypatch.setattr(cli, "CONFIG", tmp_path / "pilotlight.toml")
+    monkeypatch.setattr(target, "CONFIG", tmp_path / "pilotlight.toml")
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -30,36 +31,36 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_stage_it_is_the_files_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    found = cli.deployment(None, aws=False, region=None)
+    found = target.deployment(None, aws=False, region=None)
     assert (found.stage, found.region, found.place) == ("falcon", "us-west-2", "AWS in us-west-2")
 
 
 def test_a_stages_own_region_wins_over_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    assert cli.deployment("europe", aws=True, region=None).region == "eu-west-1"
-    assert cli.deployment("europe", aws=True, region="us-east-1").region == "us-east-1"
+    assert target.deployment("europe", aws=True, region=None).region == "eu-west-1"
+    assert target.deployment("europe", aws=True, region="us-east-1").region == "us-east-1"
 
 
 def test_no_region_is_refused_with_three_ways_out() -> None:
-    with pytest.raises(cli.Refused, match=r"--region.*pilotlight.toml.*AWS_DEFAULT_REGION"):
-        cli.deployment("falcon", aws=True, region=None)
+    with pytest.raises(Refused, match=r"--region.*pilotlight.toml.*AWS_DEFAULT_REGION"):
+        target.deployment("falcon", aws=True, region=None)
 
 
 def test_a_broken_config_does_not_keep_an_endpoint_on(tmp_path: Path) -> None:
     """`pilot off --stage X --region Y` reads none of it."""
     (tmp_path / "pilotlight.toml").write_text("= broken")
-    assert cli.deployment("falcon", aws=True, region="us-east-1").stage == "falcon"
+    assert target.deployment("falcon", aws=True, region="us-east-1").stage == "falcon"
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
 def test_a_shell_that_is_aimed_elsewhere_is_not_called_aws(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """After `eval "$(pilot local env)"`, --aws would turn the embedded cloud's endpoint off and call it AWS's."""
     monkeypatch.setenv(name, "http://127.0.0.1:4566")
-    with pytest.raises(cli.Refused, match=name):
-        cli.deployment("falcon", aws=True, region="us-east-1")
+    with pytest.raises(Refused, match=name):
+        target.deployment("falcon", aws=True, region="us-east-1")
 
 
 def test_a_cloud_that_was_killed_is_not_taken_for_aws(tmp_path: Path) -> None:
     (tmp_path / "no-cloud").mkdir()
-    with pytest.raises(cli.Refused, match="--aws"):
-        cli.deployment("falcon", aws=False, region="us-east-1")
+    with pytest.raises(Refused, match="--aws"):
+        target.deployment("falcon", aws=False, region="us-east-1")

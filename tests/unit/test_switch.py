@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pilotlight.deployment import Deployment
-from pilotlight.switch import Switch, SwitchError
+from pilotlight.switch import Switch, SwitchError, wake_estimate
 
 
 @dataclass
@@ -116,3 +116,8 @@ def test_a_failure_is_told_by_its_receipt() -> None:
 def test_without_a_receipt_of_its_own_a_person_is_sent_to_the_log(told: list[dict[str, Any]]) -> None:
     with pytest.raises(SwitchError, match=r"ABORTED.*Pilotlight-test-Control.*pilot status"):
         switch(FakeStates(ends=[failed("ABORTED")]), told=told).turn("on")
+
+
+@pytest.mark.parametrize(("past", "seconds"), [([], 600), ([300.0], 300), ([300.0, 310.0, 4000.0], 310), ([0.2], 1)])
+def test_how_long_a_wake_takes_is_learnt_from_past_ones(past: list[float], seconds: float) -> None:
+    assert wake_estimate(past, otherwise=600) == seconds

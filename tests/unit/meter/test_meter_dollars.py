@@ -172,3 +172,33 @@ def test_what_is_remembered_survives_the_ledger() -> None:
     meter.reads(lit(last_call=START), START + HOUR)
     assert Memory.from_data(meter.memory.to_data()) == meter.memory
     assert INSTANCE_TYPE not in meter.memory.to_data().values()
+
+
+class TestWhereTheMonthsSumsBegin:
+    """What is saved is counted from there."""
+
+    def test_at_the_first_tick(self) -> None:
+        meter = Meter()
+        for moment in (START, START + HOUR):
+            meter.reads(dark(), moment)
+        assert meter.memory.month_counted_since == START
+
+    def test_or_with_the_endpoint_that_the_first_tick_found(self) -> None:
+        meter = Meter()
+        meter.reads(lit(START - HOUR), START)
+        assert meter.memory.month_counted_since == START - HOUR
+
+    def test_or_with_the_month(self) -> None:
+        meter = Meter()
+        for moment in (START, DECEMBER + HOUR):
+            meter.reads(dark(), moment)
+        assert meter.memory.month_counted_since == DECEMBER
+
+    @given(bounds=st.lists(moments, max_size=8), ticks=st.lists(moments, min_size=1, max_size=30))
+    def test_no_hour_is_billed_before_it(self, bounds: list[int], ticks: list[int]) -> None:
+        spans, meter = lives(bounds), Meter()
+        for moment in sorted(START + tick for tick in ticks):
+            meter.reads(world(spans, moment), moment)
+            since = meter.memory.month_counted_since
+            assert since is not None
+            assert meter.memory.hours_this_month <= (moment - since) / HOUR + 1e-6

@@ -38,6 +38,7 @@ SETTINGS = Settings(
     chat_template=template("alexatm"),
     wake_seconds=600,
     usd_per_hour={"ml.g4dn.12xlarge": 4.89},
+    always_on_usd_per_hour=4.89,
     integration_timeout_seconds=29,
     ledger_table="pilotlight-test-ledger",
     switch_arn="arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch",

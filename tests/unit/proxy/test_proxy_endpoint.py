@@ -1,13 +1,13 @@
 """`GET /endpoint` reports the state and the cost as they are; a call to an endpoint that is off says how to wake it."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from common.facts import EndpointFacts, StackFacts, VariantFacts, iso
 from hypothesis import given
 from hypothesis import strategies as st
-from proxy.endpoint import Facts, redacted, report
+from proxy.endpoint import Facts, redacted, report, saved_usd
 from proxy.errors import ControlPlaneFailed, EndpointMissing
 from proxy.next_off import NOTHING, Limits, Remembered
 
@@ -31,7 +31,8 @@ LIMITS = Limits(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100)
 
 
 def reported(facts: Facts, remembered: Remembered = NOTHING) -> dict[str, Any]:
-    return dict(report(facts, remembered, now=moment(), limits=LIMITS, usd_per_hour=PRICES))
+    settings = {"limits": LIMITS, "usd_per_hour": PRICES, "always_on_usd_per_hour": 9.78}
+    return dict(report(facts, remembered, now=moment(), **settings))  # type: ignore[arg-type]
 
 
 def with_status(status: str) -> Facts:
@@ -55,6 +56,7 @@ class TestReport:
             "cost_usd": 2.445,
             "usd_this_month": None,
             "hours_this_month": None,
+            "usd_saved_this_month": None,
             "budget_usd": 100,
             "snoozed_until": None,
             "wake_seconds": 600,
@@ -76,6 +78,7 @@ class TestReport:
             "cost_usd": 0.0,
             "usd_this_month": None,
             "hours_this_month": None,
+            "usd_saved_this_month": None,
             "budget_usd": 100,
             "snoozed_until": None,
             "wake_seconds": 600,
@@ -275,3 +278,34 @@ class TestSwitching:
             answer = asked.generate({"text_inputs": "hello"})
             assert (answer.status, answer.error["type"], answer.headers["Retry-After"]) == (503, kind, "600")
         assert (api.switch.wakes, waking.switch.wakes) == (0, 1)
+
+
+class TestSaved:
+    """Against the configured instances left on for all the time that the meter counted this month."""
+
+    COUNTED: ClassVar[dict[str, Any]] = {"month_counted_since": 0.0, "counted_until": 36_000.0, "usd_this_month": 19.56}
+
+    def test_ten_hours_of_which_four_were_on(self) -> None:
+        assert saved_usd(self.COUNTED, 4.89) == pytest.approx(29.34)
+
+    @pytest.mark.parametrize("missing", ["month_counted_since", "counted_until", "usd_this_month"])
+    def test_what_is_not_known_is_not_guessed(self, missing: str) -> None:
+        assert saved_usd({**self.COUNTED, missing: None}, 4.89) is None
+        assert saved_usd(self.COUNTED, None) is None
+
+    @given(hours=st.floats(0, 744), share=st.floats(0, 1), usd=st.floats(0, 200))
+    def test_saved_and_spent_are_what_always_on_costs(self, hours: float, share: float, usd: float) -> None:
+        spent = hours * share * usd
+        counted = {"month_counted_since": 0.0, "counted_until": hours * 3600, "usd_this_month": spent}
+        saved = saved_usd(counted, usd)
+        assert saved is not None
+        assert saved >= 0
+        assert saved + spent == pytest.approx(hours * usd, abs=1e-6)
+
+    def test_a_dearer_instance_than_configured_saves_nothing_rather_than_less(self) -> None:
+        assert saved_usd(self.COUNTED, 1.0) == 0
+
+    def test_it_is_part_of_the_report_and_of_this_month_only(self) -> None:
+        memory = {**self.COUNTED, "month": f"{moment():%Y-%m}"}
+        assert reported(OFF, Remembered(memory, {}, {}))["usd_saved_this_month"] == 78.24
+        assert reported(OFF, Remembered({**memory, "month": "2020-01"}, {}, {}))["usd_saved_this_month"] is None
