@@ -3,11 +3,14 @@
 Runs on an embedded cloud of its own, so one that you have up stays as it is.
 """
 
+import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import requests
 from rich.console import Console
@@ -15,16 +18,22 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pilotlight.auto_off import HOURS_A_MONTH
 from pilotlight.cli.main import prepare_process, sentence_for
 from pilotlight.cli.target import API_TIMEOUT_SECONDS, call
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import ROOT, Cloud, State
-from pilotlight.switch import Switch
 
 # One example and AlexaTM's own delimiter: the model continues in kind, and runs on, so the answer is cut there.
 PROMPT = "Question: What is the capital of Italy? Answer: Rome; Question: What is the capital of France? Answer:"
 STAGE = "local"
-STEPS = 11
+CHAT: dict[str, Any] = {
+    "model": "smollm2-135m-instruct",
+    "messages": [{"role": "user", "content": "What is the capital of France?"}],
+    "max_tokens": 40,
+    "temperature": 0,
+}
+STEPS = 12
 
 
 @dataclass
@@ -95,22 +104,24 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         state = cloud.deploy(url, STAGE)
         said.append("the endpoint is off: deployed, and costing nothing")
         said.extend(f"stack {name}" for name in state.stack_names)
-    with narrator.step("Light the endpoint: UpdateStack, EndpointState=on") as said:
+    with narrator.step("Light the endpoint: pilot on") as said:
         cloud.light(state, narrator.doing)
-        said.append("in service: a model-server process with SmolLM2-135M")
+        said.append("the switch, a state machine, has updated the stack: in service, with SmolLM2-135M as the model")
     with narrator.step("Ask the REST API: POST /generate") as said:
         answer = call(state.deployment, "POST", "/generate", {"text_inputs": PROMPT, "trim_at": ";"})
         said.extend([answer["generated_texts"][0], f"(asked: {PROMPT})"])
-    with narrator.step("Read the receipt: GET /endpoint") as said:
-        receipt = call(state.deployment, "GET", "/endpoint")
+    with narrator.step("Ask as OpenAI's clients do: POST /v1/chat/completions") as said:
+        chat = call(state.deployment, "POST", "/v1/chat/completions", CHAT)
+        said.extend([chat["choices"][0]["message"]["content"], f"(asked: {CHAT['messages'][-1]['content']})"])
+    with narrator.step("See what it costs: GET /endpoint") as said:
+        told = call(state.deployment, "GET", "/endpoint")
         said.append(
-            f"{receipt['state']}, {receipt['instance_count']} × {receipt['instance_type']}, "
-            f"USD {receipt['usd_per_hour']} per hour, USD {receipt['cost_usd']} so far"
+            f"{told['state']}, {told['instance_count']} × {told['instance_type']}, "
+            f"USD {told['usd_per_hour']} per hour, USD {told['cost_usd']} so far"
         )
-        said.append(receipt["turns_off_next"]["message"])
-    with narrator.step("Turn it off: UpdateStack, EndpointState=off") as said:
-        Switch(state.deployment, narrator.doing).turn("off")
-        said.append("SageMaker no longer knows the endpoint; its process has ended")
+        said.append(told["turns_off_next"]["message"])
+    with narrator.step("Forget it: 75 minutes pass on the embedded cloud's clock") as said:
+        said.extend(forgotten(state))
     with narrator.step("Call it while it is off") as said:
         refused = requests.post(
             f"{state.api_url}/generate", json={"text_inputs": "hello"}, headers=key(state), timeout=API_TIMEOUT_SECONDS
@@ -128,6 +139,34 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
             raise RuntimeError(f"left behind: {', '.join(left)}")
         said.append("nothing: no stack, endpoint, model, API, function, key or log group")
         said.append("kept on purpose: the role for API Gateway's logs, free, which an account shares by all its APIs")
+
+
+def forgotten(state: State) -> Iterator[str]:
+    """Nobody calls: what the people who subscribed to the notices are told, and what the receipt says."""
+    began = datetime.fromisoformat(clock(state, "GET")["now"])
+    clock(state, "POST", advance_seconds=75 * 60)
+    notices = requests.get(f"{state.aws_endpoint_url}/_pilot/notices", timeout=API_TIMEOUT_SECONDS).json()
+    for notice in notices:
+        sent = datetime.fromisoformat(notice["time"])
+        if sent >= began:
+            text = notice["message"]
+            words = json.loads(text)["AlarmDescription"] if text.startswith("{") else notice["subject"]
+            yield f"after {(sent - began).total_seconds() / 60:.0f} min: {words}"
+    (receipt,) = state.deployment.receipts(1)
+    if state.deployment.client("sagemaker").list_endpoints()["Endpoints"] or receipt["reason"] != "idle":
+        raise RuntimeError(f"It should have been turned off for being idle; the last receipt: {receipt}")
+    yield (
+        f"the receipt: {receipt['hours_on']:.2f} hours, USD {receipt['usd']:.2f}; "
+        f"left on for the rest of a month it would have been USD {receipt['usd_per_hour'] * HOURS_A_MONTH:,.0f}"
+    )
+
+
+def clock(state: State, method: str, **body: float) -> dict[str, str]:
+    """The embedded cloud's simulated time."""
+    answer = requests.request(method, f"{state.aws_endpoint_url}/_pilot/clock", json=body or None, timeout=300)
+    answer.raise_for_status()
+    found: dict[str, str] = answer.json()
+    return found
 
 
 def key(state: State) -> dict[str, str]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ class LocalCloud:
 
     def fault(self, **fault: Any) -> requests.Response:
         return requests.post(f"{self.aws_endpoint_url}/_pilot/faults", json=fault, timeout=10)
+
+    def now(self) -> datetime:
+        """The simulated time."""
+        answer = requests.get(f"{self.aws_endpoint_url}/_pilot/clock", timeout=10)
+        return datetime.fromisoformat(answer.json()["now"])
 
     def client(self, service: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]

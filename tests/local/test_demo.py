@@ -45,7 +45,17 @@ def nothing_is_left(environment: dict[str, str]) -> bool:
 def test_it_tells_the_whole_main_job(environment: dict[str, str]) -> None:
     demo = subprocess.run(DEMO, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400)
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    for words in ("Paris", "USD 4.89 per hour", "503", "pilot on", "POST /endpoint", "no differences", "nothing:"):
+    for words in (
+        "Paris",
+        "USD 4.89 per hour",
+        "in 10 the endpoint is turned off",
+        "the endpoint is off (idle)",
+        "503",
+        "pilot on",
+        "POST /endpoint",
+        "no differences",
+        "nothing:",
+    ):
         assert words in demo.stdout
     assert nothing_is_left(environment)
     left = [path.name for path in Path(environment["TMPDIR"]).iterdir()]

@@ -26,9 +26,7 @@ class Life:
         self.deployment = Deployment(cloud.stage, cloud.region, cloud.aws_endpoint_url)
 
     def now(self) -> datetime:
-        return datetime.fromisoformat(
-            requests.get(f"{self.cloud.aws_endpoint_url}/_pilot/clock", timeout=10).json()["now"]
-        )
+        return self.cloud.now()
 
     def advance(self, **by: float) -> None:
         answer = requests.post(
@@ -192,16 +190,13 @@ class TestSwitch:
         assert life.is_on()
         assert len([r for r in life.deployment.receipts(20) if r["at"] >= before.timestamp()]) == 1
 
-    @pytest.mark.parametrize("steps", [1, 2, 3])
+    @pytest.mark.parametrize("steps", [1, 2])
     def test_killed_at_any_step_the_next_one_repairs_it(self, life: Life, pilot: Pilot, steps: int) -> None:
+        """After its first step the update has been sent; after its second the endpoint is going, or gone."""
         states = life.cloud.client("stepfunctions")
-        started = states.start_execution(
-            stateMachineArn=life.deployment.switch_arn,
-            input=json.dumps({"target": "off", "reason": "manual", "by": "test"}),
-        )["executionArn"]
+        started = start_switch(life, "off")
         while len([e for e in history(states, started) if e["type"] == "TaskStateEntered"]) < steps:
-            if states.describe_execution(executionArn=started)["status"] != "RUNNING":
-                break
+            assert states.describe_execution(executionArn=started)["status"] == "RUNNING"
         states.stop_execution(executionArn=started)
         assert pilot("on", "--yes").returncode == 0
         assert (life.is_on(), life.stack_state()) == (True, "on")
@@ -209,11 +204,7 @@ class TestSwitch:
     def test_a_stack_on_its_way_to_on_is_turned_round(self, life: Life, pilot: Pilot) -> None:
         assert pilot("off", "--yes").returncode == 0
         life.cloud.fault(fault="stuck_creating")
-        states = life.cloud.client("stepfunctions")
-        states.start_execution(
-            stateMachineArn=life.deployment.switch_arn,
-            input=json.dumps({"target": "on", "reason": "manual", "by": "test"}),
-        )
+        start_switch(life, "on")
         while life.endpoint() is None:
             pass
         assert pilot("off", "--yes").returncode == 0
@@ -222,11 +213,7 @@ class TestSwitch:
 
     def test_an_endpoint_that_survives_its_off_is_deleted_beside_the_stack(self, life: Life, pilot: Pilot) -> None:
         life.cloud.fault(fault="delete_survives")
-        states = life.cloud.client("stepfunctions")
-        states.start_execution(
-            stateMachineArn=life.deployment.switch_arn,
-            input=json.dumps({"target": "off", "reason": "manual", "by": "test"}),
-        )
+        start_switch(life, "off")
         begun = life.now()
         life.until_off(at_most=timedelta(minutes=20))
         life.advance(minutes=2)
@@ -238,11 +225,7 @@ class TestSwitch:
     def test_no_capacity_is_told_and_nothing_is_left(self, life: Life, pilot: Pilot) -> None:
         assert pilot("off", "--yes").returncode == 0
         life.cloud.fault(fault="no_capacity", times=20)
-        states = life.cloud.client("stepfunctions")
-        states.start_execution(
-            stateMachineArn=life.deployment.switch_arn,
-            input=json.dumps({"target": "on", "reason": "manual", "by": "test"}),
-        )
+        start_switch(life, "on")
         life.advance(hours=1)
         receipt = life.receipt()
         assert receipt["outcome"] == "failed"
@@ -258,6 +241,15 @@ class TestDeploy:
         done = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk deploy --all --require-approval never")
         assert done.returncode == 0, done.stdout + done.stderr
         assert life.endpoint() is None
+
+
+def start_switch(life: Life, target: str) -> str:
+    """As a trigger does, which does not wait for it: the execution's ARN."""
+    started = life.cloud.client("stepfunctions").start_execution(
+        stateMachineArn=life.deployment.switch_arn,
+        input=json.dumps({"target": target, "reason": "manual", "by": "a test"}),
+    )
+    return str(started["executionArn"])
 
 
 def turn_off_at(life: Life) -> datetime:

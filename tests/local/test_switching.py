@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psutil
@@ -132,21 +132,6 @@ class TestOn:
 
 
 class TestHardStop:
-    def test_it_deletes_the_endpoint_when_nobody_else_does(self, lit: LocalCloud, pilot: Pilot) -> None:
-        """No meter, no alarm, no switch: the schedule in the stack alone."""
-        end = datetime.now(UTC) + timedelta(seconds=4)
-        update(lit, TurnOffAt=end.strftime("%Y-%m-%dT%H:%M:%S"))
-        assert endpoint_status(lit) == "InService"  # not before its time
-        wait_until(lambda: not endpoints(lit))
-        assert model_servers(lit) == []
-        assert lit.call("GET", "/endpoint").json()["state"] == "off"
-        assert lit.generate("hello").status_code == 503
-        # The stack still believes in it: lighting it again repairs that, and the new end is a new one.
-        assert pilot("on", "--yes", "--hours", "2").returncode == 0
-        assert lit.generate("hello", max_length=10).status_code == 200
-        time.sleep(3)
-        assert endpoint_status(lit) == "InService"
-
     def test_off_repairs_the_stack_as_well(self, lit: LocalCloud, pilot: Pilot) -> None:
         lit.client("sagemaker").delete_endpoint(EndpointName=lit.endpoint_name)
         wait_until(lambda: not endpoints(lit))
@@ -162,8 +147,8 @@ class TestHardStop:
         assert '"changed": true' in pilot("on", "--yes", "--hours", "100", "--json").stdout
         told = lit.call("GET", "/endpoint").json()["turns_off_next"]
         assert told["by"] == "hard_stop"
-        hours = (datetime.fromisoformat(told["at"]) - datetime.now(UTC)).total_seconds() / 3600
-        assert 99.9 < hours <= 100
+        hours = (datetime.fromisoformat(told["at"]) - lit.now()).total_seconds() / 3600
+        assert 100 < hours <= 100.25  # the hard stop comes after the lifetime, should that not act
         assert model_servers(lit) == [server]  # and it never stopped serving
 
 
