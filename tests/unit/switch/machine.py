@@ -116,6 +116,9 @@ class Machine:
         while any(execution in self.running for execution in executions):
             self.step(min(self.running, key=lambda execution: execution.at))
 
+    def start_and_step(self, target: str) -> None:
+        self.step(self.start(target))
+
     def run_out(self) -> None:
         self.finish(*self.running)
 
