@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from switch import bill, changes
-from switch.decision import Case, Decision, GaveUp, Outcome
+from switch.decision import Case, Decision, Finish, GaveUp, Outcome
 from switch.due import not_due
 from switch.facts import Facts, Phase
 from switch.memory import Memory
@@ -14,6 +14,8 @@ from switch.settings import Settings
 
 # How long the description of a stack may still be the one from before an UpdateStack.
 LAG_SECONDS = 10
+# How long a step may last that began before its execution was superseded: what it does must be seen.
+RIVAL_SECONDS = 15
 
 
 def remembered(memory: Memory, facts: Facts, now: float, settings: Settings) -> Memory:
@@ -33,11 +35,17 @@ def decide(request: Request, facts: Facts, memory: Memory, now: float, settings:
     case = Case(request, facts, remembered(memory, facts, now, settings), now, settings)
     if _lags(case):
         return case.wait("CloudFormation has the update, and does not show it yet.")
-    if request.target == "on":
-        return toward_on(case)
+    decision = toward_on(case) if request.target == "on" else _toward_off(case)
+    finishes = isinstance(decision.action, Finish)
+    if finishes and case.memory.rival and case.since(case.memory.started_at) < RIVAL_SECONDS:
+        return case.wait("The execution that was taken over may be in the midst of its last step.")
+    return decision
+
+
+def _toward_off(case: Case) -> Decision:
     if decision := not_due(case):
         return decision
-    if not facts.is_off:
+    if not case.facts.is_off:
         case = case.remember(changed=True)
     way = toward_off(case)
     if isinstance(way, Decision):

@@ -1,7 +1,8 @@
 """Of several executions one acts: the newest request wins, and one that asks for nothing new joins the present one.
 
 The lease is the ledger's entry switch/lease: {"target", "reason", "by", "execution", "asked_at"}, and for who takes
-over "lifetime_hours", "changed", "extend", "before" and "bill" (see memory); once its holder is done, "finished_at".
+over "lifetime_hours", "rival", "changed", "extend", "before" and "bill" (see memory). Once its holder is done, it has
+"finished_at".
 """
 
 from collections.abc import Mapping
@@ -51,8 +52,10 @@ def turn(
 def claimed(lease: Lease | None, memory: Memory, request: Request) -> Memory:
     """The memory of a new holder. What an unfinished one of the same target did is carried on, and told."""
     memory = replace(memory, holding=True)
-    if lease is None or _finished(lease) or lease.get("target") != request.target:
+    if lease is None or _finished(lease):
         return memory
+    if lease.get("target") != request.target:
+        return replace(memory, rival=True)
     longer = request.extend or _lives_longer(request, lease)
     return replace(_carried(memory, lease), changed=True, extend=bool(lease.get("extend")) or longer)
 
@@ -61,8 +64,13 @@ def held(lease: Lease, memory: Memory) -> Memory:
     """The memory of the present holder: what its claim knew, should its first step have died after it."""
     if memory.holding:
         return memory
-    known = _carried(memory, lease)
-    return replace(known, holding=True, changed=bool(lease.get("changed")), extend=bool(lease.get("extend")))
+    return replace(
+        _carried(memory, lease),
+        holding=True,
+        rival=bool(lease.get("rival")),
+        changed=bool(lease.get("changed")),
+        extend=bool(lease.get("extend")),
+    )
 
 
 def entry(request: Request, memory: Memory, *, execution: str, now: float, lifetime_hours: float) -> dict[str, Any]:
@@ -74,6 +82,7 @@ def entry(request: Request, memory: Memory, *, execution: str, now: float, lifet
         "execution": execution,
         "asked_at": now,
         "lifetime_hours": request.lifetime_hours or lifetime_hours,
+        "rival": memory.rival,
         "changed": memory.changed,
         "extend": memory.extend,
         "before": memory.before,

@@ -13,6 +13,7 @@ class Memory:
 
     started_at       the first step
     holding          the lease was ours
+    rival            the lease was taken from an execution of the other target, whose last step may still be under way
     changed          a receipt is due: something was done, or found half done
     extend           a later end is wanted although the request does not say so
     waiting_for, waiting_since   what is being waited for, so that each wait can have its limit
@@ -30,6 +31,7 @@ class Memory:
 
     started_at: float | None = None
     holding: bool = False
+    rival: bool = False
     changed: bool = False
     extend: bool = False
     waiting_for: str = ""

@@ -67,14 +67,12 @@ def refused(case: Case) -> Decision | None:
 
 def joined(case: Case) -> Case:
     """Somebody else, or a killed execution, is turning it on: that is taken for this one's attempt."""
-    in_service = case.facts.in_service
     in_force = changes.overrides_in_force(case.facts.stack)["InstanceType"]
     return case.remember(
-        changed=case.memory.changed or not in_service,
+        changed=case.memory.changed or not case.facts.in_service,
         attempt_at=case.now,
         attempt_type=in_force or case.settings.instance_types[0],
         ours=False,
-        replacing=in_service,
     )
 
 

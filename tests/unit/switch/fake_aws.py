@@ -1,6 +1,6 @@
 """boto3's clients over the world: every answer in the shape that AWS gives it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +18,16 @@ def moment(seconds: float) -> datetime:
 
 @dataclass
 class Lines:
-    """The network: a call may be throttled, or be carried out and its answer lost."""
+    """The network: a call may be throttled, or be carried out and its answer lost. What is `ahead` of the next one
+    happens after its caller decided on it.
+    """
 
     world: World
+    ahead: list[Callable[[], None]] = field(default_factory=list)
 
     def carry(self, call: Any) -> Any:
+        if self.ahead:
+            self.ahead.pop()()
         match self.world.fate("network", "works", "throttled", "lost"):
             case "throttled":
                 raise refuse("Throttling", "Rate exceeded", "Call")
@@ -34,11 +39,18 @@ class Lines:
 
 @dataclass
 class FakeCloudFormation:
+    """For `lag_seconds` after an update, the stack is described as it was before."""
+
     world: World
     lines: Lines
+    lag_seconds: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
+    _until: float = 0.0
+    _before: Mapping[str, Any] = field(default_factory=dict)
 
     def describe_stacks(self, **_: Any) -> Mapping[str, Any]:
+        if self.world.now < self._until:
+            return self._before
         if self.world.status is None:
             raise refuse("ValidationError", f"Stack with id {STACK} does not exist", "DescribeStacks")
         listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.world.parameters.items()]
@@ -77,7 +89,9 @@ class FakeCloudFormation:
             else entry["ParameterValue"]
             for entry in request["Parameters"]
         }
+        before = self.describe_stacks()
         self.lines.carry(lambda: self.world.update_stack(values))
+        self._until, self._before = self.world.now + self.lag_seconds, before
 
     def cancel_update_stack(self, **_: Any) -> None:
         self.lines.carry(self.world.cancel_update)
@@ -175,12 +189,12 @@ class Aws:
     """One account: the world, and every client that looks at it."""
 
     def __init__(self, world: World) -> None:
-        lines = Lines(world)
         self.world = world
+        self.lines = lines = Lines(world)
         self.cloudformation = FakeCloudFormation(world, lines)
         self.sagemaker = FakeSageMaker(world, lines)
         self.cloudwatch = FakeCloudWatch()
-        self.sns = FakeSns(lines)
+        self.sns = FakeSns(Lines(world))
         self.stepfunctions = FakeStepFunctions()
         self.ledger = Ledger(FakeDynamoDB(), "pilotlight-test-ledger")
 

@@ -55,6 +55,7 @@ class Machine:
         self.executions: list[Execution] = []
         self.meter: dict[str, Any] | None = {"usd_this_month": 12.5, "month": "2026-11"}  # None: it is dead
         self._names = count(1)
+        self._attributed: set[int] = set()
 
     def start(self, target: str, reason: str = "manual", **asked: Any) -> Execution:
         request = {"target": target, "reason": reason, "by": "a test", **asked}
@@ -87,7 +88,11 @@ class Machine:
             "memory": execution.memory,
         }
         answer = json.loads(json.dumps(self.switch.step(event)))
-        execution.calls += world.calls[seen:]
+        own = [
+            at for at in range(seen, len(world.calls)) if at not in self._attributed
+        ]  # not of a step within this one
+        self._attributed.update(own)
+        execution.calls += [world.calls[at] for at in own]
         if forgets:
             execution.forgotten += 1
             return
@@ -105,6 +110,10 @@ class Machine:
             return world.says if world.is_on else "off"
         return "billing" if world.endpoint is not None else "nothing"
 
+    def forget_calls(self) -> None:
+        self.aws.world.calls.clear()
+        self._attributed.clear()
+
     def step_all(self) -> None:
         """Every step that is due now, or else the next one."""
         due = [execution for execution in self.running if execution.at <= self.aws.world.now]
@@ -115,6 +124,9 @@ class Machine:
         """Run everything that runs until these have ended."""
         while any(execution in self.running for execution in executions):
             self.step(min(self.running, key=lambda execution: execution.at))
+
+    def start_and_step(self, target: str) -> None:
+        self.step(self.start(target))
 
     def run_out(self) -> None:
         self.finish(*self.running)
@@ -130,7 +142,7 @@ def lit(machine: Machine, **asked: Any) -> None:
     assert machine.run("on", **asked).outcome == "on"
     world = machine.aws.world
     world.advance(world.now + 90 * MINUTE)
-    world.calls.clear()
+    machine.forget_calls()
     machine.aws.sns.published.clear()
 
 

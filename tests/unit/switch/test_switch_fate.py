@@ -4,6 +4,7 @@ in silence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from botocore.exceptions import ClientError
@@ -20,7 +21,19 @@ ON_LIMIT = 8 * 60 * MINUTE
 BROKEN = ("ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS", None)
 # What others do to the same stack and endpoint, in no order that makes sense.
 DISTURBANCES = ("minutes", "hours", "on", "on", "off", "promote", "delete", "cancel")
-INTERLUDES = ("forget", "kill", "on", "off", "promote", "delete", "cancel", "rival on", "rival off", "rival idle")
+INTERLUDES = (
+    "forget",
+    "kill",
+    "on",
+    "off",
+    "promote",
+    "delete",
+    "cancel",
+    "rival on",
+    "rival off",
+    "rival idle",
+    "overtake",
+)
 
 
 @dataclass
@@ -99,6 +112,9 @@ def live(machine: Machine, first: Execution, interludes: int) -> Execution:
         if what == "kill":
             machine.kill(execution)
             execution = machine.start(str(execution.request["target"]))
+        elif what == "overtake":
+            other = "on" if execution.request["target"] == "off" else "off"
+            machine.aws.lines.ahead.append(partial(machine.start_and_step, other))
         elif what.startswith("rival"):
             rival = what.split()[1]
             machine.start("on" if rival == "on" else "off", rival)
@@ -145,10 +161,11 @@ def check_ends(machine: Machine) -> None:
 
 
 @LONG
-@given(chance=chances, interludes=st.integers(0, 4), target=st.sampled_from(("off", "on")))
-def test_it_gets_there_or_a_person_knows(chance: Chance, interludes: int, target: str) -> None:
+@given(chance=chances, interludes=st.integers(0, 4), target=st.sampled_from(("off", "on")), lag=st.integers(0, 8))
+def test_it_gets_there_or_a_person_knows(chance: Chance, interludes: int, target: str, lag: int) -> None:
     world = some_world(chance)
     machine = Machine(Aws(world))
+    machine.aws.cloudformation.lag_seconds = lag
     begun = world.now
     live(machine, machine.start(target), interludes)
     check_ends(machine)

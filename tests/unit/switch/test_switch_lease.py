@@ -85,21 +85,34 @@ def test_a_dead_holder_is_taken_over_at_once(machine: Machine, world: World) -> 
     assert world.calls == ["update"]
 
 
+@pytest.mark.parametrize("dead_minutes", [1, 30])
 @pytest.mark.parametrize("killed_after", range(1, 20))
 def test_an_off_killed_anywhere_is_finished_with_one_receipt(
-    machine: Machine, world: World, aws: Aws, killed_after: int
+    machine: Machine, world: World, aws: Aws, killed_after: int, dead_minutes: int
 ) -> None:
+    """Also where its work was done when the next one came, and only the receipt was missing."""
     lit(machine)
     killed = machine.start("off")
     for _ in range(killed_after):
         if killed in machine.running:
             machine.step(killed)
     machine.kill(killed)
-    world.advance(world.now + MINUTE)
+    world.advance(world.now + dead_minutes * MINUTE)
     assert machine.run("off").outcome in ("off", "already off")
     assert world.is_off
     assert [receipt["target"] for receipt in aws.receipts] == ["off", "on"]
     assert aws.receipts[0]["usd"] > 0
+
+
+def test_what_a_claim_took_over_survives_a_step_that_fails_after_it(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    killed = machine.start("off")
+    machine.step(killed)
+    machine.kill(killed)
+    world.advance(world.now + 30 * MINUTE)
+    world.fate = Fated(network=["throttled"])  # the message to a person
+    assert machine.run("off").outcome == "off"
+    assert aws.receipts[0]["target"] == "off"
 
 
 @pytest.mark.parametrize("killed_after", range(1, 30))

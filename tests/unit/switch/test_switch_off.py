@@ -123,6 +123,15 @@ def test_a_creation_that_hangs_is_deleted_where_cancelling_does_not_help(machine
     assert world.calls == ["update", "cancel", "delete"]
 
 
+def test_a_stack_that_never_settles_is_given_up_after_an_hour(machine: Machine, world: World, aws: Aws) -> None:
+    world.break_stack("UPDATE_ROLLBACK_IN_PROGRESS")
+    begun = world.now
+    assert machine.run("off").outcome == "failed"
+    assert 60 * MINUTE <= world.now - begun < 62 * MINUTE
+    assert "UPDATE_ROLLBACK_IN_PROGRESS" in last_message(aws)
+    assert "nothing is billed" in last_message(aws)
+
+
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS"])
 def test_under_a_stack_that_takes_no_update_the_endpoint_is_deleted_and_a_person_told(
     machine: Machine, world: World, aws: Aws, status: str

@@ -141,6 +141,20 @@ class TestCapacity:
         assert aws.receipts[0]["usd_per_hour"] == 1.52
         assert "ml.g5.2xlarge" in last_message(aws)
 
+    def test_one_that_was_asked_for_falls_back_too(self, machine: Machine, world: World) -> None:
+        world.fate = Fated(creation=["no capacity"])
+        assert machine.run("on", overrides={"InstanceType": "ml.g5.4xlarge"}).outcome == "on"
+        assert (world.instance_type(), world.calls) == (FIRST_TYPE, ["update", "update"])
+
+    def test_a_description_that_lags_is_not_taken_for_another_failure(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        """Else the second type would count as failed before it was tried."""
+        world.fate = Fated(creation=["no capacity"])
+        aws.cloudformation.lag_seconds = 8
+        assert machine.run("on").outcome == "on"
+        assert (world.instance_type(), world.calls) == ("ml.g5.2xlarge", ["update", "update"])
+
     def test_the_next_wake_begins_with_the_first_choice_again(self, machine: Machine, world: World) -> None:
         world.fate = Fated(creation=["no capacity"])
         machine.run("on")
@@ -213,6 +227,37 @@ class TestFailure:
         world.update_stack({**world.parameters, **TUNED, "OverrideFor": FINGERPRINT})
         assert machine.run("on").outcome == "already on"
         assert "cancel" not in world.calls
+
+    def test_a_deploy_that_takes_too_long_is_told_and_left_to_its_owner(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        lit(machine)
+        world.break_stack("UPDATE_IN_PROGRESS")
+        assert machine.run("on").outcome == "failed"
+        assert (world.calls, world.endpoint is None) == ([], False)
+        assert "IT STILL COSTS MONEY" in last_message(aws)
+
+    def test_an_endpoint_that_keeps_failing_is_relit_twice(self, machine: Machine, world: World, aws: Aws) -> None:
+        on = machine.start("on")
+        while on in machine.running:
+            world.advance(on.at)
+            if world.is_on and world.endpoint is not None:
+                world.endpoint.status = "Failed"
+            machine.step(on)
+        assert (on.outcome, world.is_off) == ("failed", True)
+        assert world.calls == ["update"] * 6
+        assert "did not help" in last_message(aws)
+
+    def test_one_that_somebody_turned_off_meanwhile_is_not_lit_against_them(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        machine.step(on := machine.start("on"))
+        world.advance(world.now + 10 * MINUTE)
+        world.update_stack({**world.parameters, "EndpointState": "off"})
+        world.advance(world.now + 10 * MINUTE)
+        machine.finish(on)
+        assert (on.outcome, world.is_off) == ("failed", True)
+        assert "Another change turned it off" in last_message(aws)
 
 
 class TestGate:
