@@ -1,0 +1,40 @@
+"""When the endpoint was last called, by anybody: SageMaker's own count, which is published late by minutes."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+_MINUTE = 60
+_MOST_DATAPOINTS = 1440  # what GetMetricStatistics gives at once
+
+
+class CloudWatchClient(Protocol):
+    """What is used of boto3's `cloudwatch` client."""
+
+    def get_metric_statistics(self, **request: Any) -> Mapping[str, Any]: ...
+    def put_metric_data(self, **request: Any) -> Mapping[str, Any]: ...
+
+
+def last_call(
+    client: CloudWatchClient, *, endpoint_name: str, variant_name: str, since: float, now: float
+) -> float | None:
+    """The end of the last minute with a call, in epoch seconds; None where CloudWatch shows none from `since` on.
+
+    At most a day is looked at. GetMetricStatistics, because its requests are free up to a million a month and
+    GetMetricData's are not.
+    """
+    start = max(since, now - (_MOST_DATAPOINTS - 2) * _MINUTE) // _MINUTE * _MINUTE
+    answer = client.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": endpoint_name},
+            {"Name": "VariantName", "Value": variant_name},
+        ],
+        StartTime=datetime.fromtimestamp(start, UTC),
+        EndTime=datetime.fromtimestamp(now // _MINUTE * _MINUTE + _MINUTE, UTC),
+        Period=_MINUTE,
+        Statistics=["Sum"],
+    )
+    called = [point["Timestamp"].timestamp() for point in answer.get("Datapoints", []) if point.get("Sum", 0) > 0]
+    return max(called) + _MINUTE if called else None

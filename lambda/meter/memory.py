@@ -1,0 +1,60 @@
+"""What the meter carries from tick to tick: what AWS forgets, or never says."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from typing import Any, TypeGuard
+
+_TEXTS = ("month", "status", "unpriced")
+_AMOUNTS = ("usd_this_month", "hours_this_month")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Times are epoch seconds, None where nothing is known; the meter then starts anew.
+
+    `endpoint_created` tells one endpoint from its successor of the same name. `usd_per_hour` is what all its
+    instances cost when it was last seen, `calls_read_at` when the calls last could be read, `status_since` when the
+    present status was first seen, `unpriced` the instance type that was last reported to have no price.
+    """
+
+    ticked_at: float | None = None
+    counted_until: float | None = None
+    month: str = ""
+    usd_this_month: float = 0.0
+    hours_this_month: float = 0.0
+    endpoint_created: float | None = None
+    in_service_since: float | None = None
+    last_call: float | None = None
+    calls_read_at: float | None = None
+    usd_per_hour: float | None = None
+    status: str = ""
+    status_since: float | None = None
+    unpriced: str = ""
+
+    @classmethod
+    def from_data(cls, data: object) -> "Memory":
+        """From what the ledger holds. A value that cannot be meant is forgotten alone: each has a safe default."""
+        if not isinstance(data, Mapping):
+            return cls()
+        given = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        return cls(**{name: value for name, value in given.items() if _is_meant(name, value)})
+
+    def times(self) -> list[float]:
+        """Every moment that lay in the past when it was noted."""
+        noted = (self.ticked_at, self.counted_until, self.in_service_since, self.last_call, self.calls_read_at)
+        return [moment for moment in (*noted, self.status_since) if moment is not None]
+
+    def to_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Finite and not negative, as every time and every amount is."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
+def _is_meant(name: str, value: object) -> bool:
+    if name in _TEXTS:
+        return isinstance(value, str)
+    return is_number(value) or (value is None and name not in _AMOUNTS)

@@ -1,0 +1,174 @@
+"""Dollars of the month: the same to the cent however the ticks fall, never less than before, none while off."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from meter.facts import LEDGER, VARIANT, Facts
+from meter.memory import Memory
+
+from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, START, USD_PER_HOUR, Meter, dark, endpoint, lit
+from tests.unit.meter.fakes import VARIANT as ONE_VARIANT
+
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+moments = st.integers(0, 40 * 24 * 3600)
+
+
+def world(spans: list[tuple[float, float]], moment: float) -> Facts:
+    """Each span is an endpoint's life. A tick at its end still sees it; its receipt says when it was gone."""
+    offs = tuple(end for _, end in spans if end < moment)
+    for created, end in spans:
+        if created <= moment <= end:
+            return lit(created, offs=offs)
+    return dark(offs=offs)
+
+
+def lives(bounds: list[int]) -> list[tuple[float, float]]:
+    ordered = sorted(set(bounds))
+    return [(START + a, START + b) for a, b in zip(ordered[::2], ordered[1::2], strict=False)]
+
+
+@given(bounds=st.lists(moments, max_size=8), spare=st.lists(moments, max_size=12))
+def test_dollars_do_not_depend_on_how_the_ticks_are_spaced(bounds: list[int], spare: list[int]) -> None:
+    """One meter ticks where something happens, the other there and at any other moments besides."""
+    spans = lives(bounds)
+    turns = [moment + margin for span in spans for moment in span for margin in (0, 1)]
+    last = START + 41 * 24 * 3600
+    sums = []
+    for ticks in (turns, [*turns, *(START + moment for moment in spare)]):
+        meter = Meter()
+        for moment in sorted({*ticks, last}):
+            taken = meter.reads(world(spans, moment), moment)
+        sums.append((taken.dollars_this_month, meter.memory.hours_this_month))
+    assert sums[0] == pytest.approx(sums[1], abs=1e-4)
+    first = datetime.fromtimestamp(last, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp()
+    hours = sum(max(0.0, end - max(created, first)) / HOUR for created, end in spans)
+    assert sums[1] == pytest.approx((hours * USD_PER_HOUR, hours), abs=1e-4)
+
+
+@given(bounds=st.lists(moments, max_size=8), ticks=st.lists(moments, min_size=2, max_size=30))
+def test_dollars_never_fall_within_a_month_and_rise_only_while_something_is_billed(
+    bounds: list[int], ticks: list[int]
+) -> None:
+    spans, meter = lives(bounds), Meter()
+    before, month = 0.0, ""
+    for moment in sorted(START + tick for tick in ticks):
+        there = meter.memory.endpoint_created is not None
+        facts = world(spans, moment)
+        dollars = meter.reads(facts, moment).dollars_this_month
+        assert dollars is not None
+        if meter.memory.month == month:
+            assert dollars >= before
+            if facts.endpoint is None and not there:
+                assert dollars == before
+        before, month = dollars, meter.memory.month
+
+
+def test_an_hour_is_the_price_of_an_hour() -> None:
+    meter = Meter()
+    meter.reads(lit(), START)
+    assert meter.reads(lit(), START + HOUR).dollars_this_month == USD_PER_HOUR
+    assert meter.memory.hours_this_month == 1
+
+
+def test_all_instances_are_billed_from_the_creation_on_in_every_status() -> None:
+    meter = Meter()
+    for tick, status in enumerate(("Creating", "Failed", "Updating", "Deleting", "Brandnew"), start=1):
+        taken = meter.reads(lit(endpoint=endpoint(START, status, instances=2)), START + tick * HOUR)
+        assert taken.minutes_on == 60 * tick
+        assert taken.dollars_this_month == pytest.approx(2 * USD_PER_HOUR * tick)
+
+
+def test_a_month_is_split_at_its_border_in_utc() -> None:
+    meter = Meter()
+    created = DECEMBER - 3 * MINUTE
+    assert meter.reads(lit(created), DECEMBER - MINUTE).dollars_this_month == round(2 * USD_PER_HOUR / 60, 4)
+    assert meter.reads(lit(created), DECEMBER + 4 * MINUTE).dollars_this_month == round(4 * USD_PER_HOUR / 60, 4)
+    assert meter.memory.month == "2026-12"
+
+
+def test_a_month_without_a_tick_leaves_nothing_behind() -> None:
+    meter = Meter()
+    meter.reads(lit(), START)
+    assert meter.reads(lit(), DECEMBER + 31 * 24 * HOUR).dollars_this_month == pytest.approx(0)
+
+
+def test_what_a_dead_meter_missed_is_counted_by_the_next_tick() -> None:
+    meter = Meter()
+    meter.reads(dark(), START)
+    taken = meter.reads(lit(START + HOUR), START + 11 * HOUR)
+    assert taken.dollars_this_month == pytest.approx(10 * USD_PER_HOUR)
+
+
+def test_an_endpoint_that_vanished_is_counted_until_now_or_until_its_receipt() -> None:
+    for offs, minutes in (((), 5), ((START - HOUR,), 5), ((START - HOUR, START + 2 * MINUTE), 2)):
+        meter = Meter()
+        meter.reads(lit(), START)
+        taken = meter.reads(dark(offs=offs), START + 5 * MINUTE)
+        assert taken.dollars_this_month == pytest.approx(minutes * USD_PER_HOUR / 60, abs=1e-4)
+        assert meter.reads(dark(), START + 9 * HOUR).dollars_this_month == taken.dollars_this_month
+
+
+def test_an_endpoint_and_its_successor_are_not_counted_twice() -> None:
+    meter = Meter()
+    meter.reads(lit(), START)
+    taken = meter.reads(lit(START + 4 * MINUTE, offs=(START + MINUTE,)), START + 5 * MINUTE)
+    assert taken.dollars_this_month == pytest.approx(2 * USD_PER_HOUR / 60, abs=1e-4)
+
+
+def test_a_month_that_was_forgotten_is_counted_from_the_creation() -> None:
+    meter = Meter()
+    meter.reads(lit(), START + 5 * HOUR)
+    assert meter.memory.usd_this_month == pytest.approx(5 * USD_PER_HOUR)
+
+
+def test_without_the_ledger_no_dollars_are_told() -> None:
+    assert Meter().reads(lit(unread=frozenset({LEDGER})), START + HOUR).dollars_this_month is None
+
+
+def test_a_creation_in_the_future_costs_nothing_yet() -> None:
+    meter = Meter()
+    taken = meter.reads(lit(START + HOUR), START)
+    assert (taken.dollars_this_month, taken.minutes_on, taken.idle_minutes) == (0, 0, 0)
+    assert meter.reads(lit(START + HOUR), START + 2 * HOUR).dollars_this_month == pytest.approx(USD_PER_HOUR)
+
+
+class TestPrice:
+    def test_an_unknown_type_counts_as_nothing_and_is_named(self) -> None:
+        unknown = lit(variant=ONE_VARIANT.__class__("ml.nonsense.xlarge", 1))
+        meter = Meter()
+        assert meter.reads(unknown, START + HOUR).dollars_this_month == 0
+        assert meter.memory.unpriced == "ml.nonsense.xlarge"
+        assert meter.memory.hours_this_month == 1
+
+    def test_a_pool_is_bounded_by_the_dearest_of_its_types(self) -> None:
+        meter = Meter()
+        pool = lit(variant=ONE_VARIANT.__class__(None, 1))
+        assert meter.reads(pool, START + HOUR).dollars_this_month == USD_PER_HOUR
+        assert meter.memory.unpriced == ""
+
+    def test_a_config_that_cannot_be_read_keeps_its_price(self) -> None:
+        meter = Meter()
+        meter.reads(lit(), START)
+        unread = lit(variant=None, unread=frozenset({VARIANT}))
+        assert meter.reads(unread, START + HOUR).dollars_this_month == USD_PER_HOUR
+        assert meter.reads(dark(), START + 2 * HOUR).dollars_this_month == 2 * USD_PER_HOUR
+        assert meter.memory.unpriced == ""
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
+def test_a_malformed_memory_starts_anew_and_switches_nothing_off(junk: object) -> None:
+    fields = Memory().to_data()
+    for data in (junk, dict.fromkeys(fields, junk), {**fields, "usd_this_month": junk}, {**fields, "ticked_at": junk}):
+        meter = Meter(memory=Memory.from_data(data))
+        taken = meter.reads(lit(), START + MINUTE)
+        assert taken.idle_minutes == 0
+        assert meter.due() == ()
+
+
+def test_what_is_remembered_survives_the_ledger() -> None:
+    meter = Meter()
+    meter.reads(lit(last_call=START), START + HOUR)
+    assert Memory.from_data(meter.memory.to_data()) == meter.memory
+    assert INSTANCE_TYPE not in meter.memory.to_data().values()
