@@ -31,14 +31,16 @@ class Facts:
 class Policy:
     """None: that trigger is switched off. `usd_per_hour` maps an instance type to USD per instance-hour.
 
-    The grace is for what is meant to be over: CloudFormation's clean-up, and an off that has begun. An endpoint
-    may be Creating for as long as SageMaker's two longest timeouts, of an hour each, allow.
+    The switch states an end (`TurnOffAt`) that lies `end_after_lifetime_minutes` after the lifetime. The grace is for
+    what is meant to be over: CloudFormation's clean-up, and an off that has begun. An endpoint may be Creating for as
+    long as SageMaker's two longest timeouts, of an hour each, allow.
     """
 
     idle_minutes: float | None
     lifetime_hours: float | None
     monthly_budget_usd: float | None
     usd_per_hour: Mapping[str, float]
+    end_after_lifetime_minutes: float = 15
     grace_minutes: float = 10
     creating_minutes: float = 130
     deleting_minutes: float = 30

@@ -134,10 +134,11 @@ def _dues(taken: Readings, facts: Facts, now: float, policy: Policy) -> tuple[st
 
 
 def _outlived(taken: Readings, facts: Facts, now: float, policy: Policy) -> bool:
-    """An end that lies ahead was asked for: `pilot on --hours` moves it, and the hard stops with it."""
+    """An end that lies further ahead was asked for: `pilot on --hours` moves it, and the hard stops with it."""
     end = turn_off_at(facts.stack)
+    margin = policy.end_after_lifetime_minutes * 60
     return (
         policy.lifetime_hours is not None
         and taken.minutes_on >= policy.lifetime_hours * 60
-        and (end is None or now >= end)
+        and (end is None or now >= end - margin)
     )

@@ -13,6 +13,7 @@ from meter.readings import Readings, readings
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
 MINUTE, HOUR = 60.0, 3600.0
+END = START + 12 * HOUR + 15 * MINUTE  # as the switch states it for a lifetime of twelve hours
 INSTANCE_TYPE = "ml.g4dn.12xlarge"
 USD_PER_HOUR = 4.89
 POLICY = Policy(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100, usd_per_hour={INSTANCE_TYPE: USD_PER_HOUR})
@@ -23,7 +24,7 @@ def at(moment: float) -> datetime:
     return datetime.fromtimestamp(moment, UTC)
 
 
-def stack(state: str = "on", *, status: str = "UPDATE_COMPLETE", ends: float | None = START + 12 * HOUR) -> StackFacts:
+def stack(state: str = "on", *, status: str = "UPDATE_COMPLETE", ends: float | None = END) -> StackFacts:
     end = "" if ends is None or state == "off" else at(ends).strftime("%Y-%m-%dT%H:%M:%S")
     return StackFacts(status=status, parameters={"EndpointState": state, "TurnOffAt": end})
 

@@ -80,9 +80,10 @@ class TestLifetime:
 
     def test_an_end_that_was_moved_holds(self) -> None:
         meter, moved = Meter(), stack(ends=START + 20 * HOUR)
-        meter.reads(lit(last_call=START + 15 * HOUR, stack=moved), START + 15 * HOUR)
-        assert meter.due() == ()
-        meter.reads(lit(last_call=START + 20 * HOUR, stack=moved), START + 20 * HOUR)
+        for hours in (12, 15, 19.7):
+            meter.reads(lit(last_call=START + hours * HOUR, stack=moved), START + hours * HOUR)
+            assert meter.due() == ()
+        meter.reads(lit(last_call=START + 19.75 * HOUR, stack=moved), START + 19.75 * HOUR)
         assert meter.due() == ("lifetime",)
 
     def test_without_a_stated_end_its_hours_hold(self) -> None:

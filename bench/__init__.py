@@ -1,0 +1,1 @@
+"""Measurements, each with a peer beside it."""
