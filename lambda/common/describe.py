@@ -66,6 +66,7 @@ def stack(client: CloudFormationClient, name: str) -> StackFacts | None:
             parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])
         },
         status_reason=found.get("StackStatusReason"),
+        outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
     )
 
 

@@ -1,7 +1,7 @@
 """What is known of the endpoint and of its stack: plain values, without the client that read them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 
@@ -26,11 +26,12 @@ class VariantFacts:
 
 @dataclass(frozen=True)
 class StackFacts:
-    """From DescribeStacks: the status, its reason where one is given, and every parameter's value."""
+    """From DescribeStacks: the status, its reason where one is given, every parameter's and every output's value."""
 
     status: str
     parameters: Mapping[str, str]
     status_reason: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def endpoint_state(self) -> str | None:

@@ -1,0 +1,74 @@
+"""Which parameters say what: the only way in which the endpoint's stack is changed."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from common.facts import StackFacts
+
+from switch.settings import Settings
+
+# The lifetime alarm acts first, then the first hard stop starts the switch, then the second deletes.
+AFTER_LIFETIME_SECONDS = 15 * 60
+DELETE_AFTER_SECONDS = 30 * 60
+OVERRIDES = ("ModelDataUrl", "InstanceType")
+
+
+class MissingParameterError(Exception):
+    """The deployed stack is older than the switch."""
+
+
+def parameters(stack: StackFacts, changes: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every parameter of the stack: those of `changes` with their new value, the others with their previous one.
+
+    One that is not sent falls back to its default, which would silently undo an override.
+    """
+    if unknown := sorted(changes.keys() - stack.parameters.keys()):
+        raise MissingParameterError(
+            f"The stack has no parameter {unknown[0]}; it has {', '.join(stack.parameters)}. Deploy it again."
+        )
+    return [
+        {"ParameterKey": name, "ParameterValue": changes[name]}
+        if name in changes
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in stack.parameters
+    ]
+
+
+def off(stack: StackFacts | None) -> dict[str, str]:
+    """`off` forgets the ends. A stack that lacks one of them can be turned off all the same."""
+    wanted = {"EndpointState": "off", "TurnOffAt": "", "DeleteAt": ""}
+    return {name: value for name, value in wanted.items() if stack is None or name in stack.parameters}
+
+
+def ends(now: float, lifetime_hours: float | None, settings: Settings) -> dict[str, str]:
+    """Nothing is lit without its ends: the hard stop's two times, in UTC to the second."""
+    turn_off_at = now + (lifetime_hours or settings.default_hours) * 3600 + AFTER_LIFETIME_SECONDS
+    return {"TurnOffAt": _utc(turn_off_at), "DeleteAt": _utc(turn_off_at + DELETE_AFTER_SECONDS)}
+
+
+def overrides_in_force(stack: StackFacts | None) -> dict[str, str]:
+    """Both overrides, empty where the template's own value holds: they count only for the fingerprint that they
+    were made for.
+    """
+    if stack is None:
+        return dict.fromkeys(OVERRIDES, "")
+    fingerprint = stack.outputs.get("Fingerprint")
+    holds = bool(fingerprint) and stack.parameters.get("OverrideFor") == fingerprint
+    return {name: stack.parameters.get(name, "") if holds else "" for name in OVERRIDES}
+
+
+def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that put `wanted` over what is in force. An override that is dead stays dead.
+
+    A stack that does not state its fingerprint keeps its parameters as they are.
+    """
+    fingerprint = stack.outputs.get("Fingerprint") if stack else None
+    if not fingerprint:
+        return {}
+    values = overrides_in_force(stack) | dict(wanted)
+    return values | {"OverrideFor": fingerprint if any(values.values()) else ""}
+
+
+def _utc(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,48 @@
+"""When nothing may be lit: the month's money is spent, or nobody would count what is."""
+
+from datetime import UTC, datetime
+
+from switch.decision import Case
+
+METER_SILENCE_SECONDS = 10 * 60  # two ticks
+
+
+def refusal(case: Case) -> str | None:
+    """Why an endpoint may not be lit now, with what to do; None where it may."""
+    return _over_budget(case) or _unmetered(case)
+
+
+def month_of(moment: float) -> str:
+    """The month in UTC, as AWS bills: `2026-11`."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
+
+
+def _over_budget(case: Case) -> str | None:
+    own = case.facts.budget_usd
+    ceiling = case.settings.monthly_budget_usd if own is None else own
+    spent = case.facts.meter.usd_this_month if case.facts.meter else 0.0
+    if ceiling is None or spent < ceiling:
+        return None
+    return (
+        f"USD {spent:.2f} of the month's USD {ceiling:.2f} are spent ({month_of(case.now)}, UTC), so nothing is lit. "
+        f"A higher ceiling for this month only: `pilot on --budget {spent * 1.5 + 1:.0f}`; for every month: "
+        "monthly_budget_usd in pilotlight.toml."
+    )
+
+
+def _unmetered(case: Case) -> str | None:
+    """A new deployment has never been metered, and its first tick comes within five minutes: it may be lit once.
+
+    Its hard stop and the alarm on the missing heartbeat stand behind that. If there still is no tick when the next
+    one asks, the meter is broken.
+    """
+    meter, awaited = case.facts.meter, case.facts.awaiting_meter_since
+    since = meter.ticked_at if meter else awaited
+    if since is None or case.since(since) <= METER_SILENCE_SECONDS:
+        return None
+    silence = f"{case.since(since) / 60:.0f} minutes"
+    said = f"has been silent for {silence}" if meter else f"has never ticked, and was waited for {silence} ago"
+    return (
+        f"The meter {said}; it should tick every 5 minutes. Without it nobody would see an idle endpoint or count its "
+        "dollars, so nothing is lit. Look at the log of the meter's Lambda; after its next tick, try again."
+    )

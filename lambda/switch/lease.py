@@ -1,0 +1,113 @@
+"""Of several executions one acts: the newest request wins, and one that asks for nothing new joins the present one.
+
+The lease is the ledger's entry switch/lease: {"target", "reason", "by", "execution", "asked_at"}, and for who takes
+over "lifetime_hours", "rival", "changed", "extend", "before" and "bill" (see memory). Once its holder is done, it has
+"finished_at".
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+from typing import Any
+
+from switch.memory import Memory
+from switch.request import Request
+
+Lease = Mapping[str, Any]
+
+
+class Turn(Enum):
+    MINE = "mine"
+    CLAIM = "claim"
+    JOINED = "joined"
+    YIELDED = "yielded"
+    SUPERSEDED = "superseded"
+
+
+def needs_holder(lease: Lease | None, memory: Memory, execution: str) -> bool:
+    """Whether it matters if the holder's execution still runs."""
+    return lease is not None and not _finished(lease) and lease.get("execution") != execution and not memory.holding
+
+
+def turn(
+    lease: Lease | None, request: Request, memory: Memory, *, execution: str, now: float, holder_runs: bool
+) -> Turn:
+    """Whose turn it is. `holder_runs` counts only where `needs_holder` said so."""
+    if lease is not None and lease.get("execution") == execution:
+        return Turn.MINE
+    if lease is not None and memory.holding:
+        return Turn.SUPERSEDED
+    if not needs_holder(lease, memory, execution) or not holder_runs:
+        return Turn.CLAIM
+    if float((lease or {}).get("asked_at", 0)) > now:  # it was asked for after us: we were slow, or killed meanwhile
+        return Turn.SUPERSEDED
+    if request.reason == "idle" and (lease or {}).get("target") == "on":
+        return Turn.YIELDED  # what is being lit is not idle, and needs its execution to the end
+    return Turn.JOINED if _asks_nothing_new(request, lease or {}) else Turn.CLAIM
+
+
+def claimed(lease: Lease | None, memory: Memory, request: Request) -> Memory:
+    """The memory of a new holder. What an unfinished one of the same target did is carried on, and told."""
+    memory = replace(memory, holding=True)
+    if lease is None or _finished(lease):
+        return memory
+    if lease.get("target") != request.target:
+        return replace(memory, rival=True)
+    longer = request.extend or _lives_longer(request, lease)
+    return replace(_carried(memory, lease), changed=True, extend=bool(lease.get("extend")) or longer)
+
+
+def held(lease: Lease, memory: Memory) -> Memory:
+    """The memory of the present holder: what its claim knew, should its first step have died after it."""
+    if memory.holding:
+        return memory
+    return replace(
+        _carried(memory, lease),
+        holding=True,
+        rival=bool(lease.get("rival")),
+        changed=bool(lease.get("changed")),
+        extend=bool(lease.get("extend")),
+    )
+
+
+def entry(request: Request, memory: Memory, *, execution: str, now: float, lifetime_hours: float) -> dict[str, Any]:
+    """What a new holder writes. `lifetime_hours` is what holds where the request says nothing."""
+    return {
+        "target": request.target,
+        "reason": request.reason,
+        "by": request.by,
+        "execution": execution,
+        "asked_at": now,
+        "lifetime_hours": request.lifetime_hours or lifetime_hours,
+        "rival": memory.rival,
+        "changed": memory.changed,
+        "extend": memory.extend,
+        "before": memory.before,
+        "bill": list(memory.bill),
+    }
+
+
+def finished(lease: Lease, now: float) -> dict[str, Any]:
+    return {**lease, "finished_at": now}
+
+
+def _carried(memory: Memory, lease: Lease) -> Memory:
+    return replace(memory, before=lease.get("before"), bill=tuple(lease.get("bill") or ()))
+
+
+def _finished(lease: Lease) -> bool:
+    return lease.get("finished_at") is not None
+
+
+def _asks_nothing_new(request: Request, lease: Lease) -> bool:
+    if request.target != lease.get("target"):
+        return False
+    if request.target == "off":
+        # An idle off ends where somebody calls, so another reason for it would be lost.
+        return request.reason == lease.get("reason") or lease.get("reason") != "idle"
+    return not (request.extend or request.overrides or request.budget_usd or _lives_longer(request, lease))
+
+
+def _lives_longer(request: Request, lease: Lease) -> bool:
+    """A request that says no lifetime takes the one that there is."""
+    return (request.lifetime_hours or 0.0) > float(lease.get("lifetime_hours") or 0.0)

@@ -1,0 +1,85 @@
+"""What one execution carries from step to step. None of it is needed: without it, a step starts from what it sees."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from switch.bill import Bill
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Times are epoch seconds.
+
+    started_at       the first step
+    holding          the lease was ours
+    rival            the lease was taken from an execution of the other target, whose last step may still be under way
+    changed          a receipt is due: something was done, or found half done
+    extend           a later end is wanted although the request does not say so
+    waiting_for, waiting_since   what is being waited for, so that each wait can have its limit
+    deleting_since   since when the endpoint is Deleting
+    sent, sent_at    the parameters of the last UpdateStack, until the stack shows them
+    refused, undeleted   why the last update, and the last deletion, was refused; empty if it was not
+    off_since, settled_off_at, off_updates, deletes, deleted_at, reaffirmed, cancels, continues   the way to off
+    attempt_at, attempt_type, replacing, ours   the present way to on; `replacing` an endpoint that serves meanwhile
+    tried, without_quota, rounds, resume_at     the walk along the instance types
+    before, reverted  the overrides to return to
+    relights          how often it was turned off on the way to on
+    failure, stays    why an `on` is being taken back, and whether the endpoint is left as it is
+    transients        failures of AWS in a row
+    """
+
+    started_at: float | None = None
+    holding: bool = False
+    rival: bool = False
+    changed: bool = False
+    extend: bool = False
+    waiting_for: str = ""
+    waiting_since: float = 0.0
+    deleting_since: float | None = None
+    sent: Mapping[str, str] | None = None
+    sent_at: float = 0.0
+    refused: str = ""
+    undeleted: str = ""
+    off_since: float | None = None
+    settled_off_at: float | None = None
+    off_updates: int = 0
+    deletes: int = 0
+    deleted_at: float | None = None
+    reaffirmed: bool = False
+    cancels: int = 0
+    continues: int = 0
+    attempt_at: float | None = None
+    attempt_type: str = ""
+    replacing: bool = False
+    ours: bool = False
+    tried: tuple[str, ...] = ()
+    without_quota: tuple[str, ...] = ()
+    rounds: int = 0
+    resume_at: float | None = None
+    before: Mapping[str, str] | None = None
+    reverted: bool = False
+    relights: int = 0
+    failure: str = ""
+    stays: bool = False
+    transients: int = 0
+    bill: Bill = ()
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any] | None) -> "Memory":
+        """From the state machine's `$.memory`; what it does not know is left out."""
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in (data or {}).items() if name in known}
+        for name in ("tried", "without_quota", "bill"):
+            if name in given:
+                given[name] = tuple(given[name])
+        return cls(**given)
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON, without what is as it was at the start."""
+        fresh = asdict(Memory())
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value != fresh[name]
+        }

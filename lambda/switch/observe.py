@@ -1,0 +1,121 @@
+"""How a step looks at the world: each thing once, and only what this step may need."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+from common import calls, describe
+from common.facts import EndpointFacts
+
+from switch.clients import Clients, CloudFormationClient
+from switch.errors import code
+from switch.facts import Facts, Meter, Phase
+from switch.gate import month_of
+from switch.memory import Memory
+from switch.request import Request
+from switch.settings import Settings
+
+_CONFIG, _ENDPOINT, _STACK = (
+    "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::Endpoint",
+    "AWS::CloudFormation::Stack",
+)
+
+
+def observe(clients: Clients, settings: Settings, request: Request, memory: Memory, now: float) -> Facts:
+    """The facts of now. The stack is read before the endpoint: one that says off is then older than an endpoint that
+    is there.
+    """
+    stack = describe.stack(clients.cloudformation, settings.endpoint_stack_name)
+    endpoint = describe.endpoint(clients.sagemaker, settings.endpoint_name)
+    seen = Facts(stack, endpoint)
+    settled_on = seen.phase is Phase.SETTLED and seen.stack_says_on
+    ask_why = stack is not None and ("ROLLBACK" in stack.status or stack.status.endswith("_FAILED"))
+    wakes = request.target == "on"
+    return Facts(
+        stack=stack,
+        endpoint=endpoint,
+        variant=describe.variant(clients.sagemaker, endpoint.config_name) if endpoint else None,
+        expected_config=_expected_config(clients, settings) if wakes and settled_on else None,
+        failure=_failure(clients, settings) if ask_why and (wakes or memory.off_updates) else None,
+        meter=_meter(clients.ledger.get("meter", "memory"), now) if wakes or request.reason == "idle" else None,
+        awaiting_meter_since=_number(clients.ledger.get("switch", "awaiting-meter"), "since") if wakes else None,
+        budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if wakes else None,
+        snoozed_until=_number(clients.ledger.get("snooze", "endpoint"), "until"),
+        last_call=_last_call(clients, settings, endpoint, now) if request.reason == "idle" and settled_on else None,
+    )
+
+
+def holder_runs(clients: Clients, execution: str) -> bool:
+    """Whether that execution still runs. One that Step Functions does not know does not."""
+    try:
+        return bool(clients.stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING")
+    except ClientError as error:
+        if code(error) in ("ExecutionDoesNotExist", "InvalidArn"):
+            return False
+        raise
+
+
+def endpoint_to_skip(cloudformation: CloudFormationClient, stack_name: str) -> list[str]:
+    """The endpoint's logical id, if it is what CloudFormation could not roll back: only such a one may be skipped."""
+    return [
+        str(resource["LogicalResourceId"])
+        for resource in cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
+        if resource["ResourceType"] == _ENDPOINT and resource["ResourceStatus"] == "UPDATE_FAILED"
+    ]
+
+
+def _expected_config(clients: Clients, settings: Settings) -> str | None:
+    """A config's physical id is its ARN, which is in lower case."""
+    listed = clients.cloudformation.describe_stack_resources(StackName=settings.endpoint_stack_name)
+    found = [str(r["PhysicalResourceId"]) for r in listed["StackResources"] if r["ResourceType"] == _CONFIG]
+    return found[0].rpartition("/")[2].lower() if found else None
+
+
+def _failure(clients: Clients, settings: Settings) -> str | None:
+    answer = clients.cloudformation.describe_stack_events(StackName=settings.endpoint_stack_name)
+    return first_failure(answer["StackEvents"])
+
+
+def first_failure(newest_first: Iterable[Mapping[str, Any]]) -> str | None:
+    """Why the last operation failed: its first failure, as what was under way is then cancelled, and fails too."""
+    found = None
+    for event in newest_first:
+        status = str(event["ResourceStatus"])
+        reason = event.get("ResourceStatusReason")
+        if event.get("ResourceType") == _STACK and status in ("UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS"):
+            break
+        if status.endswith("_FAILED") and reason and "cancelled" not in reason:
+            found = str(reason)
+    return found
+
+
+def _meter(data: Mapping[str, Any] | None, now: float) -> Meter | None:
+    """None where the meter has never ticked. Dollars of another month are not of this one."""
+    ticked_at = _number(data, "ticked_at")
+    if data is None or ticked_at is None:
+        return None
+    this_month = data.get("month") == month_of(now)
+    return Meter(
+        ticked_at=ticked_at,
+        usd_this_month=(_number(data, "usd_this_month") or 0.0) if this_month else 0.0,
+        in_service_since=_number(data, "in_service_since"),
+        last_call=_number(data, "last_call"),
+    )
+
+
+def _number(data: Mapping[str, Any] | None, name: str) -> float | None:
+    found = data.get(name) if data else None
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _last_call(clients: Clients, settings: Settings, endpoint: EndpointFacts | None, now: float) -> float | None:
+    if endpoint is None or settings.idle_minutes is None:
+        return None
+    return calls.last_call(
+        clients.cloudwatch,
+        endpoint_name=settings.endpoint_name,
+        variant_name=settings.variant_name,
+        since=now - settings.idle_minutes * 60,
+        now=now,
+    )

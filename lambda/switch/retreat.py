@@ -1,0 +1,45 @@
+"""How an `on` ends that did not get there: everything is turned off again, unless an endpoint serves, and a person is
+told.
+"""
+
+from dataclasses import replace
+
+from switch.decision import Cancel, Case, Decision, GaveUp, Outcome
+from switch.facts import Phase
+from switch.off import advice, toward_off
+
+_SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
+# After a cancelled change of an endpoint that serves, CloudFormation brings its old config back.
+LIMIT_SECONDS = 60 * 60
+
+
+def fail(case: Case, why: str) -> Decision:
+    """Give this `on` up. What serves is left as it is: to turn it off was not asked for."""
+    endpoint = case.facts.endpoint
+    stays = endpoint is not None and endpoint.status in _SERVING
+    return retreat(case.remember(failure=why, stays=stays))
+
+
+def retreat(case: Case) -> Decision:
+    """The next step of an `on` that was given up."""
+    failure = case.memory.failure
+    if case.memory.stays and case.facts.endpoint is not None:
+        return _stay(case)
+    way = toward_off(case)
+    if isinstance(way, Decision):
+        return replace(way, message=f"{failure} {way.message}")
+    if isinstance(way, GaveUp) and case.facts.endpoint is None:
+        return case.finish(Outcome.FAILED, f"{failure} {advice(case)} {case.billed}")
+    if isinstance(way, GaveUp):
+        return case.finish(Outcome.FAILED, f"{failure} Taking it back failed too: {way.message} {case.billed}")
+    return case.finish(Outcome.FAILED, f"{failure} It is off, and nothing is billed.")
+
+
+def _stay(case: Case) -> Decision:
+    case, waited = case.waiting("stay")
+    failure, phase = case.memory.failure, case.facts.phase
+    if phase is Phase.UPDATING and case.memory.ours and not case.memory.cancels:
+        return case.act(Cancel(), f"{failure} The update is cancelled.", cancels=1)
+    if phase in (Phase.UPDATING, Phase.BUSY) and case.memory.ours and waited < LIMIT_SECONDS:
+        return case.wait(f"{failure} The stack returns to what it was.")
+    return case.finish(Outcome.FAILED, f"{failure} {case.billed} `pilot off` turns it off.")

@@ -1,0 +1,58 @@
+"""What the control stack tells the Lambda, read from its environment once per worker."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# The end that is stated where the lifetime is switched off: nothing is lit without one.
+LONGEST_HOURS = 30 * 24
+
+
+@dataclass(frozen=True)
+class Settings:
+    """None: that trigger is switched off. `instance_types` are in order of preference, the configured one first;
+    `usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price.
+    """
+
+    stage: str
+    endpoint_name: str
+    endpoint_stack_name: str
+    variant_name: str
+    ledger_table: str
+    notices_topic_arn: str
+    usd_per_hour: Mapping[str, float]
+    instance_types: tuple[str, ...]
+    lifetime_hours: float | None
+    idle_minutes: float | None
+    monthly_budget_usd: float | None
+    wake_limit_seconds: float
+
+    @property
+    def default_hours(self) -> float:
+        """How long an endpoint lives where a request does not say."""
+        return self.lifetime_hours or LONGEST_HOURS
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises KeyError where a variable is missing, ValueError where one is malformed.
+
+        A trigger that is switched off is an empty variable, not a missing one.
+        """
+
+        def limit(name: str) -> float | None:
+            return float(environ[name]) if environ[name] else None
+
+        return cls(
+            stage=environ["STAGE"],
+            endpoint_name=environ["ENDPOINT_NAME"],
+            endpoint_stack_name=environ["ENDPOINT_STACK_NAME"],
+            variant_name=environ["VARIANT_NAME"],
+            ledger_table=environ["LEDGER_TABLE"],
+            notices_topic_arn=environ["NOTICES_TOPIC_ARN"],
+            usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
+            instance_types=tuple(json.loads(environ["INSTANCE_TYPES"])),
+            lifetime_hours=limit("LIFETIME_HOURS"),
+            idle_minutes=limit("IDLE_MINUTES"),
+            monthly_budget_usd=limit("MONTHLY_BUDGET_USD"),
+            wake_limit_seconds=float(environ["WAKE_LIMIT_SECONDS"]),
+        )

@@ -1,0 +1,190 @@
+"""The switch against everything at once: whatever fails, it ends where it was sent or a person knows, and nothing bills
+in silence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from botocore.exceptions import ClientError
+from hypothesis import event, given, note, settings
+from hypothesis import strategies as st
+
+from tests.unit.switch.fake_aws import Aws
+from tests.unit.switch.machine import Execution, Machine
+from tests.unit.switch.world import FINGERPRINT, MINUTE, World
+
+LONG = settings(deadline=None, max_examples=600)
+OFF_LIMIT = 2 * 60 * MINUTE
+ON_LIMIT = 8 * 60 * MINUTE
+BROKEN = ("ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS", None)
+# What others do to the same stack and endpoint, in no order that makes sense.
+DISTURBANCES = ("minutes", "hours", "on", "on", "off", "promote", "delete", "cancel")
+INTERLUDES = (
+    "forget",
+    "kill",
+    "on",
+    "off",
+    "promote",
+    "delete",
+    "cancel",
+    "rival on",
+    "rival off",
+    "rival idle",
+    "overtake",
+)
+
+
+@dataclass
+class Chance:
+    """Each thing that may go wrong does so with `probability`, until `faults` have happened."""
+
+    random: Random
+    probability: float
+    faults: int
+    happened: list[str] = field(default_factory=list)
+
+    def __call__(self, what: str, good: str, /, *bad: str) -> str:
+        if self.faults == 0 or self.random.random() >= self.probability:
+            return good
+        self.faults -= 1
+        chosen = self.random.choice(bad)
+        self.happened.append(f"{what}: {chosen}")
+        return chosen
+
+
+# A seed does not shrink, but the number of faults and of interludes does.
+chances = st.builds(
+    Chance,
+    random=st.builds(Random, st.integers(0, 2**32)),
+    probability=st.sampled_from((0.1, 0.3, 0.6, 0.9)),
+    faults=st.integers(0, 12),
+)
+
+
+def changed(world: World, **values: str) -> None:
+    """A person's own UpdateStack, which may well be refused."""
+    ends = {"TurnOffAt": "2027-01-01T00:00:00", "DeleteAt": "2027-01-01T00:30:00"}
+    try:
+        world.update_stack({**world.parameters, **ends, **values})
+    except ClientError:
+        return
+
+
+def disturb(world: World, what: str) -> None:
+    match what:
+        case "hours":
+            world.advance(world.now + 180 * MINUTE)
+        case "minutes":
+            world.advance(world.now + 3 * MINUTE)
+        case "on" | "off":
+            changed(world, EndpointState=what)
+        case "promote":
+            override = {"ModelDataUrl": f"s3://tuned/{len(world.calls)}/", "OverrideFor": FINGERPRINT}
+            changed(world, EndpointState="on", **override)
+        case "delete":
+            world.delete_directly()
+        case "cancel" if world.status == "UPDATE_IN_PROGRESS":
+            world.cancel_update()
+
+
+def some_world(chance: Chance) -> World:
+    """A world in some state that can be reached; in a few the stack is beyond what the switch may repair."""
+    world, random = World(chance), chance.random
+    for what in random.choices(DISTURBANCES, k=random.randrange(6)):
+        disturb(world, what)
+    if random.random() < 0.1:
+        world.break_stack(random.choice(BROKEN))
+    return world
+
+
+def live(machine: Machine, first: Execution, interludes: int) -> Execution:
+    """Run `first`, and a successor where it was killed, while others act. The one that ended is returned."""
+    world, execution = machine.aws.world, first
+    random = world.fate.random  # type: ignore[attr-defined]
+    while execution in machine.running:
+        world.advance(execution.at)
+        what = "nothing"
+        if interludes and random.random() < 0.2:
+            what, interludes = random.choice(INTERLUDES), interludes - 1
+            note(f"{world.now}: {what}")
+        if what == "kill":
+            machine.kill(execution)
+            execution = machine.start(str(execution.request["target"]))
+        elif what == "overtake":
+            other = "on" if execution.request["target"] == "off" else "off"
+            machine.aws.lines.ahead.append(partial(machine.start_and_step, other))
+        elif what.startswith("rival"):
+            rival = what.split()[1]
+            machine.start("on" if rival == "on" else "off", rival)
+        else:
+            disturb(world, what)
+        if what == "forget":
+            machine.step(execution, forgets=True)
+        machine.step_all()
+    return execution
+
+
+def said(aws: Aws, execution: Execution) -> str:
+    """The message of an execution that failed, once it is sure that a person has it."""
+    assert execution.answer is not None
+    message = str(execution.answer["message"])
+    assert any(message in published["Message"] for published in aws.sns.published)
+    assert any(receipt["message"] == message and receipt["outcome"] == "failed" for receipt in aws.receipts)
+    return message
+
+
+def check_manners(executions: Sequence[Execution]) -> None:
+    """Of each kind of forceful call there are few, however long it takes. A forgotten step may repeat one."""
+    for execution in executions:
+        assert execution.calls.count("delete") <= 3 + execution.forgotten
+        assert execution.calls.count("cancel") <= 1 + execution.forgotten
+        assert execution.calls.count("continue") <= 2 + execution.forgotten
+
+
+GOALS = {"on": ("on",), "already on": ("on",), "off": ("off",), "already off": ("off",)}
+
+
+def check_ends(machine: Machine) -> None:
+    """Nothing says that it got there unless it did, and nothing else ends unsaid."""
+    machine.run_out()
+    for execution in machine.executions:
+        if execution.answer is None:
+            continue  # killed
+        event(f"{execution.request['target']}: {execution.outcome}")
+        assert execution.left in GOALS.get(execution.outcome, (execution.left,)), execution.outcome
+        if execution.outcome == "failed":
+            message = said(machine.aws, execution)
+            assert execution.left in ("off", "nothing") or "IT STILL COSTS MONEY" in message
+        assert execution.outcome in (*GOALS, "failed", "joined", "superseded", "not idle any more")
+
+
+@LONG
+@given(chance=chances, interludes=st.integers(0, 4), target=st.sampled_from(("off", "on")), lag=st.integers(0, 8))
+def test_it_gets_there_or_a_person_knows(chance: Chance, interludes: int, target: str, lag: int) -> None:
+    world = some_world(chance)
+    machine = Machine(Aws(world))
+    machine.aws.cloudformation.lag_seconds = lag
+    begun = world.now
+    live(machine, machine.start(target), interludes)
+    check_ends(machine)
+    note(f"{chance.happened} {world.calls}")
+    assert world.now - begun < (ON_LIMIT if target == "on" else OFF_LIMIT) * (1 + interludes)
+    check_manners(machine.executions)
+
+
+@LONG
+@given(chance=chances)
+def test_an_off_that_is_started_again_gets_there_once_aws_works(chance: Chance) -> None:
+    """As the meter starts it at every tick. Only a stack that takes no update is left to a person."""
+    world = some_world(chance)
+    machine = Machine(Aws(world))
+    for _ in range(20):
+        last = machine.run("off")
+        if last.outcome != "failed":
+            break
+        world.advance(world.now + 5 * MINUTE)
+    event(f"{len(machine.executions)} executions")
+    assert world.endpoint is None
+    assert world.is_off or world.status in BROKEN or world.status == "UPDATE_ROLLBACK_FAILED"

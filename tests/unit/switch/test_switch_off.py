@@ -1,0 +1,223 @@
+"""Off, situation by situation: what is done, within which time, and what a person hears."""
+
+import pytest
+
+from tests.unit.switch.fake_aws import Aws
+from tests.unit.switch.machine import Machine, last_message, lit
+from tests.unit.switch.world import MINUTE, Fated, World
+
+
+def test_off_is_one_update_that_sends_every_parameter(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    execution = machine.run("off", "idle")
+    assert (execution.outcome, world.calls) == ("off", ["update"])
+    sent = {entry["ParameterKey"]: entry for entry in aws.cloudformation.requests[-1]["Parameters"]}
+    assert {name: sent[name]["ParameterValue"] for name in ("EndpointState", "TurnOffAt", "DeleteAt")} == {
+        "EndpointState": "off",
+        "TurnOffAt": "",
+        "DeleteAt": "",
+    }
+    assert all(sent[name]["UsePreviousValue"] for name in ("ModelDataUrl", "InstanceType", "OverrideFor"))
+
+
+def test_what_is_off_already_is_left_alone_and_not_told(machine: Machine, world: World, aws: Aws) -> None:
+    assert machine.run("off").outcome == "already off"
+    assert (world.calls, aws.receipts, aws.sns.published) == ([], [], [])
+
+
+def test_an_update_towards_on_is_cancelled_once(machine: Machine, world: World) -> None:
+    on = machine.start("on")
+    machine.step(on)
+    assert world.status == "UPDATE_IN_PROGRESS"
+    assert machine.run("off").outcome == "off"
+    assert world.calls == ["update", "cancel"]
+    machine.run_out()
+    assert on.outcome == "superseded"
+
+
+def test_a_survivor_is_deleted_after_ten_minutes_and_the_stack_told_again(
+    machine: Machine, world: World, aws: Aws
+) -> None:
+    lit(machine)
+    world.fate = Fated(clean_up=["survives"])
+    off = machine.start("off")
+    while world.status != "UPDATE_COMPLETE" or world.says == "on":
+        machine.step(off)
+    settled = world.now
+    while "delete" not in world.calls:
+        machine.step(off)
+    assert 9.5 * MINUTE <= world.now - settled <= 11.5 * MINUTE
+    machine.finish(off)
+    assert (off.outcome, world.calls) == ("off", ["update", "delete", "update"])
+    assert "deleted directly" in last_message(aws)
+
+
+def test_one_that_cannot_be_deleted_is_told_as_still_billing(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    world.fate = Fated(clean_up=["survives"], deletion=["refused", "survives", "survives"])
+    begun = world.now
+    assert machine.run("off").outcome == "failed"
+    assert world.calls.count("delete") == 3
+    assert "IT STILL COSTS MONEY" in last_message(aws)
+    assert world.now - begun < 61 * MINUTE
+
+
+def test_one_that_hangs_in_deleting_is_told_after_half_an_hour(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    world.fate = Fated(clean_up=["hangs"])
+    begun = world.now
+    assert machine.run("off").outcome == "failed"
+    assert 30 * MINUTE <= world.now - begun < 36 * MINUTE
+    assert "has been Deleting for 3" in last_message(aws)
+    assert "delete" not in world.calls
+
+
+def test_maintenance_is_waited_for(machine: Machine, world: World) -> None:
+    lit(machine)
+    world.fate = Fated(clean_up=["maintained"])
+    assert machine.run("off").outcome == "off"
+    assert world.calls.count("delete") == 1
+
+
+def test_an_endpoint_that_somebody_deleted_leaves_a_stack_to_repair(machine: Machine, world: World) -> None:
+    lit(machine)
+    world.delete_directly()
+    world.advance(world.now + 5 * MINUTE)
+    assert (world.says, world.endpoint) == ("on", None)
+    assert machine.run("off", "hard_stop").outcome == "off"
+    assert (world.says, world.calls) == ("off", ["update"])
+
+
+def test_a_failed_rollback_is_continued(machine: Machine, world: World) -> None:
+    world.fate = Fated(creation=["breaks"], rollback=["fails"])
+    killed = machine.start("on")
+    machine.step(killed)
+    machine.kill(killed)
+    world.advance(world.now + 30 * MINUTE)
+    assert world.status == "UPDATE_ROLLBACK_FAILED"
+    assert machine.run("off").outcome == "off"
+    assert world.calls == ["update", "continue"]
+
+
+def test_a_rollback_to_an_endpoint_that_is_gone_skips_it(machine: Machine, world: World) -> None:
+    """Else the stack would ask a person for what the hard stop did."""
+    lit(machine)
+    world.delete_directly()
+    world.advance(world.now + 5 * MINUTE)
+    override = {"ModelDataUrl": "s3://tuned/", "OverrideFor": "0123456789abcdef"}
+    world.update_stack({**world.parameters, **override})
+    world.advance(world.now + 30 * MINUTE)
+    assert world.status == "UPDATE_ROLLBACK_FAILED"
+    assert machine.run("off").outcome == "off"
+    assert world.says == "off"
+
+
+def test_a_creation_that_hangs_is_deleted_where_cancelling_does_not_help(machine: Machine, world: World) -> None:
+    world.fate = Fated(creation=["hangs"])
+    machine.step(machine.start("on"))
+    world.advance(world.now + 10 * MINUTE)
+    world.cancel_update = lambda: world.calls.append("cancel")  # type: ignore[method-assign]
+    off = machine.start("off")
+    while world.endpoint is not None:
+        machine.step(off)
+    assert world.calls == ["update", "cancel", "delete"]
+
+
+def test_a_stack_that_never_settles_is_given_up_after_an_hour(machine: Machine, world: World, aws: Aws) -> None:
+    world.break_stack("UPDATE_ROLLBACK_IN_PROGRESS")
+    begun = world.now
+    assert machine.run("off").outcome == "failed"
+    assert 60 * MINUTE <= world.now - begun < 62 * MINUTE
+    assert "UPDATE_ROLLBACK_IN_PROGRESS" in last_message(aws)
+    assert "nothing is billed" in last_message(aws)
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS"])
+def test_under_a_stack_that_takes_no_update_the_endpoint_is_deleted_and_a_person_told(
+    machine: Machine, world: World, aws: Aws, status: str
+) -> None:
+    lit(machine)
+    world.break_stack(status)
+    assert machine.run("off").outcome == "failed"
+    assert world.endpoint is None
+    assert status in last_message(aws)
+    assert "nothing is billed" in last_message(aws)
+
+
+def test_an_endpoint_without_a_stack_is_deleted(machine: Machine, world: World) -> None:
+    lit(machine)
+    world.break_stack(None)
+    assert machine.run("off").outcome == "off"
+    assert world.calls == ["delete"]
+
+
+def test_updates_that_are_refused_give_way_to_the_deletion(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    world.fate = Fated(update=["refused"] * 3)
+    assert machine.run("off").outcome == "failed"
+    assert (world.endpoint, world.calls) == (None, ["update"] * 3 + ["delete"])
+    assert "not authorized" in last_message(aws)
+
+
+def test_an_aws_that_does_not_answer_is_asked_again(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    world.fate = Fated(network=["throttled", "lost"])
+    assert machine.run("off").outcome == "off"
+    assert [receipt["target"] for receipt in aws.receipts] == ["off", "on"]
+
+
+class TestIdle:
+    def test_a_call_within_the_window_keeps_it_on(self, machine: Machine, world: World, aws: Aws) -> None:
+        lit(machine)
+        aws.cloudwatch.called = [world.now - 5 * MINUTE]
+        execution = machine.run("off", "idle")
+        assert execution.outcome == "not idle any more"
+        assert (world.calls, aws.sns.published) == ([], [])
+        assert world.is_on
+
+    def test_a_call_before_the_window_does_not(self, machine: Machine, world: World, aws: Aws) -> None:
+        lit(machine)
+        aws.cloudwatch.called = [world.now - 62 * MINUTE]
+        assert machine.run("off", "idle").outcome == "off"
+
+    def test_every_other_reason_turns_it_off_in_the_midst_of_calls(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        lit(machine)
+        aws.cloudwatch.called = [world.now - 5 * MINUTE]
+        assert machine.run("off", "budget").outcome == "off"
+
+    def test_a_snooze_keeps_it_on_until_its_end(self, machine: Machine, world: World, aws: Aws) -> None:
+        lit(machine)
+        aws.ledger.put("snooze", "endpoint", {"until": world.now + 60, "by": "a person"})
+        assert machine.run("off", "idle").outcome == "not idle any more"
+        world.advance(world.now + 61)
+        assert machine.run("off", "idle").outcome == "off"
+
+    def test_one_that_is_younger_than_the_window_stays(self, machine: Machine, world: World) -> None:
+        assert machine.run("on").outcome == "on"
+        world.advance(world.now + 50 * MINUTE)
+        assert machine.run("off", "idle").outcome == "not idle any more"
+
+    def test_one_that_is_being_lit_stays(self, machine: Machine, world: World) -> None:
+        machine.step(machine.start("on"))
+        assert machine.run("off", "idle").outcome == "not idle any more"
+        assert world.calls == ["update"]
+
+    def test_the_meters_own_last_call_counts(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        assert machine.meter is not None
+        machine.meter["last_call"] = world.now - 10 * MINUTE
+        assert machine.run("off", "idle").outcome == "not idle any more"
+
+    def test_an_idle_off_that_was_killed_looks_at_the_calls_again(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        lit(machine)
+        world.fate = Fated(update=["refused"])
+        killed = machine.start("off", "idle")
+        machine.step(killed)
+        machine.kill(killed)
+        aws.cloudwatch.called = [world.now]
+        assert machine.run("off", "idle").outcome == "not idle any more"
+        assert world.is_on

@@ -1,0 +1,143 @@
+"""What a change cost, to the cent, and what a person reads about it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from common.facts import EndpointFacts, VariantFacts
+from hypothesis import given
+from hypothesis import strategies as st
+from switch import bill
+from switch.decision import Outcome
+from switch.receipt import subject
+
+from tests.unit.switch.fake_aws import Aws
+from tests.unit.switch.machine import SETTINGS, Machine, last_message, lit
+from tests.unit.switch.world import MINUTE, START, Fated, World
+
+PRICES = {"ml.g5.xlarge": 1.41, "ml.g4dn.12xlarge": 4.89}
+
+
+def seen(created: int, status: str = "InService", count: int | None = None) -> EndpointFacts:
+    return EndpointFacts(status, datetime.fromtimestamp(created, UTC), "c", count, None)
+
+
+@given(
+    spans=st.lists(
+        st.tuples(st.integers(1, 10**6), st.integers(1, 10**6), st.sampled_from(sorted(PRICES)), st.integers(1, 20)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_bill_is_exact_to_the_cent(spans: list[tuple[int, int, str, int]]) -> None:
+    """Of each endpoint from its creation until it was seen to be gone, rounded once."""
+    written: bill.Bill = ()
+    now, expected = int(START), Decimal(0)
+    for pause, length, instance_type, count in spans:
+        created = now + pause
+        now = created + length
+        variant = VariantFacts(instance_type, count)
+        for at in (created + length // 2, now - 1):
+            written = bill.seen(written, seen(created), variant, now=at, usd_per_hour=PRICES)
+        for at in (now, now + 5000):  # gone is gone
+            written = bill.seen(written, None, None, now=at, usd_per_hour=PRICES)
+        expected += Decimal(length) * Decimal(str(PRICES[instance_type])) * count / 3600
+    usd = bill.usd(written)
+    assert usd is not None
+    assert abs(Decimal(str(usd)) - expected) <= Decimal("0.005")
+    assert Decimal(str(usd)) == Decimal(str(usd)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    assert bill.hours(written) == round(sum(length for _, length, _, _ in spans) / 3600, 4)
+
+
+def test_half_a_cent_is_rounded_upwards() -> None:
+    written = bill.seen((), seen(0), VariantFacts("t", 1), now=3600, usd_per_hour={"t": 1.005})
+    assert bill.usd(written) == 1.01
+
+
+def test_an_endpoint_that_is_being_deleted_keeps_its_price() -> None:
+    """SageMaker counts its instances down, and its config may be gone before it."""
+    written = bill.seen((), seen(0, count=3), VariantFacts("ml.g5.xlarge", 3), now=10, usd_per_hour=PRICES)
+    written = bill.seen(written, seen(0, "Deleting", 1), None, now=3600, usd_per_hour=PRICES)
+    assert bill.usd(written) == 4.23
+
+
+def test_an_unknown_price_makes_no_number_up() -> None:
+    written = bill.seen((), seen(0), VariantFacts("ml.new.large", 1), now=3600, usd_per_hour=PRICES)
+    assert (bill.usd(written), bill.hours(written)) == (None, 1.0)
+    assert (bill.usd(()), bill.hours(())) == (None, None)
+
+
+def test_the_receipt_of_an_off(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    assert world.endpoint is not None
+    created = world.endpoint.created
+    assert machine.run("off", "idle").outcome == "off"
+    receipt = aws.receipts[0]
+    hours = (receipt["gone_at"] - created) / 3600
+    assert 0 <= receipt["gone_at"] - world.ended[0][1] < MINUTE
+    assert receipt["at"] >= receipt["gone_at"]
+    assert receipt["hours_on"] == round(hours, 4)
+    assert receipt["usd"] == float(round(Decimal(str(hours)) * Decimal("1.41"), 2))
+    assert {name: receipt[name] for name in ("target", "reason", "by", "outcome", "next", "instance_type")} == {
+        "target": "off",
+        "reason": "idle",
+        "by": "a test",
+        "outcome": "off",
+        "next": None,
+        "instance_type": "ml.g5.xlarge",
+    }
+
+
+def test_the_key_of_a_receipt_is_its_time_and_target(machine: Machine, aws: Aws) -> None:
+    machine.run("on")
+    at = datetime.fromtimestamp(aws.receipts[0]["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert aws.ledger.get("receipt", f"{at}#on") == aws.receipts[0]
+
+
+def test_an_on_says_what_turns_it_off_next(machine: Machine, aws: Aws) -> None:
+    machine.run("on")
+    receipt = aws.receipts[0]
+    assert receipt["next"] == {"by": "idle", "at": receipt["at"] + 60 * MINUTE}
+    assert "turned off next by idle" in last_message(aws)
+    assert "if nobody calls it" in last_message(aws)
+
+
+def test_where_idle_is_switched_off_the_lifetime_is_next_and_then_the_hard_stop(world: World, aws: Aws) -> None:
+    Machine(aws, replace(SETTINGS, idle_minutes=None)).run("on", lifetime_hours=2)
+    assert aws.receipts[0]["next"] == {"by": "lifetime", "at": START + 2 * 3600}
+    Machine(aws).run("off")
+    begun = world.now
+    Machine(aws, replace(SETTINGS, idle_minutes=None, lifetime_hours=None)).run("on", lifetime_hours=2)
+    assert aws.receipts[0]["next"]["by"] == "hard_stop"
+    assert 0 <= aws.receipts[0]["next"]["at"] - (begun + 2 * 3600 + 15 * MINUTE) < MINUTE
+
+
+def test_a_failed_wake_tells_what_it_cost(machine: Machine, world: World, aws: Aws) -> None:
+    world.fate = Fated(creation=["breaks"])
+    machine.run("on")
+    [receipt] = aws.receipts
+    assert (receipt["outcome"], receipt["next"]) == ("failed", None)
+    assert 0.1 < receipt["usd"] < 0.3
+    assert f"USD {receipt['usd']:.2f}" in last_message(aws)
+
+
+def test_a_message_says_what_why_and_how_much(machine: Machine, aws: Aws) -> None:
+    lit(machine)
+    machine.run("off", "budget")
+    [message] = aws.sns.published
+    assert message["Subject"] == "Pilotlight test: the endpoint is off (budget)"
+    assert "Asked for by a test, reason: budget" in message["Message"]
+    assert "which cost USD" in message["Message"]
+    assert "`pilot on` turns it on." in message["Message"]
+
+
+@given(
+    reason=st.text() | st.just("x" * 200),
+    target=st.sampled_from(("on", "off")),
+    outcome=st.sampled_from(("on", "off", "failed")),
+)
+def test_a_subject_is_what_sns_takes(reason: str, target: str, outcome: str) -> None:
+    written = subject({"reason": reason, "target": target, "outcome": Outcome(outcome)}, "test")
+    assert written.isascii()
+    assert written.isprintable()
+    assert 0 < len(written) < 100
