@@ -14,10 +14,10 @@ from bench.traffic import DAY
 USD_PER_HOUR = 4.89  # ml.g4dn.12xlarge in pilotlight/data/prices.csv
 WAKE_MINUTES = 10  # AlexaTM 20B in pilotlight/data/models.toml
 
-# SageMaker's own scale to zero, of an inference component. From
-# https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html and AWS's announcement of
-# it: target tracking scales in after 15 minutes below target, the empty instance is released 10 minutes later, and an
-# alarm on the first refused call starts the way back within a minute.
+# SageMaker's own scale to zero, of an inference component: target tracking scales in after 15 minutes below target, the
+# empty instance is released 10 minutes later, and an alarm on the first refused call starts the way back. The mechanism
+# is https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html; its minutes are not on
+# that page and were taken as the task states them.
 SCALE_IN_MINUTES = 15
 RELEASE_MINUTES = 10
 SCALE_OUT_ALARM_MINUTES = 1
