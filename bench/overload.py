@@ -25,7 +25,7 @@ from proxy.errors import ModelOverloaded
 from proxy.invocations import Worker
 from proxy.retry import RetryAfter, decide
 
-from bench.simulation import BUDGET_SECONDS, CAPACITY_PER_SECOND, Model, Simulation, Tally
+from bench.overload_simulation import BUDGET_SECONDS, CAPACITY_PER_SECOND, Model, Simulation, Tally
 
 SAGEMAKER_SECONDS = 60.0
 REFERENCE_ATTEMPTS = 5

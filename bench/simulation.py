@@ -1,130 +1,168 @@
-"""A model that serves so many requests a second, and Lambda's workers before it, in simulated time."""
+"""The whole life cycle in simulated minutes: the meter's and the switch's own pure code, plain alarms, hard stops.
 
-import heapq
-import itertools
-import math
-import random
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+What is real: `meter.readings`, `switch.decide`, `switch.lease`. What is simulated: the cloud (`bench/cloud.py`), the
+alarms (`bench/alarms.py`) and whatever happens from outside (`bench/plan.py`).
+"""
 
-from proxy.admission import Limits
-from proxy.invocations import Worker
+from bisect import bisect_left, bisect_right
 
-CAPACITY_PER_SECOND = 10.0
-BUDGET_SECONDS = 28.0
+from meter.facts import CALLS, Facts
+from meter.memory import Memory
+from meter.readings import Readings, readings
 
+from bench.alarms import Alarms
+from bench.cloud import DELETING_MINUTES, VARIANT, Cloud, minute_of, seconds
+from bench.executions import Executions, Known
+from bench.plan import ALARMS, CLEANUP, METER, METRICS, SWITCH, UPDATES, Plan, Setup
 
-@dataclass(frozen=True)
-class Model:
-    """`slots` requests at once, each of a log-normal time; `queue_limit` is where it refuses (None: never)."""
-
-    name: str
-    slots: int
-    queue_limit: int | None = None
-    variation: float = 0.5
-
-    def seconds(self, chance: random.Random) -> float:
-        sigma = math.sqrt(math.log(1 + self.variation**2))
-        return chance.lognormvariate(math.log(self.slots / CAPACITY_PER_SECOND) - sigma**2 / 2, sigma)
-
-
-@dataclass
-class Tally:
-    requests: int = 0
-    attempts: int = 0
-    answered: int = 0
-    refused: int = 0
-    in_vain: int = 0
-    workers: int = 0
-    latencies: list[float] = field(default_factory=list)
-
-
-@dataclass
-class Attempt:
-    """One invocation; `done` is called once, with whether it was answered."""
-
-    done: Callable[[float, bool], None]
-    is_awaited: bool = True
+TICK_MINUTES = 5
 
 
 class Simulation:
-    """Events in the order of their time; nothing here sleeps."""
+    """One stage under one plan. `served` and `met` are the calls that found it in service, and those that did not."""
 
-    def __init__(self, model: Model, *, rate: float, seconds: float, seed: int, routing: str) -> None:
-        self.model = model
-        self.rate = rate
-        self.seconds = seconds
-        self.routing = routing
-        self.limits = Limits.of(BUDGET_SECONDS, calm=None)
-        self.chance = random.Random(seed)  # noqa: S311  a simulation
-        self.arrivals = random.Random(seed + 1_000)  # noqa: S311  of its own, so that all see the same
-        self.tally = Tally()
-        self.idle: list[Worker] = []
-        self._events: list[tuple[float, int, Callable[[float], None]]] = []
-        self._order = itertools.count()
-        self._queue: deque[Attempt] = deque()
-        self._busy = 0
+    def __init__(self, setup: Setup, plan: Plan) -> None:
+        self.setup, self.plan = setup, plan
+        self.cloud = Cloud(setup.wake_minutes)
+        self.executions = Executions(setup.settings)
+        self.memory = Memory()
+        self.services: list[tuple[int, int]] = []
+        self.met = 0
+        self.now = 0
+        self.snooze_until: int | None = None
+        self.ticks = 0
+        self.minutes_past_the_end = 0
+        self.served: list[int] = []
+        self._turns = sorted(moment for spans in plan.faults.values() for span in spans for moment in span)
+        self._alarms = Alarms(setup.policy)
+        self._in_service_since: int | None = None
+        self._skipped = False
+        self._asked = self._snoozed = self._forgot = self._call = 0
 
-    def at(self, moment: float, act: Callable[[float], None]) -> None:
-        heapq.heappush(self._events, (moment, next(self._order), act))
+    def run(self, until: int, *, skip: bool = False) -> "Simulation":
+        """Until that minute. Minutes in which nothing can happen are left out; with `skip`, which is for plans without
+        faults, the meter's ticks while there is no endpoint are such.
+        """
+        while self.now < until:
+            self._minute()
+            following = self._next(until, skip=skip)
+            self._take_calls(following)
+            self._skipped = following > self._next_tick()
+            self.now = following
+        self.cloud.advance(until)
+        self._note_service(ended=True)
+        return self
 
-    def run(self, arrive: Callable[[float], None]) -> Tally:
-        def next_arrival(now: float) -> None:
-            if now <= self.seconds:
-                self.at(now + self.arrivals.expovariate(self.rate), next_arrival)
-                self.tally.requests += 1
-                arrive(now)
+    def billed_minutes(self) -> int:
+        present = self.cloud.endpoint
+        gone = sum(end - created for created, end in self.cloud.lives)
+        return gone + (self.now - present.created if present else 0)
 
-        self.at(self.arrivals.expovariate(self.rate), next_arrival)
-        while self._events:
-            now, _, act = heapq.heappop(self._events)
-            act(now)
-        return self.tally
+    def _minute(self) -> None:
+        now, plan = self.now, self.plan
+        self.cloud.refuses, self.cloud.keeps = plan.fails(UPDATES, now), plan.fails(CLEANUP, now)
+        self.cloud.advance(now)
+        self._take_events()
+        if (now % TICK_MINUTES == 0 or self._skipped) and not plan.fails(METER, now):
+            self._act_on(self._tick())
+        else:
+            self._act_on(None)
+        self._hard_stops()
+        if plan.fails(SWITCH, now):
+            self.executions.kill()
+        self.executions.step(self.cloud, self._known(), now)
+        self._note_service()
 
-    def invoke(self, now: float, timeout: float, done: Callable[[float, bool], None]) -> bool:
-        """Queue one invocation; False where the model refuses it."""
-        self.tally.attempts += 1
-        if self.model.queue_limit is not None and len(self._queue) >= self.model.queue_limit:
-            return False
-        attempt = Attempt(done)
-        self._queue.append(attempt)
-        self._start(now)
+    def _take_events(self) -> None:
+        plan, now = self.plan, self.now
+        while self._forgot < len(plan.forgets) and plan.forgets[self._forgot] <= now:
+            self.memory, self._forgot = Memory(), self._forgot + 1
+        while self._snoozed < len(plan.snoozes) and plan.snoozes[self._snoozed][0] <= now:
+            self.snooze_until, self._snoozed = plan.snoozes[self._snoozed][1], self._snoozed + 1
+        while self._asked < len(plan.asks) and plan.asks[self._asked][0] <= now:
+            if not plan.fails(SWITCH, now):
+                self.executions.start(plan.asks[self._asked][1], now)
+            self._asked += 1
+        called = self._call < len(plan.calls) and plan.calls[self._call] <= now
+        if called and self.setup.wakes_on_call and self.cloud.endpoint is None and not self.executions.running:
+            self.executions.start({"target": "on", "reason": "wake", "by": "a call"}, now)
 
-        def time_out(then: float) -> None:
-            if attempt.is_awaited:
-                attempt.is_awaited = False
-                done(then, False)
+    def _tick(self) -> Readings | None:
+        """None where the tick failed, and left no heartbeat."""
+        blind = self.plan.fails(METRICS, self.now)
+        facts = Facts(
+            endpoint=self.cloud.endpoint_facts(),
+            variant=VARIANT if self.cloud.endpoint else None,
+            stack=self.cloud.stack_facts(),
+            last_call=None if blind else self._last_call(),
+            snooze_until=None if self.snooze_until is None else seconds(self.snooze_until),
+            offs=tuple(self.executions.receipts[-5:]),
+            unread=frozenset({CALLS}) if blind else frozenset(),
+        )
+        self.ticks += 1
+        taken, self.memory, dues = readings(facts, self.memory, seconds(self.now), self.setup.policy)
+        if dues and not self.plan.fails(SWITCH, self.now):
+            self.executions.start({"target": "off", "reason": dues[0], "by": "meter"}, self.now)
+        return None if blind else taken
 
-        self.at(now + timeout, time_out)
-        return True
+    def _act_on(self, taken: Readings | None) -> None:
+        dead = self.plan.fails(ALARMS, self.now) or self.plan.fails(SWITCH, self.now)
+        for reason in self._alarms.after(taken, self.now):
+            if not dead:
+                self.executions.start({"target": "off", "reason": reason, "by": "alarm"}, self.now)
 
-    def _start(self, now: float) -> None:
-        while self._queue and self._busy < self.model.slots:
-            self._busy += 1
-            attempt = self._queue.popleft()
-            self.at(now + self.model.seconds(self.chance), partial(self._finish, attempt))
-
-    def _finish(self, attempt: Attempt, now: float) -> None:
-        self._busy -= 1
-        self._start(now)
-        if not attempt.is_awaited:
-            self.tally.in_vain += 1
+    def _hard_stops(self) -> None:
+        """Both schedules are part of the stack: they are there while it says on."""
+        if not self.cloud.says_on:
             return
-        attempt.is_awaited = False
-        attempt.done(now, True)
+        if self.now == minute_of(self.cloud.parameters["TurnOffAt"]) and not self.plan.fails(SWITCH, self.now):
+            self.executions.start({"target": "off", "reason": "hard_stop", "by": "schedule"}, self.now)
+        delete_at = minute_of(self.cloud.parameters["DeleteAt"])
+        if delete_at is None or self.now < delete_at:
+            return
+        self.cloud.delete(self.now)
+        self.minutes_past_the_end += self.cloud.endpoint is not None and self.now > delete_at + DELETING_MINUTES
 
-    def count(self, now: float, arrived: float) -> None:
-        if now - arrived <= BUDGET_SECONDS and now <= self.seconds:
-            self.tally.answered += 1
-            self.tally.latencies.append(now - arrived)
+    def _last_call(self) -> float | None:
+        """The end of the last minute with a served call that CloudWatch shows by now."""
+        shown = bisect_right(self.served, self.now - 1 - self.setup.lag_minutes)
+        return seconds(self.served[shown - 1] + 1) if shown else None
 
-    def worker(self, at_most: int | None) -> Worker | None:
-        """An idle worker, else a fresh one; None where `at_most` are at work."""
-        if self.idle:
-            return self.idle.pop(self.chance.randrange(len(self.idle)) if self.routing == "any" else -1)
-        if self.tally.workers == at_most:
-            return None
-        self.tally.workers += 1
-        return Worker(self.limits)
+    def _known(self) -> Known:
+        snoozed_until = None if self.snooze_until is None else seconds(self.snooze_until)
+        return Known(self.memory, snoozed_until, self._last_call(), blind=self.plan.fails(METRICS, self.now))
+
+    def _take_calls(self, until: int) -> None:
+        """Calls before `until` find what there is now."""
+        end = bisect_left(self.plan.calls, until, lo=self._call)
+        if self.cloud.serves:
+            self.served.extend(self.plan.calls[self._call : end])
+        else:
+            self.met += end - self._call
+        self._call = end
+
+    def _note_service(self, *, ended: bool = False) -> None:
+        serves = self.cloud.serves and not ended
+        if serves and self._in_service_since is None:
+            self._in_service_since = self.now
+        elif not serves and self._in_service_since is not None:
+            self.services.append((self._in_service_since, self.now))
+            self._in_service_since = None
+
+    def _next_tick(self) -> int:
+        return self.now - self.now % TICK_MINUTES + TICK_MINUTES
+
+    def _next(self, until: int, *, skip: bool) -> int:
+        """The next minute in which something can happen."""
+        now, plan = self.now, self.plan
+        if self.executions.running or not self.cloud.is_quiet:
+            return now + 1
+        moments = [until, *(minute for minute, _ in plan.asks[self._asked : self._asked + 1])]
+        moments += self._turns[bisect_right(self._turns, now) :][:1]
+        if self.cloud.endpoint is None and self.setup.wakes_on_call:
+            later = bisect_right(plan.calls, now, lo=self._call)
+            moments += plan.calls[later : later + 1]
+        if self.cloud.endpoint is not None or not skip:
+            moments.append(self._next_tick())
+            moments += [end for name in ("TurnOffAt", "DeleteAt") if (end := minute_of(self.cloud.parameters[name]))]
+        return max(now + 1, min(moment for moment in moments if moment > now))

@@ -46,6 +46,10 @@ class Counts:
         return self.ticks + self.daily_invocations * 31
 
 
+STAGE: Final = Counts(metrics=5, alarms=7)
+"""One stage, as the templates have it."""
+
+
 class Item(NamedTuple):
     """USD a month for one kind of thing, unrounded."""
 

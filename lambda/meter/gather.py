@@ -109,7 +109,7 @@ def _stored(ledger: Ledger, kind: str, key: str) -> object:
 
 
 def _off_at(receipt: object) -> float | None:
-    if not isinstance(receipt, dict) or receipt.get("target") != "off":
+    if not isinstance(receipt, dict) or (receipt.get("target"), receipt.get("outcome")) != ("off", "off"):
         return None
     return _number(receipt, "at")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.overload import CALLERS, QUICK, goodput, play
-from bench.simulation import Model
+from bench.overload_simulation import Model
 
 FIVE_MINUTES = 300.0
 

@@ -2,16 +2,22 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from pilotlight.standing_costs import Counts, items, table, total
+from pilotlight.standing_costs import STAGE, Counts, items, table, total
 
 COUNTS = Counts(metrics=5, alarms=7)
+PAGE = Path(__file__).parents[2] / "docs" / "costs.md"
 
 
 def usd(counts: Counts) -> Decimal:
     return sum((item.usd for item in items(counts)), Decimal(0))
+
+
+def test_the_page_shows_what_a_stage_costs() -> None:
+    assert table(items(STAGE)) in PAGE.read_text(encoding="utf-8")
 
 
 def test_five_metrics_and_seven_alarms_stay_below_three_dollars() -> None:

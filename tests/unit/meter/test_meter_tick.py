@@ -129,12 +129,12 @@ def test_the_ledger_says_snooze_budget_and_when_it_was_gone(world: World) -> Non
     assert world.aws.published["IdleMinutes"] == 0
     [started] = world.aws.started
     assert started["name"].startswith("off-budget-")
-    for kind in ("on", "off"):
-        receipt = {"at": START + HOUR + MINUTE, "target": kind}
-        world.ledger.put("receipt", f"2026-11-22T11:01:00Z#{kind}", receipt)
+    for minute, (target, outcome) in enumerate((("on", "on"), ("off", "failed"), ("off", "off")), start=1):
+        receipt = {"at": START + HOUR + minute * MINUTE, "target": target, "outcome": outcome}
+        world.ledger.put("receipt", f"2026-11-22T11:0{minute}:00Z#{target}", receipt)
     world.aws.status = None
     world.tick(START + HOUR + 5 * MINUTE)
-    assert world.aws.published["DollarsThisMonth"] == pytest.approx(2 * USD_PER_HOUR * 61 / 60, abs=1e-4)
+    assert world.aws.published["DollarsThisMonth"] == pytest.approx(2 * USD_PER_HOUR * 63 / 60, abs=1e-4)
 
 
 @pytest.mark.parametrize("entry", [{}, {"until": "tomorrow"}, {"until": None}, {"until": True}, {"until": -5}])
