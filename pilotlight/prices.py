@@ -5,6 +5,7 @@ is what was last seen, `PRICES_AS_OF` is when the list was collected.
 """
 
 import csv
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -23,6 +24,11 @@ _HOUR: Final = timedelta(hours=1)
 def usd_per_hour(instance_type: str) -> Decimal | None:
     """USD for one instance of this type (`ml.g4dn.12xlarge`) for one hour; None where no price is known."""
     return _price_list().get(instance_type)
+
+
+def every_usd_per_hour() -> Mapping[str, Decimal]:
+    """The whole list: USD for one instance-hour by instance type."""
+    return _price_list()
 
 
 def cost(duration: timedelta, *, usd_per_hour: Decimal, instance_count: int = 1) -> Decimal:

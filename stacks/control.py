@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
@@ -35,13 +35,14 @@ class ControlStack(Stack):
             monthly_budget_usd=limits.monthly_budget_usd,
         ).topic
         permissions = ControlPermissions(self, names=names, stage=stage, topic_arn=topic.topic_arn)
+        prices = json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()})
         environment = {
             "STAGE": stage.name,
             "ENDPOINT_NAME": stage.endpoint_name,
             "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
             "VARIANT_NAME": VARIANT_NAME,
             "LEDGER_TABLE": names.ledger,
-            "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()}),
+            "USD_PER_HOUR": prices,
             **limits_environment(limits),
         }
         stepper = Worker(
@@ -68,6 +69,27 @@ class ControlStack(Stack):
             timeout_seconds=60,
             statements=permissions.of_the_meter(),
             environment={**environment, "SWITCH_ARN": names.switch_arn},
+        )
+        sweep = Worker(
+            self,
+            "Sweep",
+            package="sweep",
+            timeout_seconds=600,  # every model of the account is asked for its tags
+            statements=permissions.of_the_sweep(),
+            environment={
+                "STAGE": stage.name,
+                "STACK_NAMES": json.dumps(names.stacks),
+                "USD_PER_HOUR": prices,
+                "LEDGER_TABLE": names.ledger,
+                "NOTICES_TOPIC_ARN": topic.topic_arn,
+                "NOTIFY": json.dumps(stage.notify),
+            },
+        )
+        events.Rule(
+            self,
+            "Daily",
+            schedule=events.Schedule.rate(Duration.days(1)),
+            targets=[targets.LambdaFunction(sweep.function, retry_attempts=2)],
         )
         events.Rule(
             self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
-from pilotlight.deployment import ledger_name, stack_name, switch_name
+from pilotlight.deployment import ROLES, ledger_name, stack_name, switch_name
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Names:
 
     def stack(self, role: str) -> str:
         return stack_name(self.stage, role)
+
+    @property
+    def stacks(self) -> list[str]:
+        """The names of all of them."""
+        return [self.stack(role) for role in ROLES]
 
     @property
     def switch(self) -> str:

@@ -8,6 +8,7 @@ snooze/endpoint     {"until", "by"}
 switch/lease        {"target", "reason", "by", "execution", "asked_at"}: the execution that switches now
 wake/estimate       {"seconds": [...]}: how long the last ten wakes took
 budget/YYYY-MM      {"usd"}: a ceiling for that month in the configured one's place
+sweep/latest        {"at", "findings": [sentences for a person], "orphans": [...]}: the last daily sweep
 receipt/TIME#target what one change did, and what it cost
 """
 

@@ -2,12 +2,12 @@
 
 import json
 import os
-from datetime import UTC, datetime
 from functools import cache
 
 import boto3
 from botocore.config import Config
 from common.ledger import Ledger
+from common.moment import moment_of
 
 from meter import act
 from meter.facts import LEDGER
@@ -22,7 +22,7 @@ _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts
 
 def lambda_handler(event: object, _context: object) -> None:
     """One tick, at the event's `time` (ISO 8601, UTC). Raises what failed, once everything else is done."""
-    now = _now(event)
+    now = moment_of(event)
     settings, clients = _parts()
     tick(clients, settings, now)
 
@@ -63,17 +63,6 @@ def _log(taken: Readings, before: Memory, after: Memory, dues: tuple[str, ...], 
             "Add it to the price list and deploy again."
         )
     print(json.dumps(line))
-
-
-def _now(event: object) -> float:
-    time = event.get("time") if isinstance(event, dict) else None
-    try:
-        moment = datetime.fromisoformat(str(time))
-    except ValueError:
-        raise ValueError(
-            f"The event's `time` is {time!r}; it must be a time as EventBridge sends it, like 2026-11-22T10:05:00Z."
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @cache

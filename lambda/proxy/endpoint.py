@@ -104,6 +104,7 @@ def report(
         "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
         "turns_off_next": _turns_off_next(state, facts.ends, remembered, limits, hourly, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
+        "attention": remembered.findings,
     }
 
 

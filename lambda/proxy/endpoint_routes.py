@@ -115,4 +115,5 @@ class EndpointRoutes:
             meter=dict(kept("meter", "memory")),
             snooze=dict(kept("snooze", "endpoint")),
             budget=dict(kept("budget", f"{now:%Y-%m}")),
+            sweep=dict(kept("sweep", "latest")),
         )

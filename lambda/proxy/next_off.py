@@ -1,7 +1,7 @@
 """Who turns the endpoint off next, and when: the earliest of the triggers that are on. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from common.facts import iso
@@ -31,6 +31,13 @@ class Remembered:
     meter: Data
     snooze: Data
     budget: Data
+    sweep: Data = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[str]:
+        """What the daily sweep found that a person must see to."""
+        found = self.sweep.get("findings")
+        return [str(sentence) for sentence in found] if isinstance(found, list) else []
 
     @property
     def snoozed_until(self) -> float:

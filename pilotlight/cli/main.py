@@ -8,7 +8,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from pilotlight.cli import costs, endpoint
+from pilotlight.cli import costs, endpoint, orphans
 from pilotlight.cli.local import local
 from pilotlight.cli.terminal import Refused, err
 from pilotlight.config import ConfigError
@@ -30,6 +30,7 @@ for command in (
     endpoint.off,
     endpoint.snooze,
     costs.cost,
+    orphans.sweep,
 ):
     app.command()(command)
 

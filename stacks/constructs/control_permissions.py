@@ -1,4 +1,4 @@
-"""What the switch and the meter may do: one stack, one endpoint, one table, one topic."""
+"""What the switch, the meter and the sweep may do: a stage's stacks, one endpoint, one table, one topic."""
 
 from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -16,6 +16,9 @@ ENDPOINT_STACK_TYPES = (
     "AWS::CDK::Metadata",
 )
 
+_TAGGED = ("endpoint", "endpoint-config", "model", "training-job")
+"""The kinds that the sweep looks for."""
+
 
 class ControlPermissions:
     """Statements for the roles of `stack`, each with actions and ARNs by name."""
@@ -26,6 +29,8 @@ class ControlPermissions:
             return Arn.format(components, stack)
 
         self._stage = stage.name
+        self._stacks = [arn("cloudformation", "stack", f"{name}/*") for name in names.stacks]
+        self._tagged = [arn("sagemaker", kind, "*") for kind in _TAGGED]
         self._topic = topic_arn
         # A stack's ARN ends with an id that is not known before it exists.
         self._stack = arn("cloudformation", "stack", f"{names.stack('Endpoint')}/*")
@@ -40,6 +45,8 @@ class ControlPermissions:
                 wildcard(stack, self._stack): "A stack's ARN ends with an id that is not known before it exists.",
                 wildcard(stack, self._configs): "The condition on the tag pilotlight:stage narrows it to this stage.",
                 wildcard(stack, self._executions): "Executions of the one state machine.",
+                **{wildcard(stack, name): "As for the endpoint's stack." for name in self._stacks},
+                **{wildcard(stack, name): "Tags are read; the rest needs the stage's." for name in self._tagged},
             },
         )
 
@@ -50,7 +57,7 @@ class ControlPermissions:
                 ["cloudformation:UpdateStack"],
                 self._stack,
                 # Null, as a request that lists no types would pass the other condition.
-                {
+                conditions={
                     "ForAllValues:StringEquals": {"cloudformation:ResourceTypes": list(ENDPOINT_STACK_TYPES)},
                     "Null": {"cloudformation:ResourceTypes": "false"},
                 },
@@ -73,7 +80,26 @@ class ControlPermissions:
         return [
             *self._looking(),
             _allow(["states:StartExecution"], self._switch),
-            _allow(["cloudwatch:PutMetricData"], "*", {"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}),
+            _allow(
+                ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
+            ),
+        ]
+
+    def of_the_sweep(self) -> list[iam.PolicyStatement]:
+        return [
+            # Lists have no resource level.
+            _allow(
+                [f"sagemaker:List{kind}" for kind in ("Endpoints", "EndpointConfigs", "Models", "TrainingJobs")], "*"
+            ),
+            _allow(["sagemaker:ListTags"], *self._tagged),
+            _allow(
+                ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeTrainingJob"],
+                *self._tagged,
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
+            ),
+            _allow(["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], *self._stacks),
+            _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
+            _allow(["sns:Publish", "sns:ListSubscriptionsByTopic"], self._topic),
         ]
 
     def _looking(self) -> list[iam.PolicyStatement]:
@@ -83,7 +109,7 @@ class ControlPermissions:
             _allow(
                 ["sagemaker:DescribeEndpointConfig"],
                 self._configs,
-                {"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
             # Reading metrics has no resource level.
             _allow(["cloudwatch:GetMetricStatistics"], "*"),
@@ -92,6 +118,6 @@ class ControlPermissions:
 
 
 def _allow(
-    actions: list[str], resource: str, conditions: dict[str, dict[str, object]] | None = None
+    actions: list[str], *resources: str, conditions: dict[str, dict[str, object]] | None = None
 ) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions)
+    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)

@@ -107,6 +107,19 @@ class TestMeter:
         assert publish["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
 
 
+class TestSweep:
+    def test_it_sweeps_daily(self, template: Template) -> None:
+        template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)"})
+
+    def test_it_removes_nothing_and_describes_only_what_carries_the_stages_tag(self, template: Template) -> None:
+        statements = allowed(template, "sweep")
+        verbs = {action.partition(":")[2] for action in actions(statements)}
+        assert not [verb for verb in verbs if verb.startswith(("Delete", "Stop", "Create"))]
+        for statement in statements:
+            if any(action.startswith("sagemaker:Describe") for action in actions([statement])):
+                assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/pilotlight:stage": "falcon"}}
+
+
 class TestAlarms:
     @pytest.mark.parametrize(
         ("metric", "threshold", "reason"),

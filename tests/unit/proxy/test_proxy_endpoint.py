@@ -61,6 +61,7 @@ class TestReport:
             "snoozed_until": None,
             "wake_seconds": 600,
             "failure_reason": None,
+            "attention": [],
             "request_id": "request-1",
         }
 
@@ -84,6 +85,7 @@ class TestReport:
             "wake_seconds": 600,
             "turns_off_next": {"by": None, "at": None, "message": "It is off: nothing is billed."},
             "failure_reason": None,
+            "attention": [],
             "request_id": "request-1",
         }
 
@@ -309,3 +311,13 @@ class TestSaved:
         memory = {**self.COUNTED, "month": f"{moment():%Y-%m}"}
         assert reported(OFF, Remembered(memory, {}, {}))["usd_saved_this_month"] == 78.24
         assert reported(OFF, Remembered({**memory, "month": "2020-01"}, {}, {}))["usd_saved_this_month"] is None
+
+
+def test_what_the_daily_sweep_found_is_told() -> None:
+    found = Remembered({}, {}, {}, sweep={"findings": ["No stack owns the endpoint x."]})
+    assert reported(OFF, found)["attention"] == ["No stack owns the endpoint x."]
+
+
+@pytest.mark.parametrize("malformed", [{}, {"findings": None}, {"findings": "text"}, {"findings": {"a": 1}}])
+def test_a_sweep_that_cannot_be_read_is_silent(malformed: dict[str, Any]) -> None:
+    assert reported(OFF, Remembered({}, {}, {}, sweep=malformed))["attention"] == []
