@@ -114,6 +114,7 @@ def _report() -> Json:
             "cost_usd": said(nullable(_AMOUNT), "Since it was created."),
             "usd_this_month": nullable(_AMOUNT),
             "hours_this_month": nullable(_AMOUNT),
+            "usd_saved_this_month": said(nullable(_AMOUNT), "Against leaving it on all the time."),
             "budget_usd": nullable(_AMOUNT),
             "snoozed_until": nullable(MOMENT),
             "turns_off_next": end,

@@ -12,9 +12,10 @@ from openapi.answered import answer_schemas
 from openapi.asked import request_schemas
 from openapi.failed import error_schemas, of_the_gateway, of_the_proxy, response
 from openapi.files import ROOT
+from openapi.headers import PARAMETERS, headers, of_an_answer
 from openapi.operations import Operation, operations
 from openapi.schemas import Json, ref
-from openapi.words import ABOUT, HEADERS, SECURITY_SCHEMES, SERVERS, TAGS
+from openapi.words import ABOUT, SECURITY_SCHEMES, SERVERS, TAGS
 from stacks.routes import Route
 
 
@@ -40,7 +41,8 @@ def document() -> Json:
         "components": {
             "schemas": request_schemas() | answer_schemas() | error_schemas(),
             "responses": shared.responses,
-            "headers": HEADERS,
+            "parameters": PARAMETERS,
+            "headers": headers(),
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
@@ -67,16 +69,21 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
         "tags": [operation.tag],
         "summary": operation.summary,
         "security": [{name: []} for name in _keys(route)],
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _parameters(operation)],
         **body,
         "responses": {
             "200": {
                 "description": HTTPStatus.OK.phrase + ".",
-                "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},
+                "headers": of_an_answer(),
                 "content": _json(operation.answer),
             },
             **{str(status): shared(status, made) for status, made in _failures(path, operation)},
         },
     }
+
+
+def _parameters(operation: Operation) -> tuple[str, ...]:
+    return ("RequestTimeout", "IdempotencyKey") if operation.request else ("RequestTimeout",)
 
 
 def _keys(route: Route) -> tuple[str, ...]:

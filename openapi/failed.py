@@ -8,6 +8,7 @@ from http import HTTPStatus
 from proxy import errors
 from proxy.errors import Problem, status_of
 
+from openapi.headers import header, of_a_refusal
 from openapi.schemas import STRING, Json, any_of, nullable, one_of, record, ref
 from stacks.refusals import Refusal, refusals
 
@@ -15,6 +16,7 @@ from stacks.refusals import Refusal, refusals
 _IN_TREE = re.compile(r"^[│├└─ ]*(\w+) +(\d{3})(?: +(.+))?$", re.MULTILINE)
 
 _LISTED = "the message lists them"
+_MAY_SAY_WHEN = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _ABOUT_A_BODY = {"BAD_REQUEST_BODY", "REQUEST_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"}
 
 
@@ -64,14 +66,15 @@ def response(failures: Sequence[Failure], *, openai: bool) -> Json:
         shapes.append(_narrowed("OpenAIError", "code", theirs))
     if ours := [failure for failure in failures if failure not in theirs]:
         shapes.append(_narrowed("Error", "type", ours))
-    headers = {"x-request-id": {"$ref": "#/components/headers/RequestIdOfTheProxy"}}
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    from_the_proxy = any(not failure.by_gateway for failure in failures)
+    headers = of_a_refusal() if from_the_proxy else {}
+    if status in _MAY_SAY_WHEN:
+        headers = headers | header("Retry-After")
     if theirs:
-        headers["x-should-retry"] = {"$ref": "#/components/headers/ShouldRetry"}
+        headers = headers | header("x-should-retry")
     return {
         "description": "\n".join([HTTPStatus(status).phrase + ".", "", *_lines(failures)]),
-        "headers": headers,
+        **({"headers": headers} if headers else {}),
         "content": {"application/json": {"schema": shapes[0] if len(shapes) == 1 else any_of(*shapes)}},
     }
 

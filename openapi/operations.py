@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from proxy.errors import (
+    AnswerNotKept,
+    AnswersUnavailable,
     AnswerTooLarge,
     BadModelAnswer,
     ConnectionFailed,
@@ -16,6 +18,8 @@ from proxy.errors import (
     InvalidParameter,
     InvalidRequest,
     InvocationFailed,
+    KeyInUse,
+    KeyReused,
     ModelFailed,
     ModelNotFound,
     ModelNotReady,
@@ -26,6 +30,7 @@ from proxy.errors import (
     ServiceUnavailable,
     TasksBroken,
     Throttled,
+    TooBusy,
     WindowExceeded,
 )
 from proxy.tasks.file import shipped_tasks
@@ -36,14 +41,23 @@ from stacks.routes import ROUTES, Route
 
 Problems = tuple[type[Problem], ...]
 
-_ANY: Problems = (Problem,)
-_BODY: Problems = (*_ANY, InvalidRequest, InvalidParameter, PayloadTooLarge)
+_ANY: Problems = (Problem, InvalidParameter)  # that of X-Request-Timeout-Ms, for one
+_BODY: Problems = (
+    *_ANY,
+    InvalidRequest,
+    PayloadTooLarge,
+    KeyInUse,
+    AnswerNotKept,
+    KeyReused,
+    AnswersUnavailable,
+)
 _LOOKING: Problems = (ControlPlaneFailed, DeadlineExceeded)
 _ASKING: Problems = (
     *_BODY,
     EndpointOff,
     EndpointWaking,
     EndpointFailed,
+    TooBusy,
     Throttled,
     ModelOverloaded,
     ModelNotReady,

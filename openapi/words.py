@@ -1,6 +1,6 @@
 """What the document says in words, and what no table of the code holds."""
 
-from openapi.schemas import STRING, Json
+from openapi.schemas import Json
 
 ABOUT = """\
 A language model on Amazon SageMaker behind a REST API; it may be off, and then says how to wake it.
@@ -35,26 +35,6 @@ TAGS = {
     "openai": "What OpenAI's clients speak: base URL `…/v1`, the API key as their key.",
     "endpoint": "What costs money while it is on.",
     "document": "The API about itself.",
-}
-
-HEADERS: dict[str, Json] = {
-    "RequestId": {
-        "description": "As in the stage's logs, and as `request_id` in the body.",
-        "required": True,
-        "schema": STRING,
-    },
-    "RequestIdOfTheProxy": {
-        "description": "As in the stage's logs. Missing where API Gateway answered by itself: its body has the id.",
-        "schema": STRING,
-    },
-    "RetryAfter": {
-        "description": "Seconds after which it may be tried again; missing where waiting alone does not help.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    "ShouldRetry": {
-        "description": "Whether OpenAI's client is to try again by itself, which it does only where this is true.",
-        "schema": {"enum": ["true", "false"]},
-    },
 }
 
 _EITHER = "A stage takes it in `x-api-key`, as a bearer token, or in both ways (`key_header` in pilotlight.toml)."
