@@ -8,7 +8,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_loglevel := error
 
-.PHONY: help demo test setup check bench clean
+.PHONY: help demo test setup check openapi bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -27,6 +27,9 @@ check: setup ## Lint and types
 bench: setup ## Measure: the proxy's own time, and an overload in simulated time
 	@PYTHONPATH=.:lambda $(BIN)/python -m bench.proxy
 	@PYTHONPATH=.:lambda $(BIN)/python -m bench.overload
+
+openapi: setup ## Write the API's document, docs/openapi.yaml and what the proxy serves, out of the code
+	@PYTHONPATH=.:lambda $(BIN)/python -m openapi
 
 setup: $(VENV)/.ready node_modules/.ready ## Install Python packages into .venv and the CDK command line into node_modules
 

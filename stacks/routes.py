@@ -26,4 +26,5 @@ ROUTES = (
     Route("POST", "/v1/chat/completions"),
     Route("POST", "/v1/completions"),
     Route("GET", "/v1/models"),
+    Route("GET", "/openapi.json"),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from proxy.admission import Limits
+from proxy.api_document import api_document
 from proxy.contracts import contract_named
 from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
@@ -75,6 +76,7 @@ class Proxy:
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
+            "/openapi.json": {"GET": lambda _: api_document()},
         }
 
     def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:

@@ -21,9 +21,9 @@ Problem                      500  a bug of ours; its details go to the log, neve
 │   └── EndpointFailed       503  its creation failed
 ├── InvocationFailed         502  SageMaker refused or failed the call
 │   ├── TransientFailure     503  nothing was generated and the next attempt may well succeed
-│   │   ├── Throttled        429
-│   │   ├── ModelNotReady    503
-│   │   ├── ServiceUnavailable 503
+│   │   ├── Throttled        429  SageMaker throttles calls to the model
+│   │   ├── ModelNotReady    503  the model is still being loaded
+│   │   ├── ServiceUnavailable 503  SageMaker is unavailable for the moment
 │   │   └── ConnectionFailed 503  no connection came about, so nothing was sent
 │   ├── ModelRefused         422  the model's container answered 4xx: the caller's to mend
 │   ├── ModelOverloaded      429  the model's container answered 429

@@ -19,7 +19,7 @@ from proxy.request import Request
 HEADER = "Idempotency-Key"
 KEPT_SECONDS = 600
 
-_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+KEY_PATTERN = r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?"
 
 
 class State(StrEnum):
@@ -63,7 +63,7 @@ def key_of(request: Request) -> Key | None:
     given = request.headers.get(HEADER.lower())
     if given is None or request.method != "POST":
         return None
-    if not _KEY.fullmatch(given):
+    if not re.fullmatch(KEY_PATTERN, given):
         raise InvalidRequest(
             f"{HEADER} is {given[:40]!r}, but must be 1 to 255 printable ASCII characters, such as a UUID.",
             param=HEADER,

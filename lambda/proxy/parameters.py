@@ -19,17 +19,22 @@ Parameters = Mapping[str, bool | int | float]
 
 @dataclass(frozen=True)
 class Rule:
-    """What a parameter may be, as a test and in words that complete "… must be"."""
+    """What a parameter may be: as a test, in words that complete "… must be", and as JSON Schema.
+
+    To JSON Schema 1.0 is an integer, and to the test it is none.
+    """
 
     allows: Callable[[object], bool]
     allowed: str
+    schema: Mapping[str, object]
 
 
 def integer(at_least: int, at_most: int) -> Rule:
     def allows(value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= at_most
 
-    return Rule(allows, f"an integer from {at_least} to {at_most}")
+    schema = {"type": "integer", "minimum": at_least, "maximum": at_most}
+    return Rule(allows, f"an integer from {at_least} to {at_most}", schema)
 
 
 def number(above: float, below: float, allowed: str) -> Rule:
@@ -37,10 +42,10 @@ def number(above: float, below: float, allowed: str) -> Rule:
     def allows(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and above < value < below
 
-    return Rule(allows, allowed)
+    return Rule(allows, allowed, {"type": "number", "exclusiveMinimum": above, "exclusiveMaximum": below})
 
 
-_BOOLEAN = Rule(lambda value: isinstance(value, bool), "true or false")
+_BOOLEAN = Rule(lambda value: isinstance(value, bool), "true or false", {"type": "boolean"})
 
 RULES: Mapping[str, Rule] = {
     "max_length": integer(1, MAX_TOKENS),

@@ -13,6 +13,7 @@ from typing import Protocol
 from proxy.errors import InvalidParameter
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+TIMEOUT_PATTERN = r"[1-9][0-9]{0,8}"
 
 # The way back through Lambda and API Gateway, and a connect that took its whole timeout before the read's
 # began.
@@ -49,7 +50,7 @@ def caller_timeout(headers: Mapping[str, str]) -> float | None:
     given = headers.get(TIMEOUT_HEADER.lower())
     if given is None:
         return None
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", given):
+    if not re.fullmatch(TIMEOUT_PATTERN, given):
         raise InvalidParameter(
             f"{TIMEOUT_HEADER} is {given[:40]!r}, but must be a whole number of milliseconds, from 1 to 999999999. "
             "More than the API's own limit changes nothing.",

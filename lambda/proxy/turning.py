@@ -12,6 +12,7 @@ from proxy.strict_json import JsonObject, shown
 
 LONGEST_TURN_HOURS = 168
 LONGEST_SNOOZE_HOURS = 24
+HIGHEST_BUDGET_USD = 1_000_000
 
 
 def check_turn(fields: JsonObject) -> JsonObject:
@@ -30,7 +31,7 @@ def check_turn(fields: JsonObject) -> JsonObject:
         hours = _number(fields["hours"], "hours", most=LONGEST_TURN_HOURS)
         request |= {"lifetime_hours": hours, "extend": True}
     if "budget_usd" in fields:
-        request["budget_usd"] = _number(fields["budget_usd"], "budget_usd", most=1_000_000)
+        request["budget_usd"] = _number(fields["budget_usd"], "budget_usd", most=HIGHEST_BUDGET_USD)
     return request
 
 

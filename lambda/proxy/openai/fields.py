@@ -23,23 +23,25 @@ MAX_STOPS = 4
 _GREEDY_BELOW = 1e-5
 
 
-def _number(within: Callable[[float], bool], allowed: str) -> Rule:
+def _number(within: Callable[[float], bool], allowed: str, **bounds: float) -> Rule:
     def allows(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and within(value)
 
-    return Rule(allows, allowed)
+    return Rule(allows, allowed, {"type": "number", **bounds})
 
 
-_SAMPLING: Mapping[str, Rule] = {
+SAMPLING: Mapping[str, Rule] = {
     "max_tokens": integer(1, MAX_TOKENS),
-    "temperature": _number(lambda value: 0 <= value <= 2, "a number from 0 (greedy) to 2"),
-    "top_p": _number(lambda value: 0 < value <= 1, "a number greater than 0 and at most 1"),
+    "temperature": _number(lambda value: 0 <= value <= 2, "a number from 0 (greedy) to 2", minimum=0, maximum=2),
+    "top_p": _number(
+        lambda value: 0 < value <= 1, "a number greater than 0 and at most 1", exclusiveMinimum=0, maximum=1
+    ),
     "n": integer(1, MAX_SEQUENCES),
     "seed": integer(-(2**63), 2**63 - 1),
 }
 
 # About the caller and the bill, not about the text: checked and left at that.
-_LABELS = ("user", "safety_identifier", "prompt_cache_key")
+LABELS = ("user", "safety_identifier", "prompt_cache_key")
 
 _NEUTRAL_IN_BOTH: Mapping[str, tuple[object, ...]] = {
     "stream": (False,),
@@ -80,8 +82,8 @@ NEUTRAL_IN_COMPLETIONS: Mapping[str, tuple[object, ...]] = {
     "suffix": ("",),
 }
 
-HONOURED_IN_CHAT = ("model", "messages", "max_completion_tokens", *_SAMPLING, "stop", *_LABELS)
-HONOURED_IN_COMPLETIONS = ("model", "prompt", "best_of", *_SAMPLING, "stop", "user")
+HONOURED_IN_CHAT = ("model", "messages", "max_completion_tokens", *SAMPLING, "stop", *LABELS)
+HONOURED_IN_COMPLETIONS = ("model", "prompt", "best_of", *SAMPLING, "stop", "user")
 
 
 def given_fields(
@@ -104,7 +106,7 @@ def given_fields(
                 f"{name} is {shown(value)}, which cannot be honoured here: leave it out, or set it to {allowed}.",
                 param=name,
             )
-    for name in _LABELS:
+    for name in LABELS:
         if fields.get(name) is not None and name in honoured:
             checked_text(fields[name], name)
     return {name: value for name, value in fields.items() if name in honoured and value is not None}
@@ -112,7 +114,7 @@ def given_fields(
 
 def check_sampling(given: JsonObject, *, default_tokens: int) -> Sampling:
     """How to sample. Raises InvalidParameter naming the parameter, its value and what is allowed."""
-    for name, rule in _SAMPLING.items():
+    for name, rule in SAMPLING.items():
         if name in given and not rule.allows(given[name]):
             raise InvalidParameter(f"{name} is {shown(given[name])}, but must be {rule.allowed}.", param=name)
     temperature = cast(float, given.get("temperature", 1))
@@ -136,7 +138,7 @@ def check_sampling(given: JsonObject, *, default_tokens: int) -> Sampling:
 
 def _max_tokens(given: JsonObject, default: int) -> int:
     newer, older = given.get("max_completion_tokens"), given.get("max_tokens")
-    rule = _SAMPLING["max_tokens"]
+    rule = SAMPLING["max_tokens"]
     if newer is not None and not rule.allows(newer):
         raise InvalidParameter(
             f"max_completion_tokens is {shown(newer)}, but must be {rule.allowed}.", param="max_completion_tokens"

@@ -8,10 +8,10 @@ from proxy.strict_json import is_unicode, shown
 
 MAX_MESSAGES = 1000
 
-_ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 # What OpenAI's own answers carry beside role and content, so that an answer can be sent back as it came.
-_EMPTY: tuple[object, ...] = (None, [], {})
+EMPTY: tuple[object, ...] = (None, [], {})
 
 
 def check_messages(value: object) -> tuple[Message, ...]:
@@ -40,14 +40,14 @@ def _message(value: object, place: str) -> Message:
     if not isinstance(value, dict):
         raise InvalidParameter(f"{place} is {shown(value)}, but must be an object with role and content.", param=place)
     role = value.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise InvalidParameter(
-            f"{place}.role is {shown(role)}, but must be one of {', '.join(_ROLES)}: "
+            f"{place}.role is {shown(role)}, but must be one of {', '.join(ROLES)}: "
             "the model behind this API calls no tools.",
             param=f"{place}.role",
         )
     for name, given in value.items():
-        if name not in ("role", "content") and given not in _EMPTY:
+        if name not in ("role", "content") and given not in EMPTY:
             raise InvalidParameter(
                 f"{place}.{name[:40]} cannot be honoured: a message here has a role and a content.",
                 param=f"{place}.{name[:40]}",
@@ -55,7 +55,7 @@ def _message(value: object, place: str) -> Message:
     content = _content(value.get("content"), f"{place}.content")
     if role != "assistant" and not content.strip():
         raise InvalidParameter(f"{place}.content is empty, but must be more than whitespace.", param=f"{place}.content")
-    return Message(_ROLES[role], content)
+    return Message(ROLES[role], content)
 
 
 def _content(value: object, place: str) -> str:
@@ -77,7 +77,7 @@ def _part(value: object, place: str) -> str:
             f'{place} is {given}, but must be {{"type": "text", "text": …}}: this model reads text only.', param=place
         )
     for name, given in value.items():
-        if name not in ("type", "text") and given not in _EMPTY:
+        if name not in ("type", "text") and given not in EMPTY:
             raise InvalidParameter(
                 f"{place}.{name[:40]} cannot be honoured: a text part has a type and a text.",
                 param=f"{place}.{name[:40]}",

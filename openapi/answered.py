@@ -1,0 +1,155 @@
+"""The schemas of answers: what the proxy's routes return, member by member."""
+
+from typing import get_args
+
+from proxy.completion import FinishReason
+from proxy.endpoint import State
+from proxy.tasks.file import shipped_tasks
+from proxy.tasks.shape import Shape
+
+from openapi.asked import task_schema
+from openapi.schemas import COUNT, MOMENT, STRING, Json, array, nullable, one_of, record, ref, said
+
+_NAMES: dict[str, Json] = {"model": said(STRING, "The stage's model."), "request_id": STRING}
+_AMOUNT: Json = {"type": "number", "minimum": 0}
+
+
+def answer_schemas() -> dict[str, Json]:
+    """By component name."""
+    return {
+        "Generated": _generated(),
+        "Tasks": record({"tasks": array(_task_listed()), **_NAMES}),
+        "TaskPrompt": record({"prompt": STRING, "prompt_characters": COUNT, **_NAMES}),
+        **{f"{task_schema(shape.name)}Answer": _task_answer(shape) for shape in shipped_tasks().values()},
+        "EndpointReport": _report(),
+        "Turned": record(
+            {
+                "asked": one_of(("on", "off")),
+                "ready_in_seconds": said(nullable(COUNT), "The median of past wakes; null for `off`."),
+                "message": STRING,
+                "request_id": STRING,
+            }
+        ),
+        "Snoozed": record({"snoozed_until": nullable(MOMENT), "message": STRING, "request_id": STRING}),
+        "ChatCompletion": _openai("chat.completion", {"message": ref("ChatAnswer")}),
+        "ChatAnswer": record({"role": {"const": "assistant"}, "content": STRING, "refusal": {"type": "null"}}),
+        "Completion": _openai("text_completion", {"text": STRING}),
+        "Models": record({"object": {"const": "list"}, "data": array(_model(), least=1)}),
+        "Document": said({"type": "object", "required": ["openapi", "paths"]}, "This document."),
+    }
+
+
+def _generated() -> Json:
+    cut = record({"input": said(COUNT, "Its index in `text_inputs`."), "start": COUNT, "end": COUNT})
+    error = record({"type": STRING, "message": STRING})
+    split = record(
+        {
+            "parts": COUNT,
+            "done": COUNT,
+            "texts": array(STRING),
+            "spans": array(array(COUNT, least=2, most=2)),
+            "continue_at": said(nullable(COUNT), "The first character that was not sent; null where all was."),
+            "error": said(nullable(error), "What ended it, as in `Error`."),
+        }
+    )
+    return record(
+        {
+            "generated_texts": said(array(STRING), "`num_return_sequences` for each input, in order."),
+            "cut": said(array(cut), "With `truncate`: which characters were left out of which input."),
+            "split": said(split, "With `split`: how far it came."),
+            **_NAMES,
+        },
+        optional=["cut", "split"],
+    )
+
+
+def _task_listed() -> Json:
+    texts = array(STRING)
+    return record(
+        {
+            "name": STRING,
+            "about": STRING,
+            "fields": texts,
+            "defaults": {"type": "object", "additionalProperties": STRING},
+            "shot_fields": texts,
+            "output": STRING,
+            "labels": nullable(texts),
+            "delimiter": STRING,
+            "shape": STRING,
+        }
+    )
+
+
+def _task_answer(shape: Shape) -> Json:
+    label = {"label": said(one_of((*shape.labels, None)), "null where the output begins with none.")}
+    carried_out = record(
+        {
+            "output": STRING,
+            "outputs": array(STRING, least=1),
+            **(label if shape.labels else {}),
+            "prompt_characters": COUNT,
+            **_NAMES,
+        }
+    )
+    return {"oneOf": [carried_out, ref("TaskPrompt")]}
+
+
+def _report() -> Json:
+    end = record(
+        {
+            "by": one_of(("idle", "budget", "hard_stop", "you", None)),
+            "at": nullable(MOMENT),
+            "message": STRING,
+        }
+    )
+    return record(
+        {
+            "endpoint_name": STRING,
+            "model": STRING,
+            "state": one_of(State),
+            "since": said(nullable(MOMENT), "When SageMaker created it, from when on it is billed."),
+            "instance_type": nullable(STRING),
+            "instance_count": COUNT,
+            "usd_per_hour": said(nullable(_AMOUNT), "null for an instance type of unknown price."),
+            "cost_usd": said(nullable(_AMOUNT), "Since it was created."),
+            "usd_this_month": nullable(_AMOUNT),
+            "hours_this_month": nullable(_AMOUNT),
+            "usd_saved_this_month": said(nullable(_AMOUNT), "Against leaving it on all the time."),
+            "budget_usd": nullable(_AMOUNT),
+            "snoozed_until": nullable(MOMENT),
+            "turns_off_next": end,
+            "failure_reason": nullable(STRING),
+            "wake_seconds": said(COUNT, "How long a wake takes: the median of past ones, or the catalog's guess."),
+            "request_id": STRING,
+        }
+    )
+
+
+def _openai(kind: str, text: dict[str, Json]) -> Json:
+    choice = record(
+        {
+            "index": COUNT,
+            **text,
+            "logprobs": {"type": "null"},
+            "finish_reason": one_of(get_args(FinishReason)),
+        }
+    )
+    usage = record(dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), COUNT))
+    estimated = said(array(STRING), "Which of the values the model did not tell, so that they are estimates.")
+    return record(
+        {
+            "id": STRING,
+            "object": {"const": kind},
+            "created": said(COUNT, "Seconds since 1970."),
+            "model": STRING,
+            "choices": array(choice, least=1),
+            "usage": usage,
+            "pilotlight": record({"estimated": estimated}),
+        }
+    )
+
+
+def _model() -> Json:
+    return record(
+        {"id": STRING, "object": {"const": "model"}, "created": {"const": 0}, "owned_by": {"const": "pilotlight"}}
+    )

@@ -1,0 +1,202 @@
+"""The schemas of request bodies, out of the rules that the proxy checks them by.
+
+What a schema cannot say (that `num_beams` must not be below `num_return_sequences`), and what only the stage's model
+decides, is in the descriptions.
+"""
+
+from collections.abc import Mapping
+
+from proxy.completion import Role
+from proxy.generation import MAX_INPUTS
+from proxy.openai.fields import (
+    HONOURED_IN_CHAT,
+    HONOURED_IN_COMPLETIONS,
+    LABELS,
+    MAX_STOPS,
+    NEUTRAL_IN_CHAT,
+    NEUTRAL_IN_COMPLETIONS,
+    SAMPLING,
+)
+from proxy.openai.messages import EMPTY, MAX_MESSAGES, ROLES
+from proxy.parameters import MAX_SEQUENCES, RULES
+from proxy.tasks.file import shipped_tasks
+from proxy.tasks.shape import Shape
+from proxy.turning import HIGHEST_BUDGET_USD, LONGEST_SNOOZE_HOURS, LONGEST_TURN_HOURS
+from proxy.window import Side
+
+from openapi.schemas import (
+    BOOLEAN,
+    STRING,
+    TEXT,
+    Json,
+    any_of,
+    array,
+    nullable,
+    one_of,
+    record,
+    ref,
+    said,
+    where,
+    with_members,
+)
+
+_TEN: Mapping[str, str] = {
+    "max_length": "Tokens of input and output together; without it, 64 more than the input is estimated to have.",
+    "num_return_sequences": "Texts for each input; more than one needs `do_sample` or as many `num_beams`.",
+    "num_beams": "Not less than `num_return_sequences`.",
+    "no_repeat_ngram_size": "No n-gram of this size comes twice.",
+    "temperature": "With `do_sample`.",
+    "early_stopping": "With `num_beams`.",
+    "do_sample": "Sample; else the likeliest token is taken.",
+    "top_k": "With `do_sample`.",
+    "top_p": "With `do_sample`.",
+    "seed": "The same seed, the same text.",
+}
+_SEVERAL = where(
+    {"num_return_sequences": {"minimum": 2}},
+    any_of({"required": ["num_beams"]}, with_members(do_sample={"const": True})),
+)
+
+
+def request_schemas() -> dict[str, Json]:
+    """By component name."""
+    ten = {name: said(dict(rule.schema), _TEN[name]) for name, rule in RULES.items()}
+    return {
+        "Generation": _generation(ten),
+        "GenerationParameters": record(ten, optional=ten) | _SEVERAL,
+        **{task_schema(shape.name): _task(shape) for shape in shipped_tasks().values()},
+        "Turn": _turn(),
+        "Snooze": _snooze(),
+        "ChatMessage": _message(),
+        "ChatTextPart": _part(),
+        "ChatCompletionRequest": _chat(),
+        "CompletionRequest": _completion(),
+    }
+
+
+def task_schema(name: str) -> str:
+    """The component that holds the request of a task."""
+    return "Task" + "".join(word.capitalize() for word in name.replace("-", "_").split("_"))
+
+
+def _generation(ten: Mapping[str, Json]) -> Json:
+    own = {
+        "text_inputs": said(
+            any_of(TEXT, array(TEXT, least=1, most=MAX_INPUTS)), "One text, or several, which are answered in order."
+        ),
+        "clm": said(BOOLEAN, "Whether AlexaTM's mark `[CLM] ` is put before each input; other models have none."),
+        "trim_at": said({"type": "string", "minLength": 1}, "Each text is cut at the first of these, and stripped."),
+        "truncate": said(
+            one_of(("none", *Side)), "Where an input longer than the model's window is cut; without it, it is refused."
+        ),
+        "split": said(
+            BOOLEAN, "Send a text that is longer than the window in parts, and join the answers; excludes `truncate`."
+        ),
+    }
+    alone = where(
+        {"split": {"const": True}},
+        {
+            "properties": {
+                "truncate": {"const": "none"},
+                "text_inputs": {"type": "string"},
+                "num_return_sequences": {"const": 1},
+            }
+        },
+    )
+    return record({**own, **ten}, optional=[*ten, *own.keys() - {"text_inputs"}]) | {"allOf": [alone, _SEVERAL]}
+
+
+def _task(shape: Shape) -> Json:
+    shot_texts = dict.fromkeys(shape.shot_fields, TEXT)
+    if shape.labels:
+        shot_texts[shape.output] = one_of(shape.labels)
+    fields = {
+        name: said(TEXT, f"Without it: {shape.once[name]}.") if name in shape.once else TEXT
+        for name in shape.request_fields
+    }
+    return record(
+        {
+            **fields,
+            "shots": said(array(record(shot_texts)), "Examples that come before; any number, none too."),
+            "parameters": ref("GenerationParameters"),
+            "prompt_only": said(BOOLEAN, "Answer with the prompt; the model is not called."),
+        },
+        optional=["shots", "parameters", "prompt_only", *shape.once],
+    ) | {"description": shape.about}
+
+
+def _turn() -> Json:
+    hours = said(_above_zero(LONGEST_TURN_HOURS), "When the hard stop falls, from now, also if it is on.")
+    budget = said(_above_zero(HIGHEST_BUDGET_USD), "A ceiling for this month, in place of the configured one.")
+    on = record({"state": {"const": "on"}, "hours": hours, "budget_usd": budget}, optional=["hours", "budget_usd"])
+    return {"oneOf": [on, record({"state": {"const": "off"}})]}
+
+
+def _snooze() -> Json:
+    hours = {"type": "number", "minimum": 0, "maximum": LONGEST_SNOOZE_HOURS}
+    minutes = hours | {"maximum": 60 * LONGEST_SNOOZE_HOURS}
+    return {"oneOf": [record({"hours": hours}), record({"minutes": minutes})]}
+
+
+def _above_zero(most: float) -> Json:
+    return {"type": "number", "exclusiveMinimum": 0, "maximum": most}
+
+
+def _message() -> Json:
+    parts = array(ref("ChatTextPart"))
+    whole = {"role": one_of(ROLES), "content": any_of(STRING, parts)}
+    seen = any_of(TEXT, {"type": "array", "contains": {"properties": {"text": TEXT}}})
+    return record(whole) | {
+        "additionalProperties": one_of(EMPTY),
+        "description": "Only an assistant's may be empty. `developer` is taken for `system`.",
+        "if": {"properties": {"role": {"const": _MAY_BE_EMPTY}}},
+        "else": {"properties": {"content": seen}},
+    }
+
+
+_MAY_BE_EMPTY: Role = "assistant"
+
+
+def _part() -> Json:
+    return record({"type": {"const": "text"}, "text": STRING}) | {"additionalProperties": one_of(EMPTY)}
+
+
+def _chat() -> Json:
+    own = {
+        "model": said(STRING, "One of the names of `GET /v1/models`."),
+        "messages": array(ref("ChatMessage"), least=1, most=MAX_MESSAGES),
+        "max_completion_tokens": nullable(dict(SAMPLING["max_tokens"].schema)),
+    }
+    return _openai(own, HONOURED_IN_CHAT, NEUTRAL_IN_CHAT, required=("model", "messages"))
+
+
+def _completion() -> Json:
+    own = {
+        "model": said(STRING, "One of the names of `GET /v1/models`."),
+        "prompt": any_of(TEXT, array(TEXT, least=1, most=MAX_SEQUENCES)),
+        "best_of": said(nullable(dict(SAMPLING["n"].schema)), "Nothing but `n`: no model here ranks its own texts."),
+    }
+    return _openai(own, HONOURED_IN_COMPLETIONS, NEUTRAL_IN_COMPLETIONS, required=("model", "prompt"))
+
+
+def _openai(
+    own: Mapping[str, Json],
+    honoured: tuple[str, ...],
+    neutral: Mapping[str, tuple[object, ...]],
+    *,
+    required: tuple[str, ...],
+) -> Json:
+    """Each parameter that OpenAI's clients send: null is as good as left out."""
+    stop = {"type": "string", "minLength": 1}
+    known = {
+        **own,
+        **{name: nullable(dict(rule.schema)) for name, rule in SAMPLING.items()},
+        "stop": any_of(stop, array(stop, most=MAX_STOPS), {"type": "null"}),
+        **{name: nullable(STRING) for name in LABELS},
+    }
+    harmless = {
+        name: said(one_of((*values, None)), "Cannot be honoured: only what asks for nothing is taken.")
+        for name, values in neutral.items()
+    }
+    properties = {name: known[name] for name in honoured} | harmless
+    return record(properties, optional=properties.keys() - set(required))
