@@ -85,6 +85,16 @@ def test_a_dead_holder_is_taken_over_at_once(machine: Machine, world: World) -> 
     assert world.calls == ["update"]
 
 
+def test_the_lease_of_a_successor_is_not_marked_as_finished(machine: Machine, world: World, aws: Aws) -> None:
+    """It may come while the last message is being sent."""
+    lit(machine)
+    aws.sns.lines.ahead.append(lambda: machine.start_and_step("on"))
+    assert machine.run("off").outcome == "off"
+    assert machine.run("on").outcome == "joined"
+    machine.run_out()
+    assert world.is_on
+
+
 @pytest.mark.parametrize("dead_minutes", [1, 30])
 @pytest.mark.parametrize("killed_after", range(1, 20))
 def test_an_off_killed_anywhere_is_finished_with_one_receipt(

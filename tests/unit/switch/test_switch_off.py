@@ -138,8 +138,10 @@ def test_under_a_stack_that_takes_no_update_the_endpoint_is_deleted_and_a_person
 ) -> None:
     lit(machine)
     world.break_stack(status)
+    begun = world.now
     assert machine.run("off").outcome == "failed"
     assert world.endpoint is None
+    assert world.now - begun < 5 * MINUTE
     assert status in last_message(aws)
     assert "nothing is billed" in last_message(aws)
 
@@ -203,6 +205,12 @@ class TestIdle:
         machine.step(machine.start("on"))
         assert machine.run("off", "idle").outcome == "not idle any more"
         assert world.calls == ["update"]
+
+    def test_one_whose_stack_is_being_changed_stays(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        world.update_stack({**world.parameters, "TurnOffAt": "2027-01-01T00:00:00"})
+        assert machine.run("off", "idle").outcome == "not idle any more"
+        assert "cancel" not in world.calls
 
     def test_the_meters_own_last_call_counts(self, machine: Machine, world: World) -> None:
         lit(machine)

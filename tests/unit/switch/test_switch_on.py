@@ -262,10 +262,10 @@ class TestFailure:
 
 class TestGate:
     def test_over_budget_it_is_refused_with_numbers(self, machine: Machine, world: World, aws: Aws) -> None:
-        machine.meter = {"usd_this_month": 100.5, "month": "2026-11"}
+        machine.meter = {"usd_this_month": 100.0, "month": "2026-11"}
         assert machine.run("on").outcome == "refused"
         assert (world.calls, aws.receipts) == ([], [])
-        assert "USD 100.50 of the month's USD 100.00" in last_message(aws)
+        assert "USD 100.00 of the month's USD 100.00" in last_message(aws)
 
     def test_a_new_ceiling_holds_for_this_month(self, machine: Machine, aws: Aws) -> None:
         machine.meter = {"usd_this_month": 100.5, "month": "2026-11"}

@@ -57,7 +57,8 @@ def test_half_a_cent_is_rounded_upwards() -> None:
 def test_an_endpoint_that_is_being_deleted_keeps_its_price() -> None:
     """SageMaker counts its instances down, and its config may be gone before it."""
     written = bill.seen((), seen(0, count=3), VariantFacts("ml.g5.xlarge", 3), now=10, usd_per_hour=PRICES)
-    written = bill.seen(written, seen(0, "Deleting", 1), None, now=3600, usd_per_hour=PRICES)
+    for variant in (VariantFacts("ml.g5.xlarge", 3), None):
+        written = bill.seen(written, seen(0, "Deleting", 1), variant, now=3600, usd_per_hour=PRICES)
     assert bill.usd(written) == 4.23
 
 

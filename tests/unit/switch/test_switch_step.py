@@ -129,6 +129,7 @@ def test_the_first_failure_is_the_reason() -> None:
         {"ResourceType": "y", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "an older one"},
     ]
     assert first_failure(newest_first) == "no capacity"
+    assert first_failure(newest_first[:2] + newest_first[3:]) is None
 
 
 def test_settings_name_each_variable() -> None:
