@@ -1,44 +1,70 @@
-"""What keeps `schemathesis` within bounds on the embedded cloud; it is told of this module by SCHEMATHESIS_HOOKS."""
+"""What keeps `schemathesis` within bounds on the embedded cloud; schemathesis.toml names this module."""
 
 import os
+import re
 from typing import Any
+from uuid import uuid4
 
 import schemathesis
+from proxy.idempotency import HEADER, KEY_PATTERN
+from proxy.openai.fields import SAMPLING
+from proxy.parameters import RULES
+from proxy.timing import TIMEOUT_HEADER
 from schemathesis import Case, GenerationMode, HookContext
+from schemathesis.generation.meta import TestPhase
 
-_ADMIN_KEY = os.environ["PILOTLIGHT_ADMIN_KEY"]
+Json = dict[str, Any]
+
 _MODEL = os.environ["PILOTLIGHT_MODEL"]
 
-# What a value that the document allows is brought down to, so that a case takes no longer than a short answer.
-_AT_MOST = {
-    "max_length": 48,
-    "max_tokens": 8,
-    "max_completion_tokens": 8,
-    "num_beams": 2,
-    "num_return_sequences": 2,
-    "n": 2,
-    "best_of": 2,
+# In place of any value that the rule allows: room for a task's prompt, and no more than a short answer.
+_INSTEAD = {
+    "max_length": (RULES["max_length"], 150),
+    "temperature": (RULES["temperature"], 0.7),
+    "num_beams": (RULES["num_beams"], 2),
+    "num_return_sequences": (RULES["num_return_sequences"], 2),
+    "max_tokens": (SAMPLING["max_tokens"], 8),
+    "max_completion_tokens": (SAMPLING["max_tokens"], 8),
+    "n": (SAMPLING["n"], 2),
+    "best_of": (SAMPLING["n"], 2),
 }
 
 
 @schemathesis.hook
-def before_call(_context: HookContext, case: Case, _kwargs: dict[str, Any]) -> None:
+def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
     """Just before a case is sent."""
-    if not isinstance(case.body, dict):
-        return
-    case.body = _brief(case.body)
-    if isinstance(case.body.get("parameters"), dict):
-        case.body["parameters"] = _brief(case.body["parameters"])
-    if isinstance(case.body.get("model"), str) and case.meta.generation.mode is GenerationMode.POSITIVE:
-        case.body["model"] = _MODEL  # any other is 404, and nothing else of the route would be seen
-    if case.path == "/endpoint" and case.body.get("state") in ("on", "off"):
-        case.body = {"state": "on"}  # it is: turning it off would end every other case
+    if re.fullmatch(KEY_PATTERN, str(case.headers.get(HEADER, ""))):
+        case.headers[HEADER] = uuid4().hex  # one that was sent before would be 422, and nothing else seen
+    if str(case.headers.get(TIMEOUT_HEADER)).isdecimal():
+        case.headers[TIMEOUT_HEADER] = "29000"  # a caller with less time is told 504, as the document says
+    if isinstance(case.body, dict):
+        case.body = _within_bounds(case, case.body)
 
 
-def _brief(body: dict[str, Any]) -> dict[str, Any]:
+def _within_bounds(case: Case[Any], body: Json) -> Json:
+    is_valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+    if case.path == "/endpoint" and body.get("state") in ("on", "off"):
+        return {"state": "on"}  # it is: turning it off would end every other case
+    brief = _brief(body)
+    if isinstance(brief.get("parameters"), dict):
+        brief["parameters"] = _brief(brief["parameters"])
+    if is_valid and case.path.startswith("/v1/"):
+        brief["model"] = _MODEL  # any other is 404, and nothing else of the route would be seen
+        if brief.keys().isdisjoint({"max_tokens", "max_completion_tokens"}):
+            brief["max_tokens"] = _INSTEAD["max_tokens"][1]
+    if is_valid and case.path.startswith("/tasks/") and _is_systematic(case):
+        brief["prompt_only"] = True  # fuzzing calls the model: it has a few cases, and these are hundreds
+    return brief
+
+
+def _is_systematic(case: Case[Any]) -> bool:
+    return case.meta is not None and case.meta.phase.name is TestPhase.COVERAGE
+
+
+def _brief(body: Json) -> Json:
     return {name: _bounded(name, value) for name, value in body.items()}
 
 
 def _bounded(name: str, value: Any) -> Any:
-    bound = _AT_MOST.get(name)
-    return min(value, bound) if bound and isinstance(value, int) and 1 <= value <= 64 else value
+    rule, instead = _INSTEAD.get(name, (None, None))
+    return instead if rule and rule.allows(value) else value
