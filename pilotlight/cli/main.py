@@ -8,7 +8,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from pilotlight.cli import costs, endpoint, orphans
+from pilotlight.cdk import CdkError
+from pilotlight.cli import costs, endpoint, orphans, stacks
 from pilotlight.cli.local import local
 from pilotlight.cli.terminal import Refused, err
 from pilotlight.config import ConfigError
@@ -16,6 +17,7 @@ from pilotlight.deployment import NotDeployedError
 from pilotlight.local.cloud import CloudError
 from pilotlight.local.processes import MachineError, bypass_proxy_for_loopback
 from pilotlight.switch import SwitchError
+from pilotlight.teardown import TeardownError
 
 app = typer.Typer(
     help="A language model on SageMaker, lit only while you want to pay for it.",
@@ -31,6 +33,8 @@ for command in (
     endpoint.snooze,
     costs.cost,
     orphans.sweep,
+    stacks.deploy,
+    stacks.destroy,
 ):
     app.command()(command)
 
@@ -45,6 +49,8 @@ def sentence_for(error: Exception) -> str | None:
     """What to tell a person about a failure that was to be expected; None for a bug."""
     match error:
         case ConfigError() | CloudError() | MachineError() | NotDeployedError() | SwitchError() | Refused():
+            return str(error)
+        case CdkError() | TeardownError():
             return str(error)
         case requests.ConnectionError() | requests.Timeout():
             return f"The API cannot be reached: {error}. Is it still there? `pilot local status` tells."
