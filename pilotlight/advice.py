@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pilotlight.choice import Choice
-from pilotlight.prices import PRICES_AS_OF, usd_per_hour
+from pilotlight.prices import told, usd_per_hour
 
 _PRICED_REGION_PREFIX: Final = "us-east-"
 _CUT_IN_2025: Final = ("ml.p4", "ml.p5")
@@ -56,9 +56,7 @@ def _prices(choice: Choice) -> Iterator[str]:
         if usd is None:
             yield f"No price is known for {name}: cost figures leave it out. It is not free."
             continue
-        elsewhere = "" if str(choice.region).startswith(_PRICED_REGION_PREFIX) else f"; {choice.region} may differ"
-        cut = "; P4 and P5 were cut in 2025" if name.startswith(_CUT_IN_2025) else ""
-        yield (
-            f"{name} is counted at USD {usd} an hour, a US East price collected on {PRICES_AS_OF} "
-            f"from files of 2023 to 2025{elsewhere}{cut}."
-        )
+        region = str(choice.region)
+        elsewhere = "" if region.startswith(_PRICED_REGION_PREFIX) or region in told(name) else f"; {region} may differ"
+        cut = "; P4 and P5 were cut in 2025" if name.startswith(_CUT_IN_2025) and "files" in told(name) else ""
+        yield f"{name} is counted at USD {usd} an hour, {told(name)}{elsewhere}{cut}."

@@ -183,6 +183,28 @@ class Deployment:
             raise NoCredentialsError
         return IamAuth(credentials, self.region)
 
+    def stack_status(self, role: str) -> str | None:
+        """CloudFormation's word for it; None where there is no such stack."""
+        try:
+            return str(self.describe_stack(role)["StackStatus"])
+        except NotDeployedError:
+            return None
+
+    def stacks_left(self) -> list[str]:
+        """The names of the stage's stacks that exist."""
+        return [self.stack_name(role) for role in ROLES if self.stack_status(role)]
+
+    def stack_resources(self, role: str) -> list[dict[str, Any]]:
+        """As ListStackResources tells; none where there is no such stack."""
+        if not self.stack_status(role):
+            return []
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        return [
+            resource
+            for page in pages.paginate(StackName=self.stack_name(role))
+            for resource in page["StackResourceSummaries"]
+        ]
+
     def describe_stack(self, role: str) -> dict[str, Any]:
         try:
             stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name(role))["Stacks"]

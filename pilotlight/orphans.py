@@ -13,7 +13,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from pilotlight.deployment import ROLES, Deployment, stack_name
-from pilotlight.prices import every_usd_per_hour
+from pilotlight.prices import rows
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
 
@@ -30,7 +30,7 @@ GONE_SECONDS: Final = 600.0
 
 def find(deployment: Deployment, stage: str | None) -> list[Resource]:
     """In the order in which they may be removed; of one stage, or of all that are in this place."""
-    prices = {name: float(usd) for name, usd in every_usd_per_hour().items()}
+    prices = {name: float(row.usd_per_hour) for name, row in rows().items()}
     found = tagged(deployment.client("sagemaker"), stage, prices)
     cloudformation = deployment.client("cloudformation")
     held = [

@@ -5,6 +5,7 @@ is what was last seen, `PRICES_AS_OF` is when the list was collected.
 """
 
 import csv
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,21 +15,33 @@ from math import floor
 from pathlib import Path
 from typing import Final
 
-PRICES_AS_OF: Final = date(2026, 11, 22)
+from pilotlight.price_list import FROM_THE_API, Row
 
-_PRICE_LIST: Final = Path(__file__).parent / "data" / "prices.csv"
+PRICE_LIST: Final = Path(__file__).parent / "data" / "prices.csv"
 _MICROSECOND: Final = timedelta.resolution
 _HOUR: Final = timedelta(hours=1)
 
 
 def usd_per_hour(instance_type: str) -> Decimal | None:
     """USD for one instance of this type (`ml.g4dn.12xlarge`) for one hour; None where no price is known."""
-    return _price_list().get(instance_type)
+    row = rows().get(instance_type)
+    return row.usd_per_hour if row else None
 
 
-def every_usd_per_hour() -> Mapping[str, Decimal]:
-    """The whole list: USD for one instance-hour by instance type."""
-    return _price_list()
+def told(instance_type: str) -> str:
+    """Where the price of a listed type comes from, and how old it is."""
+    source = rows()[instance_type].source
+    if source.startswith(FROM_THE_API):
+        return f"the AWS Price List API's for {source.removeprefix(FROM_THE_API)} on {PRICES_AS_OF}"
+    return f"a US East price last seen in files of 2023 to 2025, collected by {PRICES_AS_OF}"
+
+
+@cache
+def rows(file: Path = PRICE_LIST) -> Mapping[str, Row]:
+    """The whole list, by instance type."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        listed = csv.DictReader(line for line in lines if not line.startswith("#"))
+        return {row["instance_type"]: Row(Decimal(row["usd_per_hour"]), row["source"]) for row in listed}
 
 
 def cost(duration: timedelta, *, usd_per_hour: Decimal, instance_count: int = 1) -> Decimal:
@@ -42,8 +55,12 @@ def cost(duration: timedelta, *, usd_per_hour: Decimal, instance_count: int = 1)
     return Decimal(floor(cents + Fraction(1, 2))).scaleb(-2)
 
 
-@cache
-def _price_list() -> dict[str, Decimal]:
-    with _PRICE_LIST.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {row["instance_type"]: Decimal(row["usd_per_hour"]) for row in rows}
+def _collected() -> date:
+    """The file says it in its own header, which `pilot prices refresh` writes with the rows."""
+    found = re.search(r"Collected (\d{4}-\d{2}-\d{2})", PRICE_LIST.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{PRICE_LIST.name} does not say when it was collected: `Collected YYYY-MM-DD` in its header.")
+    return date.fromisoformat(found[1])
+
+
+PRICES_AS_OF: Final = _collected()

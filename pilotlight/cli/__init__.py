@@ -6,7 +6,8 @@ terminal   how it speaks: tables, bars, JSON, questions
 target     where a command aims, and how it calls the REST API
 local      the embedded cloud
 endpoint   ask, status, on, off, snooze
-costs      cost, prices refresh
+costs      cost
+prices     prices refresh (price_refresh)
 orphans    sweep
 stacks     deploy, destroy
 """

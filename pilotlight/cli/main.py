@@ -8,14 +8,18 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from pilotlight.cli import costs, endpoint, orphans
+from pilotlight.cdk import CdkError
+from pilotlight.cli import costs, endpoint, orphans, stacks
 from pilotlight.cli.local import local
+from pilotlight.cli.price_refresh import price_commands
 from pilotlight.cli.terminal import Refused, err
 from pilotlight.config import ConfigError
 from pilotlight.deployment import NotDeployedError
 from pilotlight.local.cloud import CloudError
 from pilotlight.local.processes import MachineError, bypass_proxy_for_loopback
+from pilotlight.price_list import BadPriceListError
 from pilotlight.switch import SwitchError
+from pilotlight.teardown import TeardownError
 
 app = typer.Typer(
     help="A language model on SageMaker, lit only while you want to pay for it.",
@@ -23,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(local, name="local")
+app.add_typer(price_commands, name="prices")
 for command in (
     endpoint.ask,
     endpoint.status,
@@ -31,6 +36,8 @@ for command in (
     endpoint.snooze,
     costs.cost,
     orphans.sweep,
+    stacks.deploy,
+    stacks.destroy,
 ):
     app.command()(command)
 
@@ -45,6 +52,8 @@ def sentence_for(error: Exception) -> str | None:
     """What to tell a person about a failure that was to be expected; None for a bug."""
     match error:
         case ConfigError() | CloudError() | MachineError() | NotDeployedError() | SwitchError() | Refused():
+            return str(error)
+        case CdkError() | TeardownError() | BadPriceListError():
             return str(error)
         case requests.ConnectionError() | requests.Timeout():
             return f"The API cannot be reached: {error}. Is it still there? `pilot local status` tells."

@@ -1,0 +1,90 @@
+"""`pilot deploy` and `pilot destroy`: the stacks of a stage."""
+
+from typing import Annotated
+
+import typer
+
+from pilotlight.cdk import cdk
+from pilotlight.cli.endpoint import turn, what_it_costs
+from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
+from pilotlight.cli.target import configured, deployment
+from pilotlight.cli.terminal import Report, confirm, err, out, print_json, progress
+from pilotlight.deployment import Deployment
+from pilotlight.local.cloud import Cloud
+from pilotlight.teardown import KEPT, Teardown
+
+
+def deploy(
+    off: Annotated[bool, typer.Option("--off", help="Deploy, but do not light the endpoint.")] = False,
+    yes: YesOption = False,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy every stack of a stage (`cdk deploy --all`), and light the endpoint."""
+    target = deployment(stage, aws, region)
+    chosen = configured(target)
+    if not off:
+        confirm(f"{what_it_costs(chosen, target, None)} Deploy and light it?", yes)
+    if target.aws_endpoint_url:
+        with progress() as report:
+            report("cdk deploy")
+            Cloud().deploy(target.aws_endpoint_url, target.stage)
+    else:
+        cdk(target, "deploy", "--all", "--require-approval", "never" if yes else "broadening")
+    if not off:
+        turn(target, "on", as_json, chosen=chosen)
+    elif as_json:
+        print_json({"stage": target.stage, "place": target.place, "deployed": True})
+    else:
+        out.print(f"[green]Stage {target.stage} is deployed[/] on {target.place}; [bold]pilot on[/] lights it.")
+
+
+def destroy(
+    yes: YesOption = False,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn the endpoint off, destroy every stack of a stage, and see to it that nothing which bills is left."""
+    target = deployment(stage, aws, region)
+    name = configured(target).endpoint_name
+    kept = "; ".join(KEPT)
+    if not as_json:
+        out.print(f"Kept on purpose: {kept}.", highlight=False)
+    confirm(f"Destroy stage {target.stage} on {target.place} with its endpoint, API, keys and receipts?", yes)
+    teardown = Teardown(target, name, lambda *arguments: run_cdk(target, *arguments), report=lines())
+    teardown.destroy()
+    if as_json:
+        document = {"stage": target.stage, "place": target.place, "removed": teardown.removed, "kept": list(KEPT)}
+        print_json(document)
+        return
+    out.print(f"[green]Stage {target.stage} is gone[/] from {target.place}: looked at from outside, nothing is left.")
+    if teardown.removed:
+        out.print(f"Removed beside the stacks: {', '.join(teardown.removed)}.", highlight=False)
+    out.print(f"Kept on purpose: {kept}.", highlight=False)
+
+
+def lines() -> Report:
+    """Says what is being done, a line each, as `cdk` writes between them. What is polled for is said once."""
+    last = ""
+
+    def say(phrase: str) -> None:
+        nonlocal last
+        if phrase != last:
+            last = phrase
+            err.print(phrase, highlight=False, soft_wrap=True)
+
+    return say
+
+
+def run_cdk(target: Deployment, *arguments: str) -> None:
+    """With a bar on the embedded cloud; on AWS `cdk` speaks for itself."""
+    if not target.aws_endpoint_url:
+        cdk(target, *arguments)
+        return
+    with progress() as report:
+        report(f"cdk {arguments[0]}")
+        cdk(target, *arguments)
