@@ -119,6 +119,7 @@ def _report() -> Json:
             "snoozed_until": nullable(MOMENT),
             "turns_off_next": end,
             "failure_reason": nullable(STRING),
+            "attention": said(array(STRING), "What the daily sweep found that a person must see to."),
             "wake_seconds": said(COUNT, "How long a wake takes: the median of past ones, or the catalog's guess."),
             "request_id": STRING,
         }

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "MONTHLY_BUDGET_USD": "",
     "WAKE_ON_CALL": "false",
     "IDEMPOTENCY_TABLE": "answers",
+    "ALWAYS_ON_USD_PER_HOUR": "4.89",
     "AWS_ACCESS_KEY_ID": "access-key",
     "AWS_SECRET_ACCESS_KEY": "secret-key",
     "AWS_DEFAULT_REGION": "us-east-1",
