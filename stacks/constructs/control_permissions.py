@@ -44,6 +44,7 @@ class ControlPermissions:
             {
                 wildcard(stack, self._stack): "A stack's ARN ends with an id that is not known before it exists.",
                 wildcard(stack, self._configs): "The condition on the tag pilotlight:stage narrows it to this stage.",
+                wildcard(stack, "*"): "Metrics, and listing in SageMaker, have no resource level.",
                 wildcard(stack, self._executions): "Executions of the one state machine.",
                 **{wildcard(stack, name): "As for the endpoint's stack." for name in self._stacks},
                 **{wildcard(stack, name): "Tags are read; the rest needs the stage's." for name in self._tagged},

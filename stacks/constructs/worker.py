@@ -10,7 +10,6 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from pilotlight.stage import AutoOff
-from stacks.acknowledge import acknowledge, wildcard
 
 LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 
@@ -59,9 +58,7 @@ class Worker(Construct):
             timeout=Duration.seconds(timeout_seconds),
             role=role,
             log_group=log_group,
-            tracing=lambda_.Tracing.ACTIVE,
             environment=dict(environment),
         )
         for statement in statements:
             self.function.add_to_role_policy(statement)
-        acknowledge(self, {wildcard(self, "*"): "X-Ray's write actions have no resource level."})

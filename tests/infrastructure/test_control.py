@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from pilotlight import standing_costs
+
 from .conftest import Synthesis
 
 
@@ -164,6 +166,21 @@ class TestAlarms:
             {"Name": "Stage", "Value": "falcon"}
         ]
         return name
+
+
+def test_what_stands_while_it_is_off_is_what_the_costs_are_counted_from(synthesis: Synthesis) -> None:
+    """Control and Api stay; what the endpoint stack has while it is off is free."""
+    alarms = [
+        alarm
+        for role in ("Control", "Api")
+        for alarm in properties(synthesis.template("falcon", role), "AWS::CloudWatch::Alarm").values()
+    ]
+    assert len(alarms) == standing_costs.STAGE.alarms
+    meters = {
+        a["MetricName"] for a in properties(synthesis.template("falcon", "Control"), "AWS::CloudWatch::Alarm").values()
+    }
+    assert len(meters) == standing_costs.STAGE.metrics
+    assert sum(item.usd for item in standing_costs.items(standing_costs.STAGE)) <= 3
 
 
 class TestWhatIsConfigured:
