@@ -56,17 +56,17 @@ class Alarms(Construct):
                 treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
             )
             self._act(alarm, threshold.turns_off)
-        self._heartbeat("MeterSilent", minutes=15, says="The meter has been silent for 15 minutes.", turns_off=None)
-        self._heartbeat(
-            "MeterDead",
-            minutes=30,
-            says="The meter has been silent for 30 minutes: nobody counts, so the endpoint is turned off.",
-            turns_off="heartbeat",
+        # Without a tick so far this alarm is in INSUFFICIENT_DATA, and stays there: a fresh deploy tells nobody.
+        silent = self._heartbeat(
+            "MeterSilent", 15, "The meter has been silent for 15 minutes.", cloudwatch.TreatMissingData.MISSING
         )
+        silent.add_insufficient_data_action(actions.SnsAction(topic))
+        dead = "The meter has been silent for 30 minutes: nobody counts, so the endpoint is turned off."
+        self._act(self._heartbeat("MeterDead", 30, dead, cloudwatch.TreatMissingData.BREACHING), "heartbeat")
 
-    def _heartbeat(self, name: str, *, minutes: int, says: str, turns_off: str | None) -> None:
+    def _heartbeat(self, name: str, minutes: int, says: str, missing: cloudwatch.TreatMissingData) -> cloudwatch.Alarm:
         periods = minutes // int(METER_PERIOD.to_minutes())
-        alarm = self._metric("Heartbeat").create_alarm(
+        return self._metric("Heartbeat").create_alarm(
             self,
             name,
             alarm_description=says,
@@ -74,9 +74,8 @@ class Alarms(Construct):
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             evaluation_periods=periods,
             datapoints_to_alarm=periods,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            treat_missing_data=missing,
         )
-        self._act(alarm, turns_off)
 
     def _metric(self, name: str) -> cloudwatch.Metric:
         return cloudwatch.Metric(

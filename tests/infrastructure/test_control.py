@@ -147,17 +147,20 @@ class TestAlarms:
         (topic,) = properties(template, "AWS::SNS::Topic")
         assert properties(template, "AWS::CloudWatch::Alarm")[alarm]["AlarmActions"] == [{"Ref": topic}]
 
-    @pytest.mark.parametrize(("periods", "told"), [(3, True), (6, False)])
+    @pytest.mark.parametrize(
+        ("periods", "missing", "tells"), [(3, "missing", "InsufficientDataActions"), (6, "breaching", None)]
+    )
     def test_a_meter_that_is_silent_is_noticed_by_its_silence(
-        self, template: Template, periods: int, told: bool
+        self, template: Template, periods: int, missing: str, tells: str | None
     ) -> None:
+        """Breaching from the first minute on would tell of a silence that is as old as the deploy."""
         (alarm,) = (
             found
             for found in properties(template, "AWS::CloudWatch::Alarm").values()
             if found["MetricName"] == "Heartbeat" and found["EvaluationPeriods"] == periods
         )
-        assert (alarm["TreatMissingData"], alarm["Period"]) == ("breaching", 300)
-        assert ("AlarmActions" in alarm) is told
+        assert (alarm["TreatMissingData"], alarm["Period"]) == (missing, 300)
+        assert [key for key in alarm if key.endswith("Actions")] == ([tells] if tells else [])
 
     def _alarm(self, template: Template, metric: str, threshold: float) -> str:
         found = properties(template, "AWS::CloudWatch::Alarm").items()
