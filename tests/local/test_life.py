@@ -147,7 +147,7 @@ class TestWhoEndsIt:
         with disabled(life, "rate(5 minutes)"):
             gone = life.until_off(at_most=timedelta(minutes=45))
         assert life.told(died, "silent for 15 minutes") - died <= timedelta(minutes=30)
-        assert gone - died <= timedelta(minutes=40)
+        assert gone - died <= timedelta(minutes=45)
         assert life.receipt()["reason"] == "heartbeat"
 
     def test_without_meter_and_alarms_the_first_hard_stop_does(self, life: Life) -> None:
