@@ -10,6 +10,7 @@ from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
 
 from openapi.answered import answer_schemas
 from openapi.asked import request_schemas
+from openapi.examples import shown
 from openapi.failed import error_schemas, of_the_gateway, of_the_proxy, response
 from openapi.files import ROOT
 from openapi.headers import PARAMETERS, headers, of_an_answer
@@ -63,7 +64,10 @@ class _Shared:
 
 
 def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -> Json:
-    body = {"requestBody": {"required": True, "content": _json(operation.request)}} if operation.request else {}
+    body = {}
+    if operation.request:
+        content = _json(operation.request, shown(route.method, path, "request"))
+        body = {"requestBody": {"required": True, "content": content}}
     return {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -75,7 +79,7 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
             "200": {
                 "description": HTTPStatus.OK.phrase + ".",
                 "headers": of_an_answer(),
-                "content": _json(operation.answer),
+                "content": _json(operation.answer, shown(route.method, path, "answer")),
             },
             **{str(status): shared(status, made) for status, made in _failures(path, operation)},
         },
@@ -91,8 +95,8 @@ def _keys(route: Route) -> tuple[str, ...]:
     return ("AdminKey", "AdminBearer", "Iam") if route.changes_something else ("Key", "Bearer", "Iam")
 
 
-def _json(schema: str) -> Json:
-    return {"application/json": {"schema": ref(schema)}}
+def _json(schema: str, examples: Json) -> Json:
+    return {"application/json": {"schema": ref(schema), **examples}}
 
 
 def _failures(path: str, operation: Operation) -> Iterator[tuple[int, Json]]:

@@ -1,6 +1,7 @@
 """The adapter to what AWS knows of the endpoint: SageMaker's view, and CloudFormation's of its stack."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 from botocore.config import Config
@@ -26,20 +27,31 @@ CLIENT_CONFIG = Config(
 
 
 class ControlPlane:
-    """Reads facts, each with one short call. Raises ControlPlaneFailed, or DeadlineExceeded before a call."""
+    """Reads facts, each with one short call. Raises ControlPlaneFailed, or DeadlineExceeded before a call.
+
+    Its clients are made by the first call that needs them: SageMaker's alone takes longer than a fifth of an init.
+    """
 
     def __init__(
         self,
-        sagemaker: SageMakerClient,
-        cloudformation: CloudFormationClient,
+        make_sagemaker: Callable[[], SageMakerClient],
+        make_cloudformation: Callable[[], CloudFormationClient],
         *,
         endpoint_name: str,
         stack_name: str,
     ) -> None:
-        self._sagemaker = sagemaker
-        self._cloudformation = cloudformation
+        self._make_sagemaker = make_sagemaker
+        self._make_cloudformation = make_cloudformation
         self._endpoint_name = endpoint_name
         self._stack_name = stack_name
+
+    @cached_property
+    def _sagemaker(self) -> SageMakerClient:
+        return self._make_sagemaker()
+
+    @cached_property
+    def _cloudformation(self) -> CloudFormationClient:
+        return self._make_cloudformation()
 
     def facts(self, deadline: Deadline) -> Facts:
         """All that the report on the endpoint needs."""

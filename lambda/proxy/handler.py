@@ -47,8 +47,8 @@ def _proxy() -> Proxy:
         settings,
         runtime=runtime,
         control_plane=ControlPlane(
-            session.client("sagemaker", config=control_plane.CLIENT_CONFIG),
-            session.client("cloudformation", config=control_plane.CLIENT_CONFIG),
+            lambda: session.client("sagemaker", config=control_plane.CLIENT_CONFIG),
+            lambda: session.client("cloudformation", config=control_plane.CLIENT_CONFIG),
             endpoint_name=settings.endpoint_name,
             stack_name=settings.endpoint_stack_name,
         ),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -20,6 +21,7 @@ from schemathesis.specs.openapi import checks
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from openapi.document import document
+from openapi.examples import ASKED, recorded
 from openapi.files import FOR_PEOPLE, SERVED, as_json, as_yaml
 from openapi.operations import operations
 from stacks.routes import ROUTES
@@ -90,6 +92,20 @@ def test_every_type_of_error_is_there_under_its_status() -> None:
     assert known <= {failure for _, failure in told}
     assert ("429", "quota_exceeded") in told
     assert ("403", "forbidden") in told
+
+
+def test_every_example_was_asked_as_it_is_shown_and_its_answer_is_as_documented() -> None:
+    """`python -m openapi.record` asks them all."""
+    assert [replace(example, answer=None) for example in recorded()] == list(ASKED)
+    for example in recorded():
+        operation = DOCUMENT["paths"][example.path][example.method.lower()]
+        for shown, value in (
+            (operation.get("requestBody"), example.request),
+            (operation["responses"]["200"], example.answer),
+        ):
+            if shown is not None:
+                schema = shown["content"]["application/json"]["schema"]
+                jsonschema_rs.validator_for(schema | {"components": DOCUMENT["components"]}).validate(value)
 
 
 def test_no_operation_is_silent_about_what_api_gateway_may_answer() -> None:

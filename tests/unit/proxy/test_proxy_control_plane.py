@@ -68,7 +68,7 @@ class Aws:
 def aws() -> Iterator[Aws]:
     session = boto3.Session("access-key", "secret-key", region_name="us-east-1")
     sagemaker, cloudformation = session.client("sagemaker"), session.client("cloudformation")
-    control_plane = ControlPlane(sagemaker, cloudformation, endpoint_name="e", stack_name="s")
+    control_plane = ControlPlane(lambda: sagemaker, lambda: cloudformation, endpoint_name="e", stack_name="s")
     with Stubber(sagemaker) as stub, Stubber(cloudformation) as other:
         yield Aws(stub, other, control_plane)
         stub.assert_no_pending_responses()
@@ -121,7 +121,7 @@ def test_a_failed_connection_is_translated() -> None:
 
         describe_endpoint_config = describe_stacks = describe_endpoint
 
-    control_plane = ControlPlane(Unreachable(), Unreachable(), endpoint_name="e", stack_name="s")
+    control_plane = ControlPlane(Unreachable, Unreachable, endpoint_name="e", stack_name="s")
     with pytest.raises(ControlPlaneFailed):
         control_plane.endpoint(DEADLINE)
 
