@@ -76,6 +76,13 @@ class Life:
         assert self.cloud.generate("hello", max_length=10).status_code == 200
 
 
+@pytest.fixture(scope="module", autouse=True)
+def on_for_the_others(pilot: Pilot) -> Iterator[None]:
+    """Whoever comes next finds the endpoint as the session's cloud began."""
+    yield
+    assert pilot("on", "--yes").returncode == 0
+
+
 @pytest.fixture
 def life(cloud: LocalCloud, pilot: Pilot) -> Life:
     """An endpoint that has just been lit anew, with a meter that ticks, and no end of money."""
