@@ -91,7 +91,7 @@ class Teardown:
             )
         except NotDeployedError:
             self.report("there is no switch: the endpoint goes with its stack")
-        except SwitchError as error:
+        except (SwitchError, ClientError) as error:
             self.report(f"the switch failed, so the endpoint goes with its stack: {error}")
 
     def _settle(self) -> None:

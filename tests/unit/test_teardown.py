@@ -1,0 +1,199 @@
+"""`pilot destroy`: in which order a stage goes, and what happens where a step of it fails."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from pilotlight.deployment import Deployment, NotDeployedError
+from pilotlight.teardown import SETTLE_SECONDS, Teardown, TeardownError
+
+
+def refusal(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
+
+
+@dataclass
+class World:
+    """A stage and every client of it. `done` is what happened, in order; `statuses` are the endpoint stack's."""
+
+    stacks: list[str] = field(default_factory=lambda: ["Foundation", "Control", "Endpoint", "Api"])
+    statuses: list[str] = field(default_factory=lambda: ["UPDATE_COMPLETE"])
+    switch: str = "already off"
+    cdk_fails: bool = False
+    survivors: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    enabled: dict[str, bool] = field(default_factory=lambda: {"Tick": True, "Idle": True, "Off1": True, "Own": False})
+    seconds: float = 0.0
+    stage: str = "test"
+    place: str = "a place"
+    endpoint_name: str = "pilotlight-test"
+
+    # What Deployment offers
+
+    def client(self, _service: str) -> "World":
+        return self
+
+    def stack_name(self, role: str) -> str:
+        return role
+
+    def stack_status(self, role: str) -> str | None:
+        if role not in self.stacks:
+            return None
+        if role != "Endpoint":
+            return "CREATE_COMPLETE"
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+
+    def describe_stack(self, role: str) -> dict[str, str]:
+        return {"StackStatus": self.stack_status(role) or ""}
+
+    def stacks_left(self) -> list[str]:
+        return self.stacks
+
+    def stack_resources(self, role: str) -> list[dict[str, str]]:
+        assert role == "Control"
+        if role not in self.stacks:
+            return []
+        kinds = {"Tick": "Events::Rule", "Idle": "Events::Rule", "Off1": "Scheduler::Schedule"}
+        kinds |= {"Own": "Events::Rule", "machine": "StepFunctions::StateMachine", "table": "DynamoDB::Table"}
+        listed = [{"ResourceType": f"AWS::{kind}", "PhysicalResourceId": name} for name, kind in kinds.items()]
+        return [*listed, {"ResourceType": "AWS::Events::Rule"}]  # one that was never created
+
+    @property
+    def switch_arn(self) -> str:
+        if "Control" not in self.stacks:
+            raise NotDeployedError("no stack")
+        return "arn:machine"
+
+    def receipts(self, _limit: int) -> list[dict[str, Any]]:
+        return []
+
+    # What its clients do
+
+    def describe_rule(self, **request: str) -> dict[str, str]:
+        return {"State": "ENABLED" if self.enabled[request["Name"]] else "DISABLED"}
+
+    def disable_rule(self, **request: str) -> None:
+        self._set(request["Name"], False)
+
+    def enable_rule(self, **request: str) -> None:
+        self._set(request["Name"], True)
+
+    def get_schedule(self, **request: str) -> dict[str, Any]:
+        read_only = {"Arn": "arn", "ResponseMetadata": {}}
+        return {"Name": request["Name"], "State": "ENABLED", "Target": {"Arn": "x"}, **read_only}
+
+    def update_schedule(self, **request: Any) -> None:
+        assert request.keys() == {"Name", "State", "Target"}
+        self._set(request["Name"], request["State"] == "ENABLED")
+
+    def get_paginator(self, _name: str) -> "World":
+        return self
+
+    def paginate(self, **_: str) -> Iterator[dict[str, Any]]:
+        yield {"executions": [{"executionArn": "arn:waking"}]}
+
+    def stop_execution(self, **request: str) -> None:
+        self.done.append(f"stop {request['executionArn']}")
+        raise refusal("ExecutionDoesNotExist")  # it ended meanwhile
+
+    def start_execution(self, **_: str) -> dict[str, str]:
+        self.done.append("switch off")
+        if self.switch == "gone":
+            raise refusal("StateMachineDoesNotExist")
+        return {"executionArn": "arn:off"}
+
+    def describe_execution(self, **_: str) -> dict[str, Any]:
+        if self.switch == "fails":
+            return {"status": "ABORTED"}
+        return {"status": "SUCCEEDED", "output": f'{{"outcome": "{self.switch}", "message": ""}}'}
+
+    def cancel_update_stack(self, **_: str) -> None:
+        self.done.append("cancel")
+
+    def describe_endpoint(self, **_: str) -> dict[str, str]:
+        if "endpoint" in self.survivors:
+            return {"EndpointStatus": "InService"}
+        raise refusal("ValidationException", "Could not find endpoint")
+
+    def describe_table(self, **_: str) -> None:
+        raise refusal("ResourceNotFoundException")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("list_"):
+            return lambda **_: {}
+        raise AttributeError(name)
+
+    # The rest
+
+    def cdk(self, *arguments: str) -> None:
+        self.done.append(f"cdk {' '.join(arguments)}")
+        if "--all" not in arguments:
+            self.stacks.remove("Api")
+        elif self.cdk_fails:
+            raise RuntimeError("cdk failed")
+        else:
+            assert not any(self.enabled.values())
+            self.stacks = [name for name in self.stacks if name in self.survivors]
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def destroy(self) -> list[str]:
+        deployment = cast(Deployment, self)
+        teardown = Teardown(deployment, "pilotlight-test", self.cdk, sleep=self.sleep, monotonic=lambda: self.seconds)
+        teardown.destroy()
+        return self.done
+
+    def _set(self, name: str, enabled: bool) -> None:
+        self.enabled[name] = enabled
+
+
+API, ALL = "cdk destroy Api --exclusively --force", "cdk destroy --all --force"
+STOP = "stop arn:waking"
+
+
+def test_callers_go_first_then_triggers_then_the_endpoint_then_the_rest() -> None:
+    assert World().destroy() == [API, STOP, "switch off", STOP, ALL]
+
+
+@pytest.mark.parametrize("switch", ["fails", "gone", "refused"])
+def test_a_switch_that_fails_does_not_keep_a_stage_alive(switch: str) -> None:
+    assert World(switch=switch).destroy()[-1] == ALL
+
+
+def test_what_is_gone_already_is_no_obstacle() -> None:
+    assert World(stacks=["Foundation"], enabled={}).destroy() == [ALL]
+
+
+def test_a_stack_that_no_switch_could_settle_is_cancelled_once_and_waited_for() -> None:
+    world = World(
+        switch="fails", statuses=["UPDATE_IN_PROGRESS"] * 5 + ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_FAILED"]
+    )
+    assert world.destroy() == [API, STOP, "switch off", STOP, "cancel", ALL]
+    assert world.seconds > 0
+
+
+def test_one_that_never_settles_is_told_and_everything_is_armed_again() -> None:
+    world = World(switch="fails", statuses=["UPDATE_ROLLBACK_IN_PROGRESS"])
+    before = dict(world.enabled)
+    with pytest.raises(TeardownError, match=r"UPDATE_ROLLBACK_IN_PROGRESS.*pilot destroy"):
+        world.destroy()
+    assert world.seconds >= SETTLE_SECONDS
+    assert ALL not in world.done
+    assert world.enabled == before
+
+
+def test_a_destroy_that_fails_leaves_the_triggers_as_they_were() -> None:
+    world = World(cdk_fails=True)
+    with pytest.raises(RuntimeError):
+        world.destroy()
+    assert world.enabled == {"Tick": True, "Idle": True, "Off1": True, "Own": False}
+
+
+@pytest.mark.parametrize("survivor", ["endpoint", "Endpoint"])
+def test_what_is_left_is_named_with_what_to_do(survivor: str) -> None:
+    with pytest.raises(TeardownError, match=f"(?i){survivor}.*pilot destroy --stage test"):
+        World(survivors=[survivor]).destroy()
