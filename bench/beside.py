@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 LITELLM = ROOT / ".cache" / "litellm"
 MODEL = "falcon-7b-instruct"
 STAGE = "falcon"
-CHAT = {"messages": [{"role": "user", "content": "the light of the bridge"}], "max_tokens": 2}
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "the light of the bridge"}], "max_tokens": 2}
 SLOW_SECONDS = 0.5
 WARM_UP = 10
 KEY = "sk-only-on-this-machine"
@@ -115,7 +115,7 @@ def litellm(cloud: State, folder: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [LITELLM / "bin" / "litellm", "--config", config, "--port", str(port), "--host", "127.0.0.1"]
+    command = [str(LITELLM / "bin" / "litellm"), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
     environment = os.environ | {
         "PYTHONPATH": folder,
         "LITELLM_MODE": "PRODUCTION",
