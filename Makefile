@@ -24,9 +24,8 @@ check: setup ## Lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: setup ## Measure: the proxy's own time, and an overload in simulated time
-	@PYTHONPATH=.:lambda $(BIN)/python -m bench.proxy
-	@PYTHONPATH=.:lambda $(BIN)/python -m bench.overload
+bench: setup ## Measure, beside LiteLLM's proxy among others, and write docs/benchmarks.md
+	@PYTHONPATH=.:lambda $(BIN)/python -m bench.report
 
 openapi: setup ## Write the API's document, docs/openapi.yaml and what the proxy serves, out of the code
 	@PYTHONPATH=.:lambda $(BIN)/python -m openapi
