@@ -101,7 +101,7 @@ def main() -> None:
     ours, peer = (median(times) for times in zip(*taken, strict=True))
     ratio = median(own / other for own, other in taken)
     print(f"Import and init, median of {runs}")
-    print(f"  {'the handler, with all of its clients':52}{ours * 1000:8.0f} ms")
+    print(f"  {'the handler, ready for its first call':52}{ours * 1000:8.0f} ms")
     print(f"  {'boto3 and one client':52}{peer * 1000:8.0f} ms")
     print(f"  {'ratio (median of the pairs)':52}{ratio:8.2f} ×")
     print("\nWhat the imports cost, by package (own time under -X importtime, which slows all)")

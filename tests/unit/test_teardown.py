@@ -170,7 +170,8 @@ def test_what_is_gone_already_is_no_obstacle() -> None:
 
 def test_a_stack_that_no_switch_could_settle_is_cancelled_once_and_waited_for() -> None:
     world = World(
-        switch="fails", statuses=["UPDATE_IN_PROGRESS"] * 5 + ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_FAILED"]
+        switch="fails",
+        statuses=["UPDATE_IN_PROGRESS"] * 5 + ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"],
     )
     assert world.destroy() == [API, STOP, "switch off", STOP, "cancel", ALL]
     assert world.seconds > 0
