@@ -2,19 +2,16 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Literal
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import Arn, ArnComponents, ArnFormat, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.constructs.packaged_function import packaged_function
 from stacks.routes import Route
 
-LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 CACHED_SECONDS = 300
 _SPELLED = {"authorization": "Authorization"}  # as AWS's examples have it, should the case count
 
@@ -39,24 +36,12 @@ class KeyAuthorizer(Construct):
         key_header: Literal["any", "x-api-key", "authorization"],
     ) -> None:
         super().__init__(scope, construct_id)
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
-        role.add_to_policy(iam.PolicyStatement(actions=["apigateway:GET"], resources=[self._key_arn(admin_key.key_id)]))
-        function = lambda_.Function(
+        function = packaged_function(
             self,
-            "Function",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            code=lambda_.Code.from_asset(str(LAMBDA_ROOT), exclude=["**/__pycache__"]),
-            handler="authorizer.handler.lambda_handler",
-            # CPU comes in proportion: for the import of boto3 before the first admin call.
-            memory_size=512,
-            timeout=Duration.seconds(10),
-            role=role,
-            log_group=log_group,
+            package="authorizer",
+            statements=[iam.PolicyStatement(actions=["apigateway:GET"], resources=[self._key_arn(admin_key.key_id)])],
+            memory_mb=512,  # for the import of boto3 before the first admin call
+            timeout_seconds=10,
             environment={
                 "KEY_HEADER": key_header,
                 "OPEN_ROUTES": json.dumps([str(route) for route in routes if not route.changes_something]),

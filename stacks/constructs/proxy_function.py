@@ -1,19 +1,16 @@
 """The proxy Lambda."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from aws_cdk import Arn, ArnComponents, Duration, RemovalPolicy, Stack
+from aws_cdk import Arn, ArnComponents, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
 from stacks.constructs.kept_answers import KeptAnswers
+from stacks.constructs.packaged_function import packaged_function
 from stacks.names import Names
-
-LAMBDA_ROOT = Path(__file__).parents[2] / "lambda"
 
 
 class ProxyFunction(Construct):
@@ -33,25 +30,14 @@ class ProxyFunction(Construct):
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
         answers = KeptAnswers(self, "KeptAnswers")
-        function = lambda_.Function(
+        function = packaged_function(
             self,
-            "Function",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            code=lambda_.Code.from_asset(str(LAMBDA_ROOT), exclude=["**/__pycache__"]),
-            handler="proxy.handler.lambda_handler",
-            # CPU comes in proportion to memory, and a cold start is mostly the import of boto3.
-            memory_size=1024,
+            package="proxy",
+            statements=self._statements(endpoint_name, names),
+            memory_mb=1024,  # a cold start is mostly the import of boto3
             # API Gateway has given up by then; the proxy's own deadline lies a margin before it.
-            timeout=Duration.seconds(timeout_seconds),
-            role=role,
-            log_group=log_group,
+            timeout_seconds=timeout_seconds,
             tracing=lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=reserved_concurrency,
             environment={
@@ -64,8 +50,6 @@ class ProxyFunction(Construct):
                 **environment,
             },
         )
-        for statement in self._statements(endpoint_name, names):
-            function.add_to_role_policy(statement)
         answers.grant_keeping(function)
         self.alias = function.add_alias("live")
 
