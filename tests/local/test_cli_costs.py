@@ -1,16 +1,12 @@
-"""`pilot snooze`, `cost`, `sweep`, `deploy` and `destroy` on a cloud of their own, as a shell sees them."""
+"""`pilot snooze`, `cost` and `sweep` on a cloud of their own, as a shell sees them."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-
-from pilotlight.deployment import Deployment
 
 from .conftest import LocalCloud, Pilot
 
@@ -24,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def own(pilot: Pilot, folder: dict[str, str]) -> Iterator[LocalCloud]:
-    """Nobody else's: its clock is advanced, and its stage destroyed."""
+    """Nobody else's: its clock is advanced."""
     started = pilot("local", "up", "--weights", "tiny", "--off", "--json", **folder)
     try:
         assert started.returncode == 0, started.stdout + started.stderr
@@ -42,28 +38,6 @@ def said(pilot: Pilot, folder: dict[str, str], *arguments: str) -> Any:
     done = pilot(*arguments, "--json", **folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
-
-
-def halfway(cloud: LocalCloud) -> None:
-    """The endpoint's stack in UPDATE_ROLLBACK_FAILED."""
-    cloud.fault(fault="no_capacity")
-    cloud.fault(fault="rollback_failed")
-    client, name = cloud.client("cloudformation"), f"Pilotlight-{cloud.stage}-Endpoint"
-    on = {"EndpointState": "on", "TurnOffAt": "2099-01-01T00:00:00", "DeleteAt": "2099-01-01T00:30:00"}
-    parameters = client.describe_stacks(StackName=name)["Stacks"][0]["Parameters"]
-    client.update_stack(
-        StackName=name,
-        UsePreviousTemplate=True,
-        Parameters=[
-            {"ParameterKey": key, **({"ParameterValue": on[key]} if key in on else {"UsePreviousValue": True})}
-            for key in (parameter["ParameterKey"] for parameter in parameters)
-        ],
-    )
-    deployment = Deployment(cloud.stage, cloud.region, cloud.aws_endpoint_url)
-    deadline = time.monotonic() + 60
-    while deployment.stack_status("Endpoint") != "UPDATE_ROLLBACK_FAILED":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_snooze_counts_from_the_clouds_time_and_is_told(
@@ -122,47 +96,3 @@ def test_what_no_stack_owns_is_listed_told_and_removed_only_when_told_to(
     assert said(pilot, folder, "sweep", "--delete", "--yes")["failures"] == {}
     assert client.list_endpoints()["Endpoints"] == []
     assert said(pilot, folder, "sweep")["orphans"] == []
-
-
-class TestDestroy:
-    """Last, as it leaves nothing."""
-
-    def test_halfway_through_a_rollback_that_failed(
-        self, own: LocalCloud, pilot: Pilot, folder: dict[str, str]
-    ) -> None:
-        halfway(own)
-        destroyed = pilot("destroy", "--yes", **folder)
-        assert destroyed.returncode == 0, destroyed.stderr
-        assert destroyed.stdout.count("Kept on purpose") == 2
-        self.nothing_is_left(own)
-
-    def test_deployed_again_and_destroyed_while_it_is_stuck_in_waking(
-        self, own: LocalCloud, pilot: Pilot, folder: dict[str, str]
-    ) -> None:
-        own.fault()
-        assert said(pilot, folder, "deploy", "--off", "--yes")["deployed"]
-        state = json.loads((Path(folder["PILOTLIGHT_CLOUD_FOLDER"]) / "local.json").read_text())
-        own.fault(fault="stuck_creating")
-        waking = requests.post(
-            f"{state['api_url']}/endpoint",
-            json={"state": "on"},
-            auth=Deployment(own.stage, own.region, own.aws_endpoint_url).admin_auth,
-            timeout=30,
-        )
-        assert waking.ok, waking.text
-        deadline = time.monotonic() + 60
-        while not own.client("sagemaker").list_endpoints()["Endpoints"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        assert said(pilot, folder, "destroy", "--yes")["kept"]
-        self.nothing_is_left(own)
-        assert said(pilot, folder, "destroy", "--yes")["removed"] == []  # once more is no harm
-
-    def nothing_is_left(self, own: LocalCloud) -> None:
-        sagemaker = own.client("sagemaker")
-        stacks = own.client("cloudformation").describe_stacks()["Stacks"]
-        assert [stack["StackName"] for stack in stacks] == ["CDKToolkit"]
-        assert sagemaker.list_endpoints()["Endpoints"] == []
-        assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
-        assert sagemaker.list_models()["Models"] == []
-        assert own.client("dynamodb").list_tables()["TableNames"] == []
