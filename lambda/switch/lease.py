@@ -25,6 +25,7 @@ class Turn(Enum):
     JOINED = "joined"
     YIELDED = "yielded"
     SUPERSEDED = "superseded"
+    WAIT = "wait"
 
 
 def needs_holder(lease: Lease | None, memory: Memory, execution: str) -> bool:
@@ -46,7 +47,14 @@ def turn(
         return Turn.SUPERSEDED
     if request.reason == "idle" and (lease or {}).get("target") == "on":
         return Turn.YIELDED  # what is being lit is not idle, and needs its execution to the end
-    return Turn.JOINED if _asks_nothing_new(request, lease or {}) else Turn.CLAIM
+    return _beside(lease or {}, request)
+
+
+def _beside(lease: Lease, request: Request) -> Turn:
+    """Beside a holder that runs. A conditional off is older than the lighting, which taken over would end half way."""
+    if request.target == "off" and request.reason in CONDITIONAL and lease.get("target") == "on":
+        return Turn.WAIT
+    return Turn.JOINED if _asks_nothing_new(request, lease) else Turn.CLAIM
 
 
 def claimed(lease: Lease | None, memory: Memory, request: Request) -> Memory:

@@ -276,3 +276,14 @@ class TestDue:
         assert world.now - begun < 10 * MINUTE
         machine.finish(waiting)
         assert waiting.outcome == "superseded"
+
+    @pytest.mark.parametrize("reason", ["heartbeat", "idle", "lifetime", "budget"])
+    def test_a_lighting_under_way_is_not_taken_over(self, machine: Machine, world: World, reason: str) -> None:
+        """A fresh deploy's alarm on the meter's silence goes off while the endpoint is lit for the first time."""
+        lighting = machine.start("on")
+        machine.step(lighting)
+        off = machine.start("off", reason)
+        machine.finish(lighting, off)
+        assert lighting.outcome == "on"
+        assert "any more" in off.outcome
+        assert world.is_on
