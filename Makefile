@@ -17,7 +17,7 @@ demo: setup ## Deploy, ask, turn off and destroy on an embedded cloud, told step
 	@$(BIN)/python -m pilotlight.demo
 
 test: setup check ## Lint, types, and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --maxfail=20
 
 check: setup ## Lint and types
 	@$(BIN)/ruff check .

@@ -45,7 +45,7 @@ class Hands(Protocol):
         """Stand still."""
 
     def move(self, moment: float) -> None:
-        """Jump to `moment` and stand still there."""
+        """Jump to `moment` and stand still there, or a rounding before it."""
 
     def release(self) -> None:
         """Run on from here."""
@@ -104,8 +104,9 @@ class Clock:
             try:
                 self._settle()
                 while (moment := self._next(self.now())) is not None and moment <= begun + seconds:
-                    self._hands.move(max(moment, self.now()))
-                    self._fire()
+                    moment = max(moment, self.now())
+                    self._hands.move(moment)
+                    self._fire(moment)
                     self._settle()
                 self._hands.move(begun + seconds)
             finally:
@@ -115,7 +116,7 @@ class Clock:
     def _tick(self) -> None:
         while True:
             with self._turn:
-                self._fire()
+                self._fire(self.now())
                 now = self.now()
                 moment = self._next(now)
             pause = _TICK_SECONDS if moment is None else min(max(moment - now, _POLL_SECONDS), _TICK_SECONDS)
@@ -124,8 +125,7 @@ class Clock:
     def _next(self, now: float) -> float | None:
         return min((moment for source in self._sources if (moment := source.due(now)) is not None), default=None)
 
-    def _fire(self) -> None:
-        now = self.now()
+    def _fire(self, now: float) -> None:
         for source in self._sources:
             moment = source.due(now)
             if moment is not None and moment <= now:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pilotlight.local import clock as clocks
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Cancelled, Clock, EachMinute, Waits
+from pilotlight.local.scheduler import Entry, Timetable
 
 
 class Hands:
@@ -32,6 +33,13 @@ class Hands:
 
     def release(self) -> None:
         self.held = False
+
+
+class CoarseHands(Hands):
+    """A process's clock counts in whole microseconds: it stops just before most moments."""
+
+    def move(self, moment: float) -> None:
+        super().move(max(self.time, int(moment * 1e6) / 1e6))
 
 
 class Every:
@@ -61,6 +69,17 @@ def test_everything_happens_once_and_in_order_however_time_is_advanced(periods: 
     expected = [(float(t), n) for n, period in enumerate(periods) for t in range(period, end + 1, period)]
     assert seen == sorted(expected)
     assert clock.now() == clock.advanced_seconds == end
+
+
+@pytest.mark.parametrize("source", ["timetable", "minute"])
+def test_a_clock_that_stops_just_before_a_moment_does_not_wait_for_it_for_ever(source: str) -> None:
+    begun, seen = 1_790_000_000.1234567, []
+    clock = Clock(CoarseHands(begun), Activity())
+    entry = Entry(("account", "region", "name"), (), "rate(5 minutes)", "UTC", begun, begun)
+    timetable = Timetable(lambda: [entry], lambda _key, moment: seen.append(moment))
+    clock.add(timetable if source == "timetable" else EachMinute(seen.append, since=begun))
+    clock.advance(601)
+    assert len(seen) == (2 if source == "timetable" else 10)
 
 
 def test_work_set_off_is_over_before_time_goes_on() -> None:
