@@ -19,7 +19,7 @@ from proxy.contracts import contract_named
 
 from pilotlight.local import weights
 
-READY_SECONDS = 60  # a few on an idle machine
+READY_SECONDS = 180  # a few on an idle machine
 DIES_SECONDS = 5
 
 
