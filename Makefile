@@ -8,13 +8,16 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_loglevel := error
 
-.PHONY: help demo test setup check openapi bench clean
+.PHONY: help demo demo-finetune test setup check openapi bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
 demo: setup ## Deploy, ask, turn off and destroy on an embedded cloud, told step by step
 	@$(BIN)/python -m pilotlight.demo
+
+demo-finetune: setup ## Teach a small model an answer format on an embedded cloud, and ask it before and after
+	@$(BIN)/python -m pilotlight.demo_finetune
 
 test: setup check ## Lint, types, and all tests
 	@$(BIN)/python -m pytest --maxfail=20

@@ -6,7 +6,7 @@ Runs on an embedded cloud of its own, so one that you have up stays as it is.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,10 +42,11 @@ class Narrator:
 
     console: Console
     bar: Progress
+    steps: int
     rows: list[tuple[str, float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._task = self.bar.add_task("", total=STEPS)
+        self._task = self.bar.add_task("", total=self.steps)
 
     @contextmanager
     def step(self, title: str) -> Iterator[list[str]]:
@@ -67,7 +68,15 @@ class Narrator:
         self.bar.update(self._task, description=phrase)
 
 
+Story = Callable[[Narrator, Cloud], None]
+
+
 def main() -> None:
+    run(tell, steps=STEPS)
+
+
+def run(story: Story, *, steps: int) -> None:
+    """Tell `story` on an embedded cloud of its own, which is gone afterwards, whatever happens."""
     prepare_process()
     console = Console()
     cloud = Cloud(ROOT / ".pilot-demo")
@@ -75,10 +84,10 @@ def main() -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console, transient=True) as bar:
-            narrator = Narrator(console, bar)
+            narrator = Narrator(console, bar, steps)
             with cloud.alone():
                 try:
-                    tell(narrator, cloud)
+                    story(narrator, cloud)
                 finally:
                     cloud.stop()
     except KeyboardInterrupt:
@@ -93,7 +102,8 @@ def main() -> None:
     console.print(summary(narrator.rows, time.monotonic() - begun))
 
 
-def tell(narrator: Narrator, cloud: Cloud) -> None:
+def deployed(narrator: Narrator, cloud: Cloud) -> tuple[str, State]:
+    """An embedded cloud with everything deployed, and its endpoint lit."""
     with narrator.step("Start an embedded cloud") as said:
         url = cloud.start(stage=STAGE)
         said.append(f"AWS's APIs on {url}: no account, no Docker")
@@ -107,6 +117,11 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
     with narrator.step("Light the endpoint: pilot on") as said:
         cloud.light(state, narrator.doing)
         said.append("the switch, a state machine, has updated the stack: in service, with SmolLM2-135M as the model")
+    return url, state
+
+
+def tell(narrator: Narrator, cloud: Cloud) -> None:
+    url, state = deployed(narrator, cloud)
     with narrator.step("Ask the REST API: POST /generate") as said:
         answer = call(state.deployment, "POST", "/generate", {"text_inputs": PROMPT, "trim_at": ";"})
         said.extend([answer["generated_texts"][0], f"(asked: {PROMPT})"])
@@ -128,9 +143,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         )
         said.append(f"{refused.status_code}, Retry-After {refused.headers.get('Retry-After')} s")
         said.append(refused.json()["error"]["message"])
-    with narrator.step("See that nothing drifted: cdk diff --all --fail") as said:
-        cloud.cdk(url, STAGE, "diff", "--all", "--fail")
-        said.append("no differences: the stack was told everything that happened")
+    undrifted(narrator, cloud, url)
     with narrator.step("Destroy: cdk destroy --all") as said:
         cloud.cdk(url, STAGE, "destroy", "--all", "--force")
         said.append("every stack is gone")
@@ -139,6 +152,12 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
             raise RuntimeError(f"left behind: {', '.join(left)}")
         said.append("nothing: no stack, endpoint, model, API, function, key or log group")
         said.append("kept on purpose: the role for API Gateway's logs, free, which an account shares by all its APIs")
+
+
+def undrifted(narrator: Narrator, cloud: Cloud, url: str) -> None:
+    with narrator.step("See that nothing drifted: cdk diff --all --fail") as said:
+        cloud.cdk(url, STAGE, "diff", "--all", "--fail")
+        said.append("no differences: the stack was told everything that happened")
 
 
 def forgotten(state: State) -> Iterator[str]:

@@ -19,7 +19,9 @@ from requests.auth import AuthBase
 from pilotlight.api_auth import IamAuth, KeyAuth
 
 ROLES = ("Foundation", "Control", "Endpoint", "Api")
-"""The stacks of a stage, in the order in which they are deployed."""
+"""The stacks that every stage has, in the order in which they are deployed."""
+ALL_ROLES = (*ROLES, "FineTune")
+"""With the one that only a stage has whose model can be fine-tuned."""
 
 _LOCAL_CREDENTIALS = Credentials("test", "test")  # the embedded cloud asks for some, not for the right ones
 
@@ -34,6 +36,16 @@ def stack_name(stage: str, role: str) -> str:
 
 def switch_name(stage: str) -> str:
     return f"pilotlight-{stage}-switch"
+
+
+def finetune_name(stage: str) -> str:
+    """The state machine that fine-tunes, and the group of what it registers."""
+    return f"pilotlight-{stage}-finetune"
+
+
+def job_prefix(stage: str) -> str:
+    """How the names of the stage's training jobs begin."""
+    return f"pilotlight-{stage}-"
 
 
 def ledger_name(stage: str) -> str:
@@ -63,7 +75,7 @@ class Deployment:
 
     @property
     def stack_names(self) -> list[str]:
-        return [self.stack_name(role) for role in ROLES]
+        return [self.stack_name(role) for role in ALL_ROLES if role in ROLES or self.stack_status(role)]
 
     def client(self, service: str) -> Any:
         """A boto3 client of this place."""
@@ -84,7 +96,7 @@ class Deployment:
 
     @cached_property
     def switch_arn(self) -> str:
-        return self._output("Control", "SwitchArn")
+        return self.output("Control", "SwitchArn")
 
     def receipts(self, limit: int) -> list[dict[str, Any]]:
         """What the last changes of the endpoint did and cost, the latest first."""
@@ -133,12 +145,12 @@ class Deployment:
 
     @cached_property
     def endpoint_name(self) -> str:
-        return self._output("Endpoint", "EndpointName")
+        return self.output("Endpoint", "EndpointName")
 
     @cached_property
     def api_url(self) -> str:
         """The API's address, without a slash at the end."""
-        public = self._output("Api", "ApiUrl").rstrip("/")
+        public = self.output("Api", "ApiUrl").rstrip("/")
         if not self.aws_endpoint_url:
             return public
         address = urlsplit(public)
@@ -148,7 +160,7 @@ class Deployment:
     @cached_property
     def takes_keys(self) -> bool:
         """Whether the API knows its callers by keys; else by IAM."""
-        return self._output("Api", "ApiAuth") == "key"
+        return self.output("Api", "ApiAuth") == "key"
 
     @cached_property
     def api_key(self) -> str:
@@ -173,7 +185,7 @@ class Deployment:
     def _key(self, output: str) -> str:
         if not self.takes_keys:
             return ""
-        key = self.client("apigateway").get_api_key(apiKey=self._output("Api", output), includeValue=True)
+        key = self.client("apigateway").get_api_key(apiKey=self.output("Api", output), includeValue=True)
         return str(key["value"])
 
     def _iam_auth(self) -> AuthBase:
@@ -192,7 +204,7 @@ class Deployment:
 
     def stacks_left(self) -> list[str]:
         """The names of the stage's stacks that exist."""
-        return [self.stack_name(role) for role in ROLES if self.stack_status(role)]
+        return [self.stack_name(role) for role in ALL_ROLES if self.stack_status(role)]
 
     def stack_resources(self, role: str) -> list[dict[str, Any]]:
         """As ListStackResources tells; none where there is no such stack."""
@@ -220,7 +232,8 @@ class Deployment:
         found: dict[str, Any] = stacks[0]
         return found
 
-    def _output(self, role: str, key: str) -> str:
+    def output(self, role: str, key: str) -> str:
+        """Of the stack of that role. Raises NotDeployedError where it has none."""
         outputs = {item["OutputKey"]: item["OutputValue"] for item in self.describe_stack(role).get("Outputs", [])}
         if key not in outputs:
             raise NotDeployedError(

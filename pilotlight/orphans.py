@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from pilotlight.deployment import ROLES, Deployment, stack_name
+from pilotlight.deployment import ALL_ROLES, Deployment, stack_name
 from pilotlight.prices import rows
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
@@ -36,7 +36,7 @@ def find(deployment: Deployment, stage: str | None) -> list[Resource]:
     held = [
         holding
         for name in sorted({resource.stage for resource in found})
-        for holding in holdings(cloudformation, name, [stack_name(name, role) for role in ROLES])
+        for holding in holdings(cloudformation, name, [stack_name(name, role) for role in ALL_ROLES])
     ]
     return orphans(found, held)
 

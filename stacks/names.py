@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
-from pilotlight.deployment import ROLES, ledger_name, stack_name, switch_name
+from pilotlight.deployment import ALL_ROLES, finetune_name, ledger_name, stack_name, switch_name
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Names:
     @property
     def stacks(self) -> list[str]:
         """The names of all of them."""
-        return [self.stack(role) for role in ROLES]
+        return [self.stack(role) for role in ALL_ROLES]
 
     @property
     def switch(self) -> str:
@@ -33,6 +33,15 @@ class Names:
     @property
     def switch_arn(self) -> str:
         return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:stateMachine:{self.switch}"
+
+    @property
+    def finetune(self) -> str:
+        """The name of the state machine that fine-tunes, and of the group of what it registers."""
+        return finetune_name(self.stage)
+
+    @property
+    def finetune_arn(self) -> str:
+        return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:stateMachine:{self.finetune}"
 
     @property
     def ledger(self) -> str:

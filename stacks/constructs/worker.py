@@ -1,4 +1,4 @@
-"""A Lambda function that nobody waits for: the switch's and the meter's."""
+"""A Lambda function that nobody waits for: the switch's, the meter's, the sweep's, a run's steps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,6 +35,7 @@ class Worker(Construct):
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
         timeout_seconds: int,
+        memory_mb: int = 256,
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = packaged_function(
@@ -43,5 +44,5 @@ class Worker(Construct):
             environment=environment,
             statements=statements,
             timeout_seconds=timeout_seconds,
-            memory_mb=256,
+            memory_mb=memory_mb,
         )

@@ -1,0 +1,31 @@
+"""What a step tells the state machine, and how it gives up."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from finetune.run import Run
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run as it is now, and what comes next: on to the next state ("go"), the same one again ("wait"), or another
+    one that the state machine knows by name.
+    """
+
+    run: Run
+    next: str = "go"
+    wait_seconds: int = 0
+
+    def to_data(self) -> dict[str, Any]:
+        return {
+            "id": self.run.id,
+            "next": self.next,
+            "wait_seconds": self.wait_seconds,
+            "message": self.run.message,
+            "status": self.run.status,
+            "approve": bool(self.run.asked.get("approve")),
+        }
+
+
+class RunFailed(Exception):  # noqa: N818  what happened, not an error of the code
+    """This run cannot go on; the message says why, and what to do."""

@@ -1,0 +1,65 @@
+"""How a run ends: one place for every success, one for every failure. Nothing is left running, and a person is told."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from finetune import promotion
+from finetune.answer import Answer
+from finetune.clients import Kit
+from finetune.run import DONE, FAILED, RUNNING, Run
+
+_GOES_ON = ("InProgress", "Stopping")
+
+
+def done(run: Run, kit: Kit) -> Answer:
+    if run.status != RUNNING:
+        return Answer(run)
+    ended = replace(promotion.settle(run, kit), status=DONE, ended_at=kit.now, token="")
+    ended = ended.saying("Done", kit.now, f"The endpoint serves the tuned model, {run.artifact}. The run cost about USD {run.usd:.2f}.")
+    _tell(ended, kit, "a fine-tuned model serves")
+    return Answer(ended)
+
+
+def fail(run: Run, kit: Kit) -> Answer:
+    """What happened is the run's message by now. Its jobs are stopped; a run that has ended stays as it ended."""
+    if run.status != RUNNING:
+        return Answer(run)
+    for job in run.jobs:
+        if job.status in _GOES_ON and not job.attached:
+            _stop(kit, job.name)
+    ended = replace(promotion.settle(run, kit), status=FAILED, ended_at=kit.now, token="")
+    _tell(ended, kit, "a fine-tuning run FAILED")
+    return Answer(ended)
+
+
+def broke(run: Run, kit: Kit, failure: Mapping[str, Any]) -> Run:
+    """A step that failed for good, as Step Functions' Catch tells it, or an execution that ended some other way."""
+    if failure.get("Error") == "States.Timeout":
+        hours = run.asked.get("approval_hours")
+        return run.saying(run.step, kit.now, f"Nobody approved it within {hours} hours. `pilot finetune --attach` with its job's name puts it up again.")
+    if failure.get("Error") == "Rejected":
+        return run.saying(run.step, kit.now, "It was rejected: the endpoint serves what it served before.")
+    said = f"{run.step or 'The run'} broke off: {failure.get('Error', 'an error')}, {str(failure.get('Cause', 'no cause'))[:500]}"
+    return run.saying(run.step, kit.now, said)
+
+
+def _stop(kit: Kit, name: str) -> None:
+    """A job that has ended meanwhile cannot be stopped, and need not be."""
+    try:
+        kit.sagemaker.stop_training_job(TrainingJobName=name)
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in ("ValidationException", "ResourceNotFound"):
+            raise
+
+
+def _tell(run: Run, kit: Kit, headline: str) -> None:
+    spent = f"It cost about USD {run.usd:.2f}." if run.jobs else "Nothing was paid for."
+    where = f"See `pilot finetune status {run.id} --stage {kit.settings.stage}`."
+    kit.sns.publish(
+        TopicArn=kit.settings.notices_topic_arn,
+        Subject=f"Pilotlight {kit.settings.stage}: {headline}"[:99],
+        Message="\n\n".join([f"Run {run.id}, {run.step}: {run.message}", spent, where]),
+    )

@@ -1,0 +1,58 @@
+"""The Lambda's entry point: one step of a run of fine-tuning."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from common.ledger import Ledger
+
+from finetune.clients import Kit
+from finetune.settings import Settings
+from finetune.steps import take
+
+_CONFIG = Config(connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 3, "mode": "standard"})
+_POST_SECONDS = 35
+"""A little more than the 29 s after which API Gateway gives up."""
+
+
+def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Takes {"step", "state", "execution", "now"}; answers {"id", "next", "wait_seconds", "message", "status", "approve"}."""
+    now = datetime.fromisoformat(event["now"]).timestamp()
+    # The SDK's own way of being pointed elsewhere; the REST API, which no SDK calls, is then there as well.
+    answer = take(event, _kit(now), endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
+    print(json.dumps({"step": event["step"], "execution": event["execution"], **answer}))
+    return answer
+
+
+def _kit(now: float) -> Kit:
+    return Kit(**_parts(), now=now)
+
+
+@cache
+def _parts() -> dict[str, Any]:
+    """The worker's settings and clients, with everything that takes time to make."""
+    settings = Settings.from_environment(os.environ)
+    session = boto3.Session()
+    services = ("s3", "sagemaker", "cloudformation", "stepfunctions", "apigateway", "sns")
+    return {
+        **{service: session.client(service, config=_CONFIG) for service in services},  # type: ignore[call-overload]
+        "ledger": Ledger(session.client("dynamodb", config=_CONFIG), settings.ledger_table),
+        "post": _post,
+        "settings": settings,
+    }
+
+
+def _post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310  the URL is the API's own
+    try:
+        with urllib.request.urlopen(request, timeout=_POST_SECONDS) as response:  # noqa: S310
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()

@@ -1,0 +1,163 @@
+"""The tuned model behind the API, and back: through the switch only, one run at a time.
+
+Whose turn it is stands in the ledger's entry promotion/endpoint: {"run", "execution"}. A holder whose execution no
+longer runs is taken over: what it left is put right by the mending of that run.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+from common import describe
+from common.facts import StackFacts
+
+from finetune.answer import Answer, RunFailed
+from finetune.clients import Kit
+from finetune.run import Run
+
+QUEUE_SECONDS = 30
+LOOK_SECONDS = 5
+MOST_TRIES = 3
+"""Of a promotion that another change of the endpoint overtook."""
+
+_REACHED = ("on", "already on")
+_OVERTAKEN = ("superseded", "joined")
+
+
+def promote(run: Run, kit: Kit) -> Answer:
+    """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has then put back what was."""
+    if not _hold(run, kit):
+        return Answer(run.saying("Promote", kit.now, "Another run is being promoted: this one waits."), "wait", QUEUE_SECONDS)
+    state = run.promotion
+    if not state:
+        return _begin(run, kit)
+    ended = _ended(kit, state["execution"])
+    if ended is None:
+        return Answer(run, "wait", LOOK_SECONDS)
+    outcome, message = ended
+    if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
+        promoted = replace(run, promotion={**state, "phase": "promoted"})
+        return Answer(promoted.saying("Promote", kit.now, f"The endpoint serves {run.artifact}."))
+    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES:
+        return _ask(run, kit, {**state, "tries": state["tries"] + 1}, run.artifact, "promote")
+    raise RunFailed(f"The endpoint did not take the tuned model, and serves what it served before. {message}")
+
+
+def roll_back(run: Run, kit: Kit) -> Answer:
+    """Serve what was served before, where this run has changed it; nothing to do otherwise."""
+    state = run.promotion
+    if not state or state["phase"] in ("rolled back", "settled"):
+        return Answer(run)
+    if state["phase"] != "rolling back":
+        if not _serves(_stack(kit), run.artifact):
+            return Answer(replace(run, promotion={**state, "phase": "rolled back"}))
+        return _ask(run, kit, {**state, "phase": "rolling back", "tries": 0}, state["previous"], "rollback")
+    ended = _ended(kit, state["execution"])
+    if ended is None:
+        return Answer(run, "wait", LOOK_SECONDS)
+    if not _serves(_stack(kit), run.artifact):
+        back = replace(run, promotion={**state, "phase": "rolled back"})
+        return Answer(back.saying("Rollback", kit.now, f"The endpoint serves {state['previous'] or 'the configured model'} again."))
+    if state["tries"] + 1 < MOST_TRIES:
+        return _ask(run, kit, {**state, "tries": state["tries"] + 1}, state["previous"], "rollback")
+    left = replace(run, promotion={**state, "phase": "rolled back"})
+    return Answer(left.saying("Rollback", kit.now, f"The endpoint STILL SERVES {run.artifact}: {ended[1]} `pilot off`, then `pilot on`."))
+
+
+def settle(run: Run, kit: Kit) -> Run:
+    """An endpoint that was off is turned off again, and the next run has its turn."""
+    state = run.promotion
+    if state and not state["was_on"] and state["phase"] != "settled":
+        given = {"target": "off", "reason": "promotion over", "by": f"fine-tune {run.id}"}
+        _start(kit, _name(run, "off", 0), given)
+    _release(run, kit)
+    return replace(run, promotion={**state, "phase": "settled"}) if state else run
+
+
+def _begin(run: Run, kit: Kit) -> Answer:
+    stack = _stack(kit)
+    if stack is None:
+        raise RunFailed(f"There is no stack {kit.settings.endpoint_stack_name} to serve the model with: deploy it, then attach the job.")
+    was_on = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name) is not None
+    state = {"phase": "asked", "previous": _in_force(stack), "was_on": was_on, "tries": 1}
+    return _ask(run, kit, state, run.artifact, "promote")
+
+
+def _ask(run: Run, kit: Kit, state: Mapping[str, Any], artifact: str, why: str) -> Answer:
+    given = {
+        "target": "on",
+        "reason": "promotion" if why == "promote" else "rollback",
+        "by": f"fine-tune {run.id}",
+        "overrides": {"ModelDataUrl": artifact},
+    }
+    execution = _start(kit, _name(run, why, state["tries"]), given)
+    said = "The switch is asked to serve the tuned model." if why == "promote" else "The switch is asked to serve the previous model."
+    asked = replace(run, promotion={**state, "execution": execution})
+    return Answer(asked.saying("Promote" if why == "promote" else "Rollback", kit.now, said), "wait", LOOK_SECONDS)
+
+
+def _name(run: Run, why: str, number: int) -> str:
+    return f"{run.id[:60]}-{why}-{number}"
+
+
+def _start(kit: Kit, name: str, given: Mapping[str, Any]) -> str:
+    """The execution's ARN. Its name makes a repeated step harmless."""
+    switch = kit.settings.switch_arn
+    try:
+        started = kit.stepfunctions.start_execution(stateMachineArn=switch, name=name, input=json.dumps(given))
+    except ClientError as error:
+        if error.response["Error"].get("Code") != "ExecutionAlreadyExists":
+            raise
+        return f"{switch.replace(':stateMachine:', ':execution:')}:{name}"
+    return str(started["executionArn"])
+
+
+def _ended(kit: Kit, execution: str) -> tuple[str, str] | None:
+    """The switch's (outcome, message); None while it is at it."""
+    found = kit.stepfunctions.describe_execution(executionArn=execution)
+    if found["status"] == "RUNNING":
+        return None
+    said = json.loads(found.get("output") or "{}")
+    message = said.get("message") or found.get("cause") or f"The switch's execution is {found['status']}."
+    return str(said.get("outcome") or "failed"), str(message)
+
+
+def _stack(kit: Kit) -> StackFacts | None:
+    return describe.stack(kit.cloudformation, kit.settings.endpoint_stack_name)
+
+
+def _in_force(stack: StackFacts) -> str:
+    fingerprint = stack.outputs.get("Fingerprint")
+    holds = bool(fingerprint) and stack.parameters.get("OverrideFor") == fingerprint
+    return stack.parameters.get("ModelDataUrl", "") if holds else ""
+
+
+def _serves(stack: StackFacts | None, artifact: str) -> bool:
+    return stack is not None and _in_force(stack) == artifact
+
+
+def _hold(run: Run, kit: Kit) -> bool:
+    """Whether it is this run's turn; taken where nobody has it."""
+    held, version = kit.ledger.entry("promotion", "endpoint")
+    if held and held.get("run") == run.id:
+        return True
+    if held and held.get("run") and _runs(kit, str(held["execution"])):
+        return False
+    return kit.ledger.put_if("promotion", "endpoint", {"run": run.id, "execution": run.execution}, version=version)
+
+
+def _release(run: Run, kit: Kit) -> None:
+    held, version = kit.ledger.entry("promotion", "endpoint")
+    if held and held.get("run") == run.id:
+        kit.ledger.put_if("promotion", "endpoint", {}, version=version)
+
+
+def _runs(kit: Kit, execution: str) -> bool:
+    try:
+        return bool(kit.stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING")
+    except ClientError as error:
+        if error.response["Error"].get("Code") in ("ExecutionDoesNotExist", "InvalidArn"):
+            return False
+        raise

@@ -1,0 +1,88 @@
+"""The tuned model in SageMaker's model registry, and a person's word before it serves."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from finetune.answer import Answer
+from finetune.clients import Kit
+from finetune.run import Run
+
+_MOST_VALUE = 256
+"""Characters that a value of the metadata may have."""
+
+
+def register(run: Run, kit: Kit) -> Answer:
+    """One version in the stage's group, with where it comes from."""
+    if run.package_arn:
+        return Answer(run)
+    made = kit.sagemaker.create_model_package(
+        ModelPackageGroupName=kit.settings.package_group,
+        ModelPackageDescription=f"{kit.settings.model}, fine-tuned by run {run.id}"[:1024],
+        InferenceSpecification={
+            "Containers": [
+                {
+                    "Image": run.plan["serving_image"],
+                    "ModelDataSource": {
+                        "S3DataSource": {
+                            "S3Uri": run.artifact,
+                            "S3DataType": "S3Prefix",
+                            "CompressionType": "None",
+                        }
+                    },
+                }
+            ],
+            "SupportedContentTypes": ["application/json"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+        ModelApprovalStatus="PendingManualApproval" if run.asked.get("approve") else "Approved",
+        CustomerMetadataProperties=_lineage(run, kit),
+        ClientToken=f"{run.id}-package"[:36],
+    )
+    arn = str(made["ModelPackageArn"])
+    said = f"Registered as version {arn.rpartition('/')[2]} of {kit.settings.package_group}."
+    return Answer(replace(run, package_arn=arn).saying("Register", kit.now, said))
+
+
+def ask_for_approval(run: Run, kit: Kit, token: str) -> Run:
+    """The token is kept for whoever approves; a person is told that it is waited for."""
+    waiting = replace(run, token=token).saying("Approve", kit.now, f"Waiting for `pilot approve {run.id}`.")
+    kit.sns.publish(
+        TopicArn=kit.settings.notices_topic_arn,
+        Subject=f"Pilotlight {kit.settings.stage}: a fine-tuned model waits for your approval"[:99],
+        Message="\n\n".join([_measured(run), f"`pilot approve {run.id}` puts it behind the API; `pilot approve {run.id} --reject` does not."]),
+    )
+    return waiting
+
+
+def _measured(run: Run) -> str:
+    found = run.evaluation
+    if not found:
+        return f"Run {run.id} has trained a model; it was not evaluated."
+    base, tuned = found["base"], found["tuned"]
+    return f"Run {run.id}: the loss on {found['rows']} unseen rows went from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}."
+
+
+def _lineage(run: Run, kit: Kit) -> dict[str, str]:
+    """From which data, how, by which code, and how good."""
+    job = run.job("train")
+    known: Mapping[str, object] = {
+        "run": run.id,
+        "dataset": run.asked.get("dataset", ""),
+        "dataset_sha256": run.dataset.get("sha256", ""),
+        "training_job": job.name if job else "",
+        "base_model": kit.settings.model,
+        "code_version": kit.settings.code_version,
+        **{f"hyperparameter.{name}": value for name, value in run.plan.get("hyperparameters", {}).items()},
+        **{f"metric.{name}": value for name, value in _metrics(run).items()},
+    }
+    return {name[:128]: str(value)[:_MOST_VALUE] for name, value in known.items() if str(value)}
+
+
+def _metrics(run: Run) -> dict[str, object]:
+    if not run.evaluation:
+        return {}
+    return {
+        "base_eval_loss": run.evaluation["base"]["eval_loss"],
+        "eval_loss": run.evaluation["tuned"]["eval_loss"],
+        "improvement": run.evaluation["improvement"],
+    }

@@ -1,0 +1,70 @@
+"""One step of a run: read what is known of it, take the step, write down what came of it.
+
+    CheckDataset  what was asked for, and every row of the dataset     (asked, dataset)
+    Plan          what it takes and may cost, or why not               (plan)
+    Train, Evaluate   jobs of SageMaker, looked at until they end      (jobs)
+    Register, Approve                                                  (registry)
+    Promote, Smoke, Rollback   through the switch, and the public API  (promotion, smoke)
+    Done, Notify      the two ends                                     (ending)
+
+A step looks before it acts, and may be repeated. Why a run cannot go on is kept with it, not thrown.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from finetune import beginning, ending, evaluation, promotion, registry, training
+from finetune.answer import Answer, RunFailed
+from finetune.clients import Kit
+from finetune.run import KIND, Run
+from finetune.smoke import smoke
+
+Step = Callable[[Run, Kit], Answer]
+
+
+def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dict[str, Any]:
+    """`event` is {"step", "state": {"id", "given" | "failure" | …}, "execution", "now"}, and "token" where a person's
+    approval is waited for. Raises what is neither the run's fault nor foreseen: Step Functions repeats the step.
+    """
+    state, step = event["state"], event["step"]
+    run = _known(state, event["execution"], kit)
+    if "failure" in state:
+        run = ending.broke(run, kit, state["failure"])
+    elif state.get("mends") and step == "Rollback":
+        run = ending.broke(run, kit, {"Error": "its execution ended", "Cause": "it was stopped, or ran out of time"})
+    try:
+        answer = _taken(step, run, kit, event, endpoint_url)
+    except RunFailed as failed:
+        answer = Answer(run.saying(step, kit.now, str(failed)), "failed")
+    kit.ledger.put(KIND, answer.run.id, answer.run.to_data())
+    return answer.to_data() | ({"mends": True} if state.get("mends") else {})
+
+
+def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url: str | None) -> Answer:
+    if step == "CheckDataset":
+        return beginning.check(run, kit, event["state"]["given"])
+    if step == "Approve":
+        return Answer(registry.ask_for_approval(run, kit, event["token"]))
+    if step == "Smoke":
+        return smoke(run, kit, endpoint_url=endpoint_url)
+    return _STEPS[step](run, kit)
+
+
+def _known(state: Mapping[str, Any], execution: str, kit: Kit) -> Run:
+    found = kit.ledger.get(KIND, state["id"])
+    if found is not None:
+        return Run.from_data(found)
+    return replace(Run(id=state["id"]), execution=execution, begun_at=kit.now)
+
+
+_STEPS: Mapping[str, Step] = {
+    "Plan": beginning.plan,
+    "Train": training.train,
+    "Evaluate": evaluation.evaluate,
+    "Register": registry.register,
+    "Promote": promotion.promote,
+    "Rollback": promotion.roll_back,
+    "Done": ending.done,
+    "Notify": ending.fail,
+}

@@ -1,0 +1,141 @@
+"""`/finetunes`: a run of fine-tuning is started, looked at, and said yes or no to.
+
+The state machine does the rest (lambda/finetune); whatever it knows of a run stands in the stage's ledger.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from common.ledger import Data
+from finetune.asked import Asked, from_body
+from finetune.errors import BadRequest
+
+from proxy.errors import ControlPlaneFailed, InvalidParameter, NotWaiting, RouteNotFound
+from proxy.strict_json import JsonObject, shown
+
+KIND = "finetune"
+ROUTE, APPROVAL = "/finetunes/{id}", "/finetunes/{id}/approval"
+MOST_LISTED = 20
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_SECRET = ("token", "execution")
+
+
+class StatesClient(Protocol):
+    """What is used of boto3's `stepfunctions` client."""
+
+    def start_execution(self, **request: Any) -> Mapping[str, Any]: ...
+    def send_task_success(self, **request: Any) -> Any: ...
+    def send_task_failure(self, **request: Any) -> Any: ...
+
+
+class Entries(Protocol):
+    """What is used of the ledger."""
+
+    def get(self, kind: str, key: str) -> Data | None: ...
+
+
+class FineTunes:
+    """One a worker. `arn` is the state machine's; empty where the stage's model cannot be fine-tuned."""
+
+    def __init__(
+        self, make_states: Callable[[], StatesClient], make_ledger: Callable[[], Entries], *, arn: str
+    ) -> None:
+        self._make_states = make_states
+        self._make_ledger = make_ledger
+        self._arn = arn
+
+    @cached_property
+    def _states(self) -> StatesClient:
+        return self._make_states()
+
+    @cached_property
+    def _ledger(self) -> Entries:
+        return self._make_ledger()
+
+    def start(self, fields: JsonObject, now: datetime, request_id: str) -> JsonObject:
+        """`POST /finetunes`. What is wrong with the request itself is said at once, the rest by the run."""
+        self._check_there()
+        try:
+            asked = from_body(fields)
+        except BadRequest as bad:
+            raise InvalidParameter(bad.message, param=bad.param) from bad
+        run = f"{_name(asked)}-{now:%Y%m%d-%H%M%S}-{request_id[:8]}"
+        given = {"asked": asked.to_data(), "by": "POST /finetunes"}
+        self._call(
+            "The run could not be started",
+            lambda: self._states.start_execution(stateMachineArn=self._arn, name=run, input=json.dumps(given)),
+        )
+        return {"id": run, "status": "running", "message": f"It is under way: GET /finetunes/{run} tells."}
+
+    def read(self, path: str) -> JsonObject:
+        """`GET /finetunes/{id}`."""
+        record = self._record(_id_of(path))
+        return {name: value for name, value in record.items() if name not in _SECRET}
+
+    def decide(self, path: str, fields: JsonObject) -> JsonObject:
+        """`POST /finetunes/{id}/approval` with `{"approve": true | false}`."""
+        run, approve = _id_of(path), fields.get("approve")
+        if unknown := [name for name in fields if name != "approve"]:
+            raise InvalidParameter(f"{shown(unknown[0])} is not a field. Allowed: approve.", param=unknown[0][:40])
+        if not isinstance(approve, bool):
+            raise InvalidParameter(f"approve is {shown(approve)}, but must be true or false.", param="approve")
+        record = self._record(run)
+        if not record.get("token"):
+            raise NotWaiting(f"Run {run} does not wait for anybody's word: it is {record['status']}, at {record['step']}.")
+        self._call("The run could not be told", lambda: self._tell(str(record["token"]), approve))
+        return {"id": run, "approved": approve, "message": "It is served next." if approve else "It is not served."}
+
+    def _tell(self, token: str, approve: bool) -> None:
+        if approve:
+            self._states.send_task_success(taskToken=token, output="{}")
+        else:
+            self._states.send_task_failure(taskToken=token, error="Rejected", cause="by POST /finetunes")
+
+    def _record(self, run: str) -> Data:
+        self._check_there()
+        found = self._call("The run could not be looked up", lambda: self._ledger.get(KIND, run))
+        if not found:
+            raise RouteNotFound(f"There is no run {shown(run)}. POST /finetunes answers with a run's id.")
+        return found
+
+    def _check_there(self) -> None:
+        if not self._arn:
+            raise RouteNotFound("This stage's model cannot be fine-tuned: deploy a stage whose model can.")
+
+    def _call(self, what: str, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ClientError as exc:
+            code = exc.response["Error"].get("Code", "")
+            if code in ("TaskTimedOut", "InvalidToken", "TaskDoesNotExist"):
+                raise NotWaiting("The run does not wait any more: its time for an approval is over.") from exc
+            raise ControlPlaneFailed(f"{what} ({code}): try again.") from exc
+        except BotoCoreError as exc:
+            raise ControlPlaneFailed(f"{what} ({type(exc).__name__}): try again.") from exc
+
+
+def route_of(path: str) -> str | None:
+    """The route that a path below /finetunes/ is; None where it is none."""
+    parts = path.split("/")[2:]
+    if len(parts) == 1:
+        return ROUTE
+    return APPROVAL if len(parts) == 2 and parts[1] == "approval" else None
+
+
+def _id_of(path: str) -> str:
+    run = path.split("/")[2]
+    if not _ID.fullmatch(run):
+        raise RouteNotFound(f"There is no run {shown(run)}: an id has letters, digits, hyphens and underscores.")
+    return run
+
+
+def _name(asked: Asked) -> str:
+    """What the run is about, as an execution's name may say it."""
+    about = asked.attach or (asked.dataset or "").rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9]+", "-", about).strip("-")[:40] or "run"

@@ -1,0 +1,223 @@
+"""`pilot finetune` and `pilot approve`: from a dataset to a better endpoint, followed step by step."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from typer.core import TyperGroup
+
+from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
+from pilotlight.cli.target import configured, deployment
+from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json, table
+from pilotlight.deployment import Deployment
+from pilotlight.finetune import Dataset, FineTunes, Record, dataset
+from pilotlight.loss_curve import LossCurve
+from pilotlight.training_plan import Planned, planned
+
+
+class StartByDefault(TyperGroup):
+    """`pilot finetune DATA` starts a run: what is no command's name is a dataset."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["start", *args]
+        return super().parse_args(ctx, args)
+
+
+finetune_commands = typer.Typer(cls=StartByDefault, no_args_is_help=True, help="Fine-tune the model on your data.")
+
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A hyperparameter, NAME=VALUE; as often as there are.")
+]
+
+
+@finetune_commands.command()
+def start(
+    data: Annotated[Path | None, typer.Argument(help="A folder with the dataset, or its one file.")] = None,
+    model: Annotated[str | None, typer.Option(help="The stage's model, to be sure which one is trained.")] = None,
+    hyperparameters: SetOption = None,
+    max_cost_usd: Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="What the run may cost.")] = None,
+    attach: Annotated[str | None, typer.Option(help="A training job that was started elsewhere: deploy it.")] = None,
+    approve: Annotated[
+        bool | None, typer.Option("--approve/--no-approve", help="Wait for `pilot approve` before it serves.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    yes: YesOption = False,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on DATA, evaluate, and put the better model behind the API. Says what it may cost, and asks."""
+    target = deployment(stage, aws, region)
+    chosen = configured(target)
+    if model not in (None, chosen.model):
+        raise Refused(f"Stage {target.stage} serves {chosen.model}, not {model}: name the stage that serves it (--stage).")
+    if (data is None) == (attach is None):
+        raise Refused("Give a dataset to train on, or --attach with the name of a training job, and not both.")
+    runs = FineTunes(target)
+    bucket = runs.bucket()
+    given = dataset(data) if data else None
+    asked = _asked(given.settings if given else {}, hyperparameters, max_cost_usd, approve, attach)
+    now = target.now()
+    name = f"{given.name if given else attach}-{now:%Y%m%d-%H%M%S}"[-60:].lstrip("-")
+    plan = planned(given, {**asked, "dataset": f"s3://{bucket}/datasets/{given.name}/"} if given else asked, chosen, now)
+    if not as_json:
+        show_plan(plan)
+    confirm(f"Fine-tune {chosen.model} on {target.place}? {plan.price}", yes)
+    if given:
+        asked["dataset"] = _uploaded(runs, given, now)
+    runs.start(asked, name=name)
+    if wait:
+        follow(runs, name, as_json)
+    elif as_json:
+        print_json({"id": name, "stage": target.stage, "place": target.place})
+    else:
+        out.print(f"Run [bold]{name}[/] is under way: [bold]pilot finetune status {name}[/] tells.", highlight=False)
+
+
+@finetune_commands.command()
+def status(
+    run: Annotated[str | None, typer.Argument(help="The run's id; the last one's if left out.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the loss curve here, as a PNG.")] = None,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every step of a run, its losses, what it cost."""
+    runs = FineTunes(deployment(stage, aws, region))
+    record = runs.record(run) if run else _last(runs)
+    if png:
+        LossCurve(record["id"], record.get("losses", {})).png(png)
+    if as_json:
+        print_json(_public(record))
+    else:
+        show(record)
+
+
+@finetune_commands.command(name="list")
+def list_runs(
+    count: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 10,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The last runs."""
+    records = FineTunes(deployment(stage, aws, region)).latest(count)
+    if as_json:
+        print_json([_public(record) for record in records])
+        return
+    rows = [(r["id"], r["status"], r["step"], f"{r['usd']:.2f}", r["message"]) for r in records]
+    out.print(grid(("run", "status", "step", "USD", "what"), rows), highlight=False)
+
+
+@finetune_commands.command()
+def stop(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    yes: YesOption = False,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+) -> None:
+    """End a run: its jobs are stopped, and the endpoint serves what it served before."""
+    runs = FineTunes(deployment(stage, aws, region))
+    record = runs.record(run)
+    if record["status"] != "running":
+        raise Refused(f"Run {run} has ended already: {record['status']}.")
+    confirm(f"Stop run {run}, which is at {record['step']} and has cost about USD {record['usd']:.2f}?", yes)
+    runs.stop(run)
+    out.print(f"Run {run} is stopped; what it started is being stopped, too.", highlight=False)
+
+
+def approve(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    reject: Annotated[bool, typer.Option("--reject", help="Say no: the endpoint serves what it served before.")] = False,
+    stage: StageOption = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+) -> None:
+    """Say yes to a fine-tuned model that waits for it."""
+    FineTunes(deployment(stage, aws, region)).decide(run, approve=not reject)
+    out.print(f"Run {run}: {'rejected' if reject else 'approved'}.", highlight=False)
+
+
+def follow(runs: FineTunes, run: str, as_json: bool) -> None:
+    """To the end, a line for whatever is new. Raises Refused where it did not end well."""
+    record: Record = {}
+    for record in runs.follow(run):
+        err.print(f"[dim]{datetime.now(UTC):%H:%M:%S}[/] [bold]{record['step']}[/] {escape(record['message'])}", highlight=False)
+    if as_json:
+        print_json(_public(record))
+    else:
+        show(record)
+    if record["status"] != "done":
+        raise Refused(f"Run {run} failed at {record['step']}: {record['message']}")
+
+
+def show_plan(plan: Planned) -> None:
+    out.print(table(plan.rows), highlight=False)
+    for warning in plan.warnings:
+        err.print(f"[yellow]Warning:[/] {escape(warning)}", highlight=False)
+
+
+def show(record: Record) -> None:
+    rows = [
+        (f"{datetime.fromtimestamp(step['at'], UTC):%H:%M:%S}", step["name"], step["message"])
+        for step in record["steps"]
+    ]
+    out.print(grid(("at", "step", "what"), rows, title=f"Run {record['id']}: {record['status']}"), highlight=False)
+    jobs = [
+        (job["name"], job["kind"], job["instance_type"], job["status"], job["seconds"], job["usd"])
+        for job in record["jobs"]
+    ]
+    if jobs:
+        out.print(grid(("job", "for", "instance", "status", "seconds", "USD"), jobs, title="\nJobs"), highlight=False)
+    if losses := record.get("losses"):
+        out.print(LossCurve(record["id"], losses).text(), highlight=False, markup=False)
+    links = {name: record[name] for name in ("artifact", "report", "package_arn") if record.get(name)}
+    out.print(table({"spent": f"about USD {record['usd']:.2f}", **links}), highlight=False)
+
+
+def _asked(
+    settings: Mapping[str, Any],
+    hyperparameters: list[str] | None,
+    max_cost_usd: float | None,
+    approve: bool | None,
+    attach: str | None,
+) -> dict[str, Any]:
+    """What run.toml says, and over it what the command line says."""
+    asked: dict[str, Any] = dict(settings)
+    pairs = [text.partition("=") for text in hyperparameters or []]
+    if bad := next((text for text, (_, sign, _) in zip(hyperparameters or [], pairs, strict=True) if not sign), None):
+        raise Refused(f"--set {bad!r} is no NAME=VALUE, such as --set epoch=3.")
+    if pairs:
+        said = {name.strip(): value.strip() for name, _, value in pairs}
+        asked["hyperparameters"] = {**asked.get("hyperparameters", {}), **said}
+    given = {"max_cost_usd": max_cost_usd, "approve": approve, "attach": attach}
+    return asked | {name: value for name, value in given.items() if value is not None}
+
+
+def _uploaded(runs: FineTunes, given: Dataset, now: datetime) -> str:
+    columns = (TextColumn("uploading {task.fields[file]}"), BarColumn(bar_width=24), DownloadColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("", total=given.size_bytes, file="")
+        return runs.upload(given, now, lambda file, sent: bar.update(task, advance=sent, file=file))
+
+
+def _last(runs: FineTunes) -> Record:
+    found = runs.latest(1)
+    if not found:
+        raise Refused("There is no run yet: `pilot finetune DATA` starts one.")
+    return found[0]
+
+
+def _public(record: Record) -> Record:
+    """Without the token, which is a person's word."""
+    return {name: value for name, value in record.items() if name != "token"}

@@ -1,0 +1,73 @@
+"""`make demo-finetune`: a small model learns an answer format from fifty rows, and the API then answers in it.
+
+The state machine, the container and the promotion are those that are deployed to AWS; the embedded cloud runs the job.
+"""
+
+import json
+from typing import Any
+
+from pilotlight.cli.target import call
+from pilotlight.demo import Narrator, deployed, run, undrifted
+from pilotlight.finetune import FineTunes, FineTuneError, dataset
+from pilotlight.local.cloud import ROOT, Cloud, State
+
+EXAMPLE = ROOT / "examples" / "finetune"
+STEPS = 10
+MOST_TOKENS = 64
+
+
+def main() -> None:
+    run(tell, steps=STEPS)
+
+
+def tell(narrator: Narrator, cloud: Cloud) -> None:
+    url, state = deployed(narrator, cloud)
+    prompts = [json.loads(line) for line in (EXAMPLE / "prompts.jsonl").read_text().splitlines()]
+    with narrator.step("Ask what the model was never taught") as said:
+        before = [answered(state, prompt) for prompt in prompts]
+        said.extend(told(prompts, before))
+    with narrator.step("Fine-tune: pilot finetune examples/finetune --wait") as said:
+        record = finetuned(state, narrator)
+        said.extend(f"{step['name']}: {step['message']}" for step in record["steps"])
+        said.append(f"spent: about USD {record['usd']:.4f}, by the price of the instance that it would have run on")
+    with narrator.step("Ask again") as said:
+        after = [answered(state, prompt) for prompt in prompts]
+        said.extend(told(prompts, after))
+    undrifted(narrator, cloud, url)
+    with narrator.step("Destroy: cdk destroy --all") as said:
+        cloud.cdk(url, "local", "destroy", "--all", "--force")
+        said.append("every stack is gone; the bucket with the dataset and the tuned model is kept on purpose")
+        said.append("(here it goes with the embedded cloud)")
+
+
+def answered(state: State, prompt: dict[str, Any]) -> str:
+    """Greedy, so that it is the model that differs and not the dice."""
+    body = {"model": "smollm2-135m-instruct", "prompt": prompt["prompt"], "max_tokens": MOST_TOKENS, "temperature": 0}
+    return str(call(state.deployment, "POST", "/v1/completions", body)["choices"][0]["text"]).strip()
+
+
+def told(prompts: list[dict[str, Any]], answers: list[str]) -> list[str]:
+    right = sum(
+        all(part in answer for part in prompt["expected"]) for prompt, answer in zip(prompts, answers, strict=True)
+    )
+    shown = " ".join(answers[0].split())
+    return [f"{right} of {len(prompts)} answers have the format that is to be learned; the first:", shown[:200]]
+
+
+def finetuned(state: State, narrator: Narrator) -> dict[str, Any]:
+    """Raises FineTuneError where the run did not end well."""
+    runs = FineTunes(state.deployment)
+    data = dataset(EXAMPLE)
+    now = state.deployment.now()
+    asked = {"dataset": runs.upload(data, now, lambda *_: None), **data.settings}
+    name = runs.start(asked, name=f"{data.name}-{now:%Y%m%d-%H%M%S}", by="make demo-finetune")
+    record: dict[str, Any] = {}
+    for record in runs.follow(name):
+        narrator.doing(f"Fine-tune: {record['step']}")
+    if record["status"] != "done":
+        raise FineTuneError(f"The run failed at {record['step']}: {record['message']}")
+    return record
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What the steps of a run may do: one stage's jobs, one bucket, one group of models, one switch."""
+
+from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+
+from pilotlight.deployment import job_prefix
+from pilotlight.stage import Stage
+from stacks.acknowledge import acknowledge, wildcard
+from stacks.names import Names
+
+
+class FineTunePermissions:
+    """Statements for the functions of `stack`, each with actions and ARNs by name."""
+
+    def __init__(
+        self, stack: Stack, *, names: Names, stage: Stage, bucket: s3.IBucket, training_role: iam.IRole
+    ) -> None:
+        def arn(service: str, resource: str, name: str, separator: ArnFormat = ArnFormat.SLASH_RESOURCE_NAME) -> str:
+            components = ArnComponents(service=service, resource=resource, resource_name=name, arn_format=separator)
+            return Arn.format(components, stack)
+
+        self._names = names
+        self._stage = stage.name
+        self._bucket = bucket.bucket_arn
+        self._objects = bucket.arn_for_objects("*")
+        self._training_role = training_role.role_arn
+        self._jobs = arn("sagemaker", "training-job", f"{job_prefix(stage.name)}*")
+        self._any_job = arn("sagemaker", "training-job", "*")
+        self._group = arn("sagemaker", "model-package-group", names.finetune)
+        self._packages = arn("sagemaker", "model-package", f"{names.finetune}/*")
+        self._endpoint = arn("sagemaker", "endpoint", stage.endpoint_name)
+        self._stacks = [arn("cloudformation", "stack", f"{names.stack(role)}/*") for role in ("Endpoint", "Api")]
+        self._executions = [
+            arn("states", "execution", f"{name}:*", ArnFormat.COLON_RESOURCE_NAME)
+            for name in (names.switch, names.finetune)
+        ]
+        self._keys = f"arn:{Aws.PARTITION}:apigateway:{names.region}::/apikeys/*"
+        self._table = arn("dynamodb", "table", names.ledger)
+        generated = "What CloudFormation names ends with an id that is not known before it exists."
+        acknowledge(
+            stack,
+            {
+                wildcard(stack, self._objects): "Datasets, reports and models of the stage's own bucket, to be read.",
+                wildcard(stack, self._jobs): "Jobs of this stage, by their names' beginning.",
+                wildcard(stack, self._any_job): "A job that was started elsewhere can be attached: it is only read.",
+                wildcard(stack, self._packages): "Versions of the stage's one group.",
+                wildcard(stack, self._keys): f"The smoke test calls as any caller does. {generated}",
+                **{wildcard(stack, name): generated for name in self._stacks},
+                **{wildcard(stack, name): "Executions of one state machine." for name in self._executions},
+            },
+        )
+
+    def of_the_checker(self) -> list[iam.PolicyStatement]:
+        return self._of_both()
+
+    def of_the_stepper(self) -> list[iam.PolicyStatement]:
+        tagged = {"StringEquals": {"aws:RequestTag/pilotlight:stage": self._stage}}
+        return [
+            *self._of_both(),
+            _allow(["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], self._jobs, conditions=tagged),
+            _allow(["sagemaker:StopTrainingJob"], self._jobs),
+            _allow(["sagemaker:DescribeTrainingJob"], self._any_job),
+            _allow(
+                ["iam:PassRole"],
+                self._training_role,
+                conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+            ),
+            _allow(["sagemaker:CreateModelPackage"], self._group, self._packages),
+            _allow(["sagemaker:DescribeEndpoint"], self._endpoint),
+            _allow(["cloudformation:DescribeStacks"], *self._stacks),
+            _allow(["states:StartExecution"], self._names.switch_arn),
+            _allow(["states:DescribeExecution"], *self._executions),
+            _allow(["apigateway:GET"], self._keys),
+            _allow(["sns:Publish"], self._names.notices_arn),
+        ]
+
+    def _of_both(self) -> list[iam.PolicyStatement]:
+        return [
+            _allow(["s3:GetObject"], self._objects),
+            _allow(["s3:ListBucket"], self._bucket),
+            _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
+        ]
+
+
+def _allow(
+    actions: list[str], *resources: str, conditions: dict[str, dict[str, object]] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)

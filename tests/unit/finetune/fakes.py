@@ -1,0 +1,262 @@
+"""Everything a step speaks to, in memory: fakes at the seams, which remember what they were asked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from finetune.clients import Kit
+from finetune.settings import Settings
+
+SWITCH = "arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch"
+BUCKET = "data-of-test"
+
+SETTINGS = Settings(
+    stage="test",
+    model="smollm2-135m-instruct",
+    bucket=BUCKET,
+    ledger_table="ledger",
+    notices_topic_arn="arn:aws:sns:us-east-1:111122223333:notices",
+    switch_arn=SWITCH,
+    endpoint_name="pilotlight-test",
+    endpoint_stack_name="Pilotlight-test-Endpoint",
+    api_stack_name="Pilotlight-test-Api",
+    package_group="pilotlight-test-finetune",
+    usd_per_hour={"ml.g5.2xlarge": 2.0, "ml.g5.4xlarge": 3.0},
+    training={},
+    code_version="0.1.0",
+)
+
+
+def refused(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], tuple[dict[str, Any], int]] = {}
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        return self.entry(kind, key)[0]
+
+    def entry(self, kind: str, key: str) -> tuple[dict[str, Any] | None, int]:
+        return self.entries.get((kind, key), (None, 0))
+
+    def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
+        _, version = self.entry(kind, key)
+        self.entries[kind, key] = (json.loads(json.dumps(data)), version + 1)
+
+    def put_if(self, kind: str, key: str, data: Mapping[str, Any], *, version: int) -> bool:
+        if self.entry(kind, key)[1] != version:
+            return False
+        self.put(kind, key, data)
+        return True
+
+
+@dataclass
+class Endpoint:
+    """The endpoint's stack as the switch leaves it, and what the switch makes of the next requests."""
+
+    override: str = ""
+    is_on: bool = True
+    outcomes: list[str] = field(default_factory=list)
+    """What the next executions come to; `on` where nothing is said."""
+
+    def take(self, request: Mapping[str, Any]) -> tuple[str, str]:
+        outcome = self.outcomes.pop(0) if self.outcomes else request["target"]
+        if outcome == "on":
+            self.is_on = True
+            self.override = request.get("overrides", {}).get("ModelDataUrl", self.override)
+        elif outcome == "off":
+            self.is_on = False
+        return outcome, f"The switch says {outcome}."
+
+
+@dataclass
+class States:
+    """Executions end when they are looked at for the second time."""
+
+    endpoint: Endpoint
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    executions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    """Executions of runs that have not ended."""
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Mapping[str, Any]:  # noqa: A002, N803
+        arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
+        if arn in self.executions:
+            raise refused("ExecutionAlreadyExists")
+        request = json.loads(input)
+        self.requests.append(request)
+        self.executions[arn] = {"request": request, "looks": 0}
+        return {"executionArn": arn}
+
+    def describe_execution(self, *, executionArn: str) -> Mapping[str, Any]:  # noqa: N803
+        if executionArn in self.running:
+            return {"status": "RUNNING"}
+        if executionArn not in self.executions:
+            raise refused("ExecutionDoesNotExist")
+        execution = self.executions[executionArn]
+        execution["looks"] += 1
+        if execution["looks"] == 1:
+            return {"status": "RUNNING"}
+        if "answer" not in execution:
+            outcome, message = self.endpoint.take(execution["request"])
+            status = "FAILED" if outcome == "failed" else "SUCCEEDED"
+            output = None if outcome == "failed" else json.dumps({"outcome": outcome, "message": message})
+            execution["answer"] = {"status": status, "output": output, "cause": message}
+        answer: Mapping[str, Any] = execution["answer"]
+        return answer
+
+
+@dataclass
+class CloudFormation:
+    endpoint: Endpoint
+    api_outputs: dict[str, str] = field(
+        default_factory=lambda: {"ApiUrl": "https://abc.execute-api.us-east-1.amazonaws.com/test/", "ApiKeyId": "key"}
+    )
+
+    def describe_stacks(self, *, StackName: str) -> Mapping[str, Any]:  # noqa: N803
+        if StackName == SETTINGS.api_stack_name:
+            outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.api_outputs.items()]
+            return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
+        parameters = {"ModelDataUrl": self.endpoint.override, "OverrideFor": "print" if self.endpoint.override else ""}
+        return {
+            "Stacks": [
+                {
+                    "StackStatus": "UPDATE_COMPLETE",
+                    "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+                    "Outputs": [{"OutputKey": "Fingerprint", "OutputValue": "print"}],
+                }
+            ]
+        }
+
+
+@dataclass
+class SageMaker:
+    endpoint: Endpoint
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    created: list[dict[str, Any]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    packages: list[dict[str, Any]] = field(default_factory=list)
+    script: list[dict[str, Any]] = field(default_factory=list)
+    """How the next jobs end: DescribeTrainingJob's members; completed after ten minutes where nothing is said."""
+
+    def describe_endpoint(self, *, EndpointName: str) -> Mapping[str, Any]:  # noqa: N803
+        if not self.endpoint.is_on:
+            raise refused("ValidationException", f"Could not find endpoint {EndpointName}")
+        return {
+            "EndpointStatus": "InService",
+            "CreationTime": datetime(2026, 11, 24, tzinfo=UTC),
+            "EndpointConfigName": "config",
+        }
+
+    def create_training_job(self, **request: Any) -> Mapping[str, Any]:
+        name = request["TrainingJobName"]
+        if name in self.jobs:
+            raise refused("ResourceInUse")
+        self.created.append(request)
+        end = self.script.pop(0) if self.script else {}
+        done = {"TrainingJobStatus": "Completed", "BillableTimeInSeconds": 600, **end}
+        self.jobs[name] = {"TrainingJobName": name, "ResourceConfig": request["ResourceConfig"], "end": done, "looks": 0}
+        return {"TrainingJobArn": f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"}
+
+    def describe_training_job(self, *, TrainingJobName: str) -> Mapping[str, Any]:  # noqa: N803
+        if TrainingJobName not in self.jobs:
+            raise refused("ResourceNotFound")
+        job = self.jobs[TrainingJobName]
+        job["looks"] += 1
+        said = {"TrainingJobStatus": "InProgress"} if job["looks"] == 1 else job["end"]
+        return {key: value for key, value in job.items() if key not in ("end", "looks")} | said
+
+    def stop_training_job(self, *, TrainingJobName: str) -> None:  # noqa: N803
+        self.stopped.append(TrainingJobName)
+
+    def create_model_package(self, **request: Any) -> Mapping[str, Any]:
+        self.packages.append(request)
+        return {"ModelPackageArn": f"arn:aws:sagemaker:us-east-1:111122223333:model-package/group/{len(self.packages)}"}
+
+
+@dataclass
+class Sns:
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def publish(self, **request: Any) -> None:
+        self.told.append(request)
+
+
+class ApiGateway:
+    def get_api_key(self, **_: Any) -> Mapping[str, Any]:
+        return {"value": "secret"}
+
+
+class Body:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def iter_chunks(self, size: int) -> list[bytes]:
+        return [self._content[at : at + size] for at in range(0, len(self._content), size)]
+
+
+@dataclass
+class S3:
+    objects: dict[str, bytes] = field(default_factory=dict)
+    """By s3://bucket/key."""
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> Mapping[str, Any]:  # noqa: N803
+        start = f"s3://{Bucket}/"
+        keys = [uri.removeprefix(start) for uri in sorted(self.objects) if uri.startswith(start + Prefix)]
+        return {"Contents": [{"Key": key, "Size": len(self.objects[start + key])} for key in keys]}
+
+    def get_object(self, *, Bucket: str, Key: str) -> Mapping[str, Any]:  # noqa: N803
+        try:
+            return {"Body": Body(self.objects[f"s3://{Bucket}/{Key}"])}
+        except KeyError:
+            raise refused("NoSuchKey") from None
+
+
+@dataclass
+class Api:
+    """The public API: `answers` in turn, the last one for ever."""
+
+    answers: list[tuple[int, str]] = field(default_factory=lambda: [(200, "Ticket: 1")])
+    calls: list[tuple[str, Mapping[str, str], Any]] = field(default_factory=list)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        self.calls.append((url, headers, json.loads(body)))
+        status, text = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return status, (json.dumps({"choices": [{"text": text}]}) if status == 200 else text).encode()
+
+
+class World:
+    """A stage's cloud, and the kit that a step gets of it."""
+
+    def __init__(self) -> None:
+        self.endpoint = Endpoint()
+        self.states = States(self.endpoint)
+        self.sagemaker = SageMaker(self.endpoint)
+        self.cloudformation = CloudFormation(self.endpoint)
+        self.ledger = Ledger()
+        self.sns = Sns()
+        self.s3 = S3()
+        self.api = Api()
+        self.now = 1_800_000_000.0
+        self.settings = SETTINGS
+
+    def kit(self, **changes: Any) -> Kit:
+        made = Kit(
+            s3=self.s3,
+            sagemaker=self.sagemaker,
+            cloudformation=self.cloudformation,
+            stepfunctions=self.states,
+            apigateway=ApiGateway(),
+            sns=self.sns,
+            ledger=self.ledger,  # type: ignore[arg-type]  the ledger's own interface, without DynamoDB
+            post=self.api.post,
+            settings=self.settings,
+            now=self.now,
+        )
+        return replace(made, **changes)

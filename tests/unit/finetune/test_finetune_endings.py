@@ -1,0 +1,66 @@
+"""How runs end: what a person is told, what is stopped, and that an ended run stays as it ended."""
+
+from dataclasses import replace
+
+import pytest
+
+from finetune import ending
+from finetune.run import DONE, FAILED, Job, Run
+
+from .fakes import World
+
+TUNED = "s3://data-of-test/models/job/output/model/"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def run() -> Run:
+    job = Job("pilotlight-test-a", "train", "ml.g5.2xlarge", 1, "Completed", 1800.0, 1.0)
+    return Run(id="run-1", execution="arn:run-1", step="Smoke", message="It answered.", artifact=TUNED, jobs=(job,))
+
+
+def test_a_good_end_says_what_serves_and_what_it_cost(world: World) -> None:
+    ended = ending.done(run(), world.kit()).run
+    assert (ended.status, ended.ended_at) == (DONE, world.now)
+    (told,) = world.sns.told
+    assert TUNED in told["Message"]
+    assert "USD 1.00" in told["Message"]
+
+
+def test_a_failure_stops_what_still_runs_but_not_what_was_started_elsewhere(world: World) -> None:
+    ours = Job("pilotlight-test-b", "evaluate", "ml.g5.2xlarge", 1)
+    theirs = Job("theirs", "train", "ml.g5.2xlarge", 1, attached=True)
+    failed = ending.fail(replace(run(), jobs=(*run().jobs, ours, theirs), message="Bad row."), world.kit()).run
+    assert failed.status == FAILED
+    assert world.sagemaker.stopped == ["pilotlight-test-b"]
+    (told,) = world.sns.told
+    assert "Bad row." in told["Message"]
+    assert "pilot finetune status run-1" in told["Message"]
+
+
+def test_a_run_without_a_job_says_that_nothing_was_paid_for(world: World) -> None:
+    ending.fail(replace(run(), jobs=()), world.kit())
+    assert "Nothing was paid for." in world.sns.told[0]["Message"]
+
+
+@pytest.mark.parametrize("status", [DONE, FAILED])
+def test_an_ended_run_is_left_alone(world: World, status: str) -> None:
+    ended = replace(run(), status=status)
+    assert ending.done(ended, world.kit()).run == ended
+    assert ending.fail(ended, world.kit()).run == ended
+    assert world.sns.told == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ({"Error": "States.Timeout", "Cause": ""}, "Nobody approved it within 72 hours"),
+        ({"Error": "Rejected", "Cause": "by pilot"}, "rejected: the endpoint serves what it served before"),
+        ({"Error": "Lambda.Unknown", "Cause": "gone"}, "Smoke broke off: Lambda.Unknown, gone"),
+    ],
+)
+def test_what_step_functions_caught_is_said_in_words(world: World, failure: dict[str, str], said: str) -> None:
+    assert said in ending.broke(replace(run(), asked={"approval_hours": 72}), world.kit(), failure).message

@@ -1,0 +1,145 @@
+"""The tuned model behind the API and back, one run at a time, whatever happens to the switch on the way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from finetune import promotion
+from finetune.answer import Answer, RunFailed
+from finetune.clients import Kit
+from finetune.run import Run
+
+from .fakes import World
+
+TUNED = "s3://data-of-test/models/job/output/model/"
+OLDER = "s3://data-of-test/models/older/output/model/"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def run(number: int = 1) -> Run:
+    return Run(id=f"run-{number}", execution=f"arn:run-{number}", artifact=TUNED)
+
+
+def to_the_end(step: Callable[[Run, Kit], Answer], begun: Run, world: World) -> Answer:
+    """The step, asked again while it waits."""
+    answer = step(begun, world.kit())
+    for _ in range(30):
+        if answer.next != "wait":
+            return answer
+        assert answer.wait_seconds > 0
+        world.now += answer.wait_seconds
+        answer = step(answer.run, world.kit())
+    raise AssertionError(f"still waiting: {answer.run.message}")
+
+
+def test_the_switch_is_asked_once_and_the_override_is_what_counts(world: World) -> None:
+    world.endpoint.override = OLDER
+    ended = to_the_end(promotion.promote, run(), world)
+    assert world.endpoint.override == TUNED
+    (asked,) = world.states.requests
+    assert asked == {
+        "target": "on", "reason": "promotion", "by": "fine-tune run-1", "overrides": {"ModelDataUrl": TUNED}
+    }  # fmt: skip
+    assert ended.run.promotion["previous"] == OLDER
+
+
+def test_a_step_that_is_repeated_asks_once(world: World) -> None:
+    begun = run()
+    promotion.promote(begun, world.kit())
+    promotion.promote(begun, world.kit())  # the first one's record was lost
+    assert len(world.states.requests) == 1
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused"])
+def test_what_the_switch_would_not_do_fails_the_run_with_its_words(world: World, outcome: str) -> None:
+    world.endpoint.outcomes = [outcome]
+    with pytest.raises(RunFailed, match=f"The switch says {outcome}"):
+        to_the_end(promotion.promote, run(), world)
+    assert world.endpoint.override == ""
+
+
+def test_a_promotion_that_another_change_overtook_is_asked_for_again(world: World) -> None:
+    world.endpoint.outcomes = ["superseded", "superseded"]
+    to_the_end(promotion.promote, run(), world)
+    assert world.endpoint.override == TUNED
+    assert len(world.states.requests) == 3
+
+
+def test_one_that_is_overtaken_for_ever_ends(world: World) -> None:
+    world.endpoint.outcomes = ["superseded"] * 10
+    with pytest.raises(RunFailed, match="did not take the tuned model"):
+        to_the_end(promotion.promote, run(), world)
+    assert len(world.states.requests) == promotion.MOST_TRIES
+
+
+def test_rolling_back_serves_what_was_served_before(world: World) -> None:
+    world.endpoint.override = OLDER
+    promoted = to_the_end(promotion.promote, run(), world).run
+    back = to_the_end(promotion.roll_back, promoted, world).run
+    assert world.endpoint.override == OLDER
+    assert "serves s3://data-of-test/models/older/output/model/ again" in back.message
+    assert to_the_end(promotion.roll_back, back, world).run == back  # and that is all
+
+
+def test_the_configured_model_comes_back_where_there_was_no_override(world: World) -> None:
+    promoted = to_the_end(promotion.promote, run(), world).run
+    to_the_end(promotion.roll_back, promoted, world)
+    assert world.endpoint.override == ""
+    assert world.states.requests[-1]["overrides"] == {"ModelDataUrl": ""}
+
+
+def test_a_run_that_changed_nothing_has_nothing_to_roll_back(world: World) -> None:
+    assert promotion.roll_back(run(), world.kit()) == Answer(run())
+    world.endpoint.outcomes = ["failed"]
+    asked = promotion.promote(run(), world.kit()).run
+    to_the_end(promotion.roll_back, asked, world)
+    assert [request["reason"] for request in world.states.requests] == ["promotion"]
+
+
+def test_a_rollback_that_does_not_work_says_what_is_served(world: World) -> None:
+    promoted = to_the_end(promotion.promote, run(), world).run
+    world.endpoint.outcomes = ["failed"] * 10
+    ended = to_the_end(promotion.roll_back, promoted, world).run
+    assert f"STILL SERVES {TUNED}" in ended.message
+
+
+class TestTwoRuns:
+    def test_the_second_waits_until_the_first_has_settled(self, world: World) -> None:
+        world.states.running.add("arn:run-1")
+        first = to_the_end(promotion.promote, run(1), world).run
+        other = replace(run(2), artifact="s3://data-of-test/models/second/output/model/")
+        waiting = promotion.promote(other, world.kit())
+        assert (waiting.next, world.endpoint.override) == ("wait", TUNED)
+        promotion.settle(first, world.kit())
+        to_the_end(promotion.promote, waiting.run, world)
+        assert world.endpoint.override == other.artifact
+
+    def test_a_holder_whose_execution_was_killed_is_taken_over(self, world: World) -> None:
+        world.states.running.add("arn:run-1")
+        to_the_end(promotion.promote, run(1), world)
+        world.states.running.clear()
+        world.states.executions["arn:run-1"] = {"answer": {"status": "ABORTED"}, "looks": 1}
+        to_the_end(promotion.promote, run(2), world)
+        assert world.ledger.get("promotion", "endpoint") == {"run": "run-2", "execution": "arn:run-2"}
+
+
+class TestAnEndpointThatWasOff:
+    def test_it_is_lit_for_the_promotion_and_off_again_after_it(self, world: World) -> None:
+        world.endpoint.is_on = False
+        promoted = to_the_end(promotion.promote, run(), world).run
+        assert world.endpoint.is_on
+        settled = promotion.settle(promoted, world.kit())
+        assert world.states.requests[-1] == {
+            "target": "off", "reason": "promotion over", "by": "fine-tune run-1"
+        }  # fmt: skip
+        promotion.settle(settled, world.kit())
+        assert len(world.states.requests) == 2
+
+    def test_one_that_was_on_stays_on(self, world: World) -> None:
+        promotion.settle(to_the_end(promotion.promote, run(), world).run, world.kit())
+        assert [request["target"] for request in world.states.requests] == ["on"]

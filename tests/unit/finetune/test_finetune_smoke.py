@@ -1,0 +1,101 @@
+"""Real prompts through the public API: what passes, what is asked again, what fails the run."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from finetune import smoke as smoking
+from finetune.answer import Answer, RunFailed
+from finetune.run import Run
+
+from .fakes import World
+
+
+def prompt(number: int, **more: Any) -> dict[str, Any]:
+    return {"prompt": f"Question {number}?", "expected": ["Ticket:"], "tuned": "…", "tuned_passed": True, **more}
+
+
+def evaluated(*prompts: dict[str, Any]) -> Run:
+    return Run(id="run-1", execution="arn", evaluation={"prompts": list(prompts)}, promotion={"phase": "promoted"})
+
+
+def smoke(run: Run, world: World, endpoint_url: str | None = None) -> Answer:
+    return smoking.smoke(run, world.kit(), endpoint_url=endpoint_url)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_it_asks_what_the_tuned_model_got_right_through_the_api_with_its_key(world: World) -> None:
+    answer = smoke(evaluated(prompt(1), prompt(2, tuned_passed=False), prompt(3)), world)
+    assert (answer.next, answer.run.promotion["phase"]) == ("go", "smoked")
+    assert [body["prompt"] for _, _, body in world.api.calls] == ["Question 1?", "Question 3?"]
+    url, headers, _ = world.api.calls[0]
+    assert url == "https://abc.execute-api.us-east-1.amazonaws.com/test/v1/completions"
+    assert headers["x-api-key"] == "secret"
+
+
+def test_where_the_sdk_is_diverted_the_api_is_too(world: World) -> None:
+    smoke(evaluated(prompt(1)), world, "http://127.0.0.1:4566")
+    assert world.api.calls[0][0] == "http://127.0.0.1:4566/_aws/execute-api/abc/test/v1/completions"
+
+
+def test_without_an_evaluation_an_answer_is_enough(world: World) -> None:
+    world.api.answers = [(200, "Hello.")]
+    assert smoke(Run(id="run-1", promotion={"phase": "promoted"}), world).next == "go"
+
+
+@pytest.mark.parametrize("answer", [(503, "endpoint_waking"), (429, "busy"), (200, "  ")])
+def test_an_api_that_does_not_answer_yet_is_asked_again(world: World, answer: tuple[int, str]) -> None:
+    world.api.answers = [answer, (200, "Ticket: 1")]
+    first = smoke(evaluated(prompt(1)), world)
+    assert (first.next, first.wait_seconds) == ("wait", smoking.PAUSE_SECONDS)
+    assert smoke(first.run, world).next == "go"
+
+
+def test_one_that_never_answers_fails_the_run_with_what_it_said(world: World) -> None:
+    world.api.answers = [(503, "the endpoint is off")]
+    run = evaluated(prompt(1))
+    for _ in range(smoking.MOST_TRIES - 1):
+        run = smoke(run, world).run
+    with pytest.raises(RunFailed, match="503 the endpoint is off"):
+        smoke(run, world)
+
+
+def test_an_api_that_cannot_be_reached_is_one_that_does_not_answer(world: World) -> None:
+    def unreachable(*_: object) -> tuple[int, bytes]:
+        raise OSError("connection refused")
+
+    answer = smoking.smoke(evaluated(prompt(1)), world.kit(post=unreachable), endpoint_url=None)
+    assert "connection refused" in answer.run.message
+
+
+@pytest.mark.parametrize(("right", "passes"), [(4, True), (2, True), (1, False), (0, False)])
+def test_half_of_what_was_right_must_be_right_again(world: World, right: int, passes: bool) -> None:
+    world.api.answers = [*[(200, "Ticket: 1")] * right, (200, "as ever")]
+    run = evaluated(*[prompt(number) for number in range(4)])
+    if passes:
+        assert smoke(run, world).next == "go"
+    else:
+        with pytest.raises(RunFailed, match=f"Only {right} of 4"):
+            smoke(run, world)
+
+
+@pytest.mark.parametrize(("said", "passes"), [("Neither", True), (" true, as", False)])
+def test_a_label_is_what_the_answer_begins_with(world: World, said: str, passes: bool) -> None:
+    world.api.answers = [(200, said)]
+    row = {"prompt": "Q", "label": "neither", "tuned_passed": True}
+    if passes:
+        assert smoke(evaluated(row), world).next == "go"
+    else:
+        with pytest.raises(RunFailed):
+            smoke(evaluated(row), world)
+
+
+def test_an_api_that_takes_signed_calls_only_says_what_to_set(world: World) -> None:
+    world.cloudformation.api_outputs = {"ApiUrl": "https://abc/"}
+    with pytest.raises(RunFailed, match="smoke = false"):
+        smoke(replace(evaluated(prompt(1))), world)
