@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -38,6 +39,7 @@ from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.metrics import NAMESPACE, InvocationMetrics
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.sagemaker.storage import S3
 
 HOST = "127.0.0.1"
 ACCOUNT = "000000000000"
@@ -59,13 +61,14 @@ def main() -> None:
     sagemaker = SageMaker(
         region=given.region,
         account=ACCOUNT,
-        folder=given.folder / "endpoints",
-        start=lambda launch: Container(launch, weights.MODELS[given.weights](given.cache)),
+        folder=given.folder,
+        storage=S3(_own_s3(given.port, given.region)),
+        start=lambda launch: Container(launch, launch.artifact or weights.MODELS[given.weights](given.cache)),
         scalable_variants=scaling.registered_variants,
     )
     metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
-    runtime = Runtime(sagemaker, metrics.record)
-    waits = stacks.EndpointWaits(sagemaker)
+    runtime = Runtime(sagemaker.endpoints, metrics.record)
+    waits = stacks.EndpointWaits(sagemaker.endpoints)
     plugin.install(sagemaker, runtime, waits)
     stacks.install(sagemaker.faults)
     autoscaling.install(scaling)
@@ -95,6 +98,17 @@ def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics) -> Clock:
     scheduler.install(clock)
     cloudwatch.install(clock)
     return clock
+
+
+def _own_s3(port: int, region: str) -> Any:
+    """This cloud's S3, as anybody reaches it: what SageMaker writes has its events too."""
+    return boto3.client(
+        "s3",
+        region_name=region,
+        endpoint_url=f"http://{HOST}:{port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106  nobody checks it
+    )
 
 
 def _set_environment(port: int, folder: Path, region: str) -> None:

@@ -12,6 +12,7 @@ from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.sagemaker.storage import S3
 from pilotlight.local.stacks import EndpointWaits
 
 MODEL = {"ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution", "PrimaryContainer": {"Image": "image"}}
@@ -24,8 +25,8 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
     def no_container(_: object) -> Container:
         raise AssertionError("no test here starts a container")
 
-    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, start=no_container)
-    plugin.install(made, Runtime(made), EndpointWaits(made))
+    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, storage=S3(None), start=no_container)
+    plugin.install(made, Runtime(made.endpoints), EndpointWaits(made.endpoints))
     return made
 
 
@@ -41,18 +42,18 @@ def test_requests_reach_the_service_by_target_and_by_signature(sagemaker: SageMa
     signed = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/sagemaker/aws4_request"}
     assert detect_service("POST", "/", {"x-amz-target": "SageMaker.ListModels"}, {}) == "sagemaker"
     assert detect_service("POST", "/endpoints/e/invocations", signed, {}) == "sagemaker"
-    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.models.list_models()["Models"] == []
 
 
 def test_cloudformation_creates_and_deletes_through_the_service(sagemaker: SageMaker) -> None:
     from ministack.services.cloudformation.provisioners import _delete_resource, _provision_resource
 
     arn, attributes = _provision_resource("AWS::SageMaker::Model", "Model", MODEL, "Stack")
-    assert [m["ModelName"] for m in sagemaker.list_models()["Models"]] == [attributes["ModelName"]]
+    assert [m["ModelName"] for m in sagemaker.models.list_models()["Models"]] == [attributes["ModelName"]]
     assert attributes["ModelName"].startswith("Stack-Model-")
     _delete_resource("AWS::SageMaker::Model", arn, MODEL)
     _delete_resource("AWS::SageMaker::Model", arn, MODEL)  # what is gone already counts as deleted
-    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.models.list_models()["Models"] == []
 
 
 def test_what_aws_would_refuse_is_refused(sagemaker: SageMaker) -> None:
@@ -62,7 +63,7 @@ def test_what_aws_would_refuse_is_refused(sagemaker: SageMaker) -> None:
         _provision_resource("AWS::SageMaker::Model", "Model", MODEL | {"ExecutionRoleArn": "no-arn-at-all-it-is"}, "S")
     with pytest.raises(Exception, match="Colour"):
         _provision_resource("AWS::SageMaker::Model", "Model", MODEL | {"Colour": "red"}, "Stack")
-    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.models.list_models()["Models"] == []
 
 
 @pytest.mark.usefixtures("sagemaker")
