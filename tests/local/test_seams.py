@@ -25,7 +25,16 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
     def no_container(_: object) -> Container:
         raise AssertionError("no test here starts a container")
 
-    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, storage=S3(None), start=no_container)
+    made = SageMaker(
+        region="us-east-1",
+        account="000000000000",
+        folder=folder,
+        storage=S3(None),
+        start=no_container,
+        program=(),
+        weights=Path,
+        sink=lambda *_: None,
+    )
     plugin.install(made, Runtime(made.endpoints), EndpointWaits(made.endpoints))
     return made
 

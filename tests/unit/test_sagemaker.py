@@ -1,7 +1,6 @@
 """The local SageMaker's control plane and runtime, with containers that a test commands."""
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
 from pilotlight.local.sagemaker.storage import Location, upload_archive
 from pilotlight.local.sagemaker.wire import AwsError, answer, request
+
+from .sagemaker_fakes import Buckets, eventually, local_sagemaker
 
 
 class FakeContainer:
@@ -55,25 +56,6 @@ class Fleet:
         return container
 
 
-class Buckets:
-    """An S3 of dictionaries: bucket, key, content."""
-
-    def __init__(self) -> None:
-        self.content: dict[str, dict[str, bytes]] = {}
-
-    def has_bucket(self, bucket: str) -> bool:
-        return bucket in self.content
-
-    def keys(self, bucket: str, prefix: str) -> list[str]:
-        return sorted(key for key in self.content.get(bucket, {}) if key.startswith(prefix))
-
-    def get(self, bucket: str, key: str, target: Path) -> None:
-        target.write_bytes(self.content[bucket][key])
-
-    def put(self, source: Path, bucket: str, key: str) -> None:
-        self.content[bucket][key] = source.read_bytes()
-
-
 @pytest.fixture
 def fleet() -> Fleet:
     return Fleet()
@@ -86,20 +68,13 @@ def buckets() -> Buckets:
 
 @pytest.fixture
 def sagemaker(fleet: Fleet, buckets: Buckets, tmp_path: Path) -> SageMaker:
-    made = SageMaker(region="us-east-1", account="000000000000", folder=tmp_path, storage=buckets, start=fleet.start)
+    made = local_sagemaker(tmp_path, buckets, start=fleet.start)
     made.models.create_model(ModelName="model", PrimaryContainer={"Image": "image", "Environment": {"A": "1"}})
     for name in ("config", "next"):
         made.models.create_endpoint_config(
             EndpointConfigName=name, ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": "model"}]
         )
     return made
-
-
-def eventually(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def status(sagemaker: SageMaker) -> str:

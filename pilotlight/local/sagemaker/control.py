@@ -1,18 +1,32 @@
 """The control plane of one account in one Region: its parts, and what they have in common."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pilotlight.local.sagemaker.container import Container, Launch
 from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import Faults
+from pilotlight.local.sagemaker.metrics import Sink
 from pilotlight.local.sagemaker.models import Models
 from pilotlight.local.sagemaker.records import Account
 from pilotlight.local.sagemaker.storage import Storage
+from pilotlight.local.sagemaker.training import Spawn, TrainingJobs
+from pilotlight.local.sagemaker.training_run import Machine
+
+
+def on_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()
 
 
 class SageMaker:
-    """Requests arrive and answers leave through `wire`, which finds an operation among the `operations`."""
+    """Requests arrive and answers leave through `wire`, which finds an operation among the `operations`.
+
+    `start` starts an endpoint's container; it may take long, and may raise anything. `scalable_variants` names an
+    endpoint's variants that are registered with Application Auto Scaling. `program` is the command that plays every
+    training image, `weights` gives the model that stands in for one in a bucket of another cloud, `sink` takes the
+    metrics of training jobs, and `spawn` runs a job on a thread of its own.
+    """
 
     def __init__(
         self,
@@ -22,6 +36,10 @@ class SageMaker:
         folder: Path,
         storage: Storage,
         start: Callable[[Launch], Container],
+        program: Sequence[str],
+        weights: Callable[[], Path],
+        sink: Sink,
+        spawn: Spawn = on_a_thread,
         scalable_variants: Callable[[str], list[str]] = lambda _: [],
     ) -> None:
         self.account = Account(region=region, number=account)
@@ -36,8 +54,18 @@ class SageMaker:
             start=start,
             scalable_variants=scalable_variants,
         )
-        self.operations = (self.account, self.models, self.endpoints)
+        machine = Machine(
+            program=program,
+            folder=folder / "training",
+            storage=storage,
+            weights=weights,
+            faults=self.faults,
+            sink=sink,
+        )
+        self.training = TrainingJobs(self.account, machine, spawn)
+        self.operations = (self.account, self.models, self.endpoints, self.training)
 
     def stop(self) -> None:
         """End every process: the cloud is going down."""
         self.endpoints.stop()
+        self.training.stop()

@@ -50,9 +50,7 @@ class _Refused(Exception):
 
 
 class Endpoints:
-    """The endpoints of one account. `start` starts a container; it may take long, and may raise anything.
-    `scalable_variants` names an endpoint's variants that are registered with Application Auto Scaling.
-    """
+    """The endpoints of one account."""
 
     def __init__(
         self,

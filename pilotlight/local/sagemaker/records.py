@@ -101,3 +101,17 @@ class Table:
     def summaries(self, *more_keys: str) -> list[Record]:
         keys = (self._name_key, self._arn_key, "CreationTime", *more_keys)
         return [{key: record[key] for key in keys if key in record} for record in self.all()]
+
+
+def page(records: list[Record], list_key: str, name_key: str, asked: Record) -> Record:
+    """What a List operation answers of `records`, oldest first: by NameContains, SortBy, SortOrder and MaxResults, with
+    NextToken where there is more.
+    """
+    found = [record for record in records if asked.get("NameContains", "") in record.get(name_key, "")]
+    if asked.get("SortBy") == "Name":
+        found.sort(key=lambda record: str(record[name_key]))
+    if asked.get("SortOrder") == "Descending":
+        found.reverse()
+    start = int(asked.get("NextToken", "0"))
+    end = start + asked.get("MaxResults", len(found))
+    return {list_key: found[start:end]} | ({"NextToken": str(end)} if end < len(found) else {})

@@ -62,6 +62,12 @@ def request(operation_name: str, properties: Mapping[str, Any]) -> dict[str, Any
     return _validated(shape, _coerced(shape, dict(properties)))
 
 
+def members(operation_name: str) -> frozenset[str]:
+    """What an operation's answer may hold."""
+    shape = service_model().operation_model(operation_name).output_shape
+    return frozenset(shape.members) if shape else frozenset()
+
+
 def _operation(target: str) -> OperationModel:
     prefix, _, name = target.partition(".")
     if prefix != TARGET_PREFIX or name not in service_model().operation_names:
