@@ -43,7 +43,6 @@ from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.metrics import NAMESPACE, InvocationMetrics
 from pilotlight.local.sagemaker.runtime import Runtime
 from pilotlight.local.sagemaker.storage import S3
-from pilotlight.local.sagemaker.training import TrainingJobs
 
 HOST = "127.0.0.1"
 ACCOUNT = "000000000000"
@@ -86,7 +85,7 @@ def main() -> None:
     autoscaling.install(scaling)
     resource_types.install()
     gateway.install()
-    clock = _clock(waits, metrics, activity, sagemaker.training)
+    clock = _clock(waits, metrics, activity, sagemaker)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
     notices = Notices()
@@ -98,11 +97,11 @@ def main() -> None:
         sagemaker.stop()
 
 
-def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics, activity: Activity, jobs: TrainingJobs) -> Clock:
+def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics, activity: Activity, sagemaker: SageMaker) -> Clock:
     """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
     clock = Clock(ProcessHands(), activity, busy=waits.busy)
     clock.add(waits)
-    states.install(clock, activity)
+    states.install(clock, activity, sagemaker)
     lambdas.install(clock, activity)
     workers.install()
     clock.add(EachMinute(metrics.publish, since=clock.now()))

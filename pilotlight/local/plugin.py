@@ -49,6 +49,7 @@ def install(sagemaker: SageMaker, runtime: Runtime, waits: EndpointWaits) -> Non
             "AWS::SageMaker::Model": _properties("CreateModel"),
             "AWS::SageMaker::EndpointConfig": _properties("CreateEndpointConfig"),
             "AWS::SageMaker::Endpoint": ("EndpointName",),
+            "AWS::SageMaker::ModelPackageGroup": _properties("CreateModelPackageGroup"),
         }
     )
     blocks = stacks._runs_on_worker_thread
@@ -94,6 +95,11 @@ def _resource_handlers(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, 
         "AWS::SageMaker::EndpointConfig": _named_resource(
             "EndpointConfig", sagemaker.models.create_endpoint_config, sagemaker.models.delete_endpoint_config
         ),
+        "AWS::SageMaker::ModelPackageGroup": _named_resource(
+            "ModelPackageGroup",
+            sagemaker.packages.create_model_package_group,
+            sagemaker.packages.delete_model_package_group,
+        ),
         "AWS::SageMaker::Endpoint": _endpoint_resource(sagemaker.endpoints, waits),
     }
 
@@ -101,7 +107,7 @@ def _resource_handlers(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, 
 def _named_resource(
     kind: str, create: Callable[..., Record], delete: Callable[..., Record]
 ) -> dict[str, Callable[..., Any]]:
-    """Model and EndpointConfig: records that exist as soon as they are created."""
+    """Records that exist as soon as they are created."""
     name_key, arn_key = f"{kind}Name", f"{kind}Arn"
 
     names: dict[str, str] = {}  # by ARN, which is in lower case

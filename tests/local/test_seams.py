@@ -118,12 +118,12 @@ class StandingHands:
 
 
 @pytest.fixture(scope="module")
-def clock() -> Clock:
+def clock(sagemaker: SageMaker) -> Clock:
     """Installed over ministack, but not running."""
     activity = Activity()
     made = Clock(StandingHands(), activity)
-    for part in (states, lambdas):
-        part.install(made, activity)
+    states.install(made, activity, sagemaker)
+    lambdas.install(made, activity)
     for other in (scheduler, cloudwatch):
         other.install(made)
     return made
@@ -148,7 +148,9 @@ STEP_FUNCTIONS = (
     "_add_event _executions _fail_execution _find_matching_retrier _resolve_state_machine_arn _run_execution "
     "_run_map_items _run_parallel_branches _run_sub_machine _scaled_sleep _sleep_until _start_execution "
     "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor _call_lambda _AWS_SDK_SERVICE_MAP "
-    "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES"
+    "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES _ExecutionError _SERVICE_DISPATCH _describe_execution "
+    "_invoke_nested_start_execution _invoke_nested_start_execution_sync _invoke_resource "
+    "_invoke_resource_with_timeout _invoke_with_callback _task_tokens"
 )
 
 

@@ -9,6 +9,7 @@ from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import Faults
 from pilotlight.local.sagemaker.metrics import Sink
 from pilotlight.local.sagemaker.models import Models
+from pilotlight.local.sagemaker.packages import ModelPackages
 from pilotlight.local.sagemaker.records import Account
 from pilotlight.local.sagemaker.storage import Storage
 from pilotlight.local.sagemaker.training import Spawn, TrainingJobs
@@ -63,7 +64,8 @@ class SageMaker:
             sink=sink,
         )
         self.training = TrainingJobs(self.account, machine, spawn)
-        self.operations = (self.account, self.models, self.endpoints, self.training)
+        self.packages = ModelPackages(self.account)
+        self.operations = (self.account, self.models, self.endpoints, self.training, self.packages)
 
     def stop(self) -> None:
         """End every process: the cloud is going down."""
