@@ -160,17 +160,34 @@ class Waits:
         self._lock = threading.Lock()
         self._waiting: list[_Wait] = []
 
-    def until(self, moment: float, owner: str = "") -> None:
-        """Return when it is `moment`. Raises Cancelled if the owner's waits are."""
+    def until(self, moment: float, owner: str = "", signal: "Signal | None" = None) -> bool:
+        """Return when it is `moment`, or the signal is given; whether it is. Raises Cancelled if the owner's waits
+        are.
+        """
         with self._lock:
+            if signal and signal.given:
+                return True
             if moment <= self._now():
-                return
+                return False
             wait = _Wait(moment, owner)
+            if signal:
+                signal.wait = wait
             self._waiting.append(wait)
         self._activity.end(self._kind)
         wait.over.wait()
         if wait.cancelled:
             raise Cancelled(owner)
+        return signal is not None and signal.given
+
+    def signal(self) -> "Signal":
+        """Something that ends a wait before its moment."""
+        return Signal(self)
+
+    def give(self, signal: "Signal") -> None:
+        with self._lock:
+            signal.given = True
+            if signal.wait and signal.wait in self._waiting:
+                self._wake(signal.wait)
 
     def cancel(self, owner: str) -> None:
         with self._lock:
@@ -192,6 +209,18 @@ class Waits:
         self._waiting.remove(wait)
         self._activity.begin(self._kind)
         wait.over.set()
+
+
+class Signal:
+    """Given once, from any thread; whoever waits for it is at work again before that returns: nobody sees a gap."""
+
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
+        self.given = False
+        self.wait: _Wait | None = None
+
+    def set(self) -> None:
+        self._waits.give(self)
 
 
 class _Wait:

@@ -19,7 +19,7 @@ from typing import Any
 
 from pilotlight.local.clock import LONGEST_ADVANCE_SECONDS, Clock, Unsettled
 from pilotlight.local.notices import Notices
-from pilotlight.local.sagemaker.faults import FAULT_KINDS, Fault, Faults
+from pilotlight.local.sagemaker.faults import CAPACITY_FAULTS, FAULT_KINDS, Fault, Faults
 from pilotlight.local.sagemaker.runtime import Runtime
 
 PREFIX = "/_pilot/"
@@ -91,8 +91,11 @@ def parse_fault(body: bytes) -> Fault | None:
     if type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"seconds is {seconds!r}; a number of 0 or more is allowed.")
     instance_type = given.get("instance_type")
-    if instance_type is not None and (kind != "no_capacity" or not isinstance(instance_type, str)):
-        raise ValueError(f"instance_type is {instance_type!r} for {kind}; it is a name, and only no_capacity has one.")
+    if instance_type is not None and (kind not in CAPACITY_FAULTS or not isinstance(instance_type, str)):
+        raise ValueError(
+            f"instance_type is {instance_type!r} for {kind}; it is a name, and only {' and '.join(CAPACITY_FAULTS)} "
+            "have one."
+        )
     return Fault(kind, times, float(seconds), instance_type)
 
 

@@ -5,15 +5,18 @@ Started by `pilotlight.local.cloud`; ends on SIGTERM or SIGINT and takes its Lam
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -34,13 +37,17 @@ from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
 from pilotlight.local.notices import Notices
+from pilotlight.local.sagemaker import training_run
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.metrics import NAMESPACE, InvocationMetrics
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.sagemaker.storage import S3
 
 HOST = "127.0.0.1"
 ACCOUNT = "000000000000"
+TRAINING = (sys.executable, "-m", "pilotlight.local.leash", "training")
+"""Plays every training image: the program that the project's own training image holds."""
 
 App = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
@@ -55,23 +62,30 @@ def main() -> None:
     given = parser.parse_args()
 
     _set_environment(given.port, given.folder, given.region)
+    built_in = functools.partial(weights.MODELS[given.weights], given.cache)
     scaling = autoscaling.AutoScaling(region=given.region, account=ACCOUNT)
+    activity = Activity()
     sagemaker = SageMaker(
         region=given.region,
         account=ACCOUNT,
-        folder=given.folder / "endpoints",
-        start=lambda launch: Container(launch, weights.MODELS[given.weights](given.cache)),
+        folder=given.folder,
+        storage=S3(_own_s3(given.port, given.region)),
+        start=lambda launch: Container(launch, launch.artifact or built_in()),
+        program=TRAINING,
+        weights=built_in,
+        sink=cloudwatch.sink(training_run.NAMESPACE, ACCOUNT, given.region),
+        spawn=lambda job: activity.spawn("training job", job),
         scalable_variants=scaling.registered_variants,
     )
     metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
-    runtime = Runtime(sagemaker, metrics.record)
-    waits = stacks.EndpointWaits(sagemaker)
+    runtime = Runtime(sagemaker.endpoints, metrics.record)
+    waits = stacks.EndpointWaits(sagemaker.endpoints)
     plugin.install(sagemaker, runtime, waits)
     stacks.install(sagemaker.faults)
     autoscaling.install(scaling)
     resource_types.install()
     gateway.install()
-    clock = _clock(waits, metrics)
+    clock = _clock(waits, metrics, activity, sagemaker)
     from ministack.app import app  # noqa: PLC0415  it reads the environment that was set above
 
     notices = Notices()
@@ -83,18 +97,28 @@ def main() -> None:
         sagemaker.stop()
 
 
-def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics) -> Clock:
+def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics, activity: Activity, sagemaker: SageMaker) -> Clock:
     """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
-    activity = Activity()
     clock = Clock(ProcessHands(), activity, busy=waits.busy)
     clock.add(waits)
-    states.install(clock, activity)
+    states.install(clock, activity, sagemaker)
     lambdas.install(clock, activity)
     workers.install()
     clock.add(EachMinute(metrics.publish, since=clock.now()))
     scheduler.install(clock)
     cloudwatch.install(clock)
     return clock
+
+
+def _own_s3(port: int, region: str) -> Any:
+    """This cloud's S3, as anybody reaches it: what SageMaker writes has its events too."""
+    return boto3.client(
+        "s3",
+        region_name=region,
+        endpoint_url=f"http://{HOST}:{port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106  nobody checks it
+    )
 
 
 def _set_environment(port: int, folder: Path, region: str) -> None:

@@ -23,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pilotlight.local import leash
 from pilotlight.local.model_contracts import CONTRACTS
 from pilotlight.local.model_request import Contract, Generation
 from pilotlight.local.model_rules import UnusableRequestError
@@ -167,12 +168,6 @@ def _load(server: ModelServer, folder: Path) -> None:
     server.model = model
 
 
-def _exit_at_end_of_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os._exit(0)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="model_server", description="Serve a model on loopback.")
     parser.add_argument("--port", type=int, required=True)
@@ -188,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server = ModelServer(options.port, CONTRACTS[options.contract], access_log=options.access_log)
     except (OSError, OverflowError) as exc:
         sys.exit(f"model server: cannot listen on {HOST}:{options.port}: {exc}. Choose a free port.")
-    threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
+    leash.hold()
     threading.Thread(target=_load, args=(server, options.model_dir), daemon=True).start()
     server.serve_forever()
 

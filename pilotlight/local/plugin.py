@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from pilotlight.local.sagemaker import wire
-from pilotlight.local.sagemaker.control import Record, SageMaker
+from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.endpoints import Endpoints
+from pilotlight.local.sagemaker.records import Record
 from pilotlight.local.sagemaker.runtime import Answer, Runtime
 from pilotlight.local.stacks import Cancelled, EndpointWaits, is_cancelled
 
@@ -47,6 +49,7 @@ def install(sagemaker: SageMaker, runtime: Runtime, waits: EndpointWaits) -> Non
             "AWS::SageMaker::Model": _properties("CreateModel"),
             "AWS::SageMaker::EndpointConfig": _properties("CreateEndpointConfig"),
             "AWS::SageMaker::Endpoint": ("EndpointName",),
+            "AWS::SageMaker::ModelPackageGroup": _properties("CreateModelPackageGroup"),
         }
     )
     blocks = stacks._runs_on_worker_thread
@@ -61,7 +64,7 @@ def _handler(sagemaker: SageMaker, runtime: Runtime) -> Callable[..., Any]:
             content_type = headers.get("content-type", "application/octet-stream")
             answer = await asyncio.to_thread(runtime.invoke, unquote(invoked[1]), body, content_type)
             return _response(answer)
-        return await asyncio.to_thread(wire.answer, sagemaker, headers, body)
+        return await asyncio.to_thread(wire.answer, sagemaker.operations, headers, body)
 
     return handle
 
@@ -88,18 +91,23 @@ def _properties(operation_name: str) -> tuple[str, ...]:
 
 def _resource_handlers(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, dict[str, Callable[..., Any]]]:
     return {
-        "AWS::SageMaker::Model": _named_resource("Model", sagemaker.create_model, sagemaker.delete_model),
+        "AWS::SageMaker::Model": _named_resource("Model", sagemaker.models.create_model, sagemaker.models.delete_model),
         "AWS::SageMaker::EndpointConfig": _named_resource(
-            "EndpointConfig", sagemaker.create_endpoint_config, sagemaker.delete_endpoint_config
+            "EndpointConfig", sagemaker.models.create_endpoint_config, sagemaker.models.delete_endpoint_config
         ),
-        "AWS::SageMaker::Endpoint": _endpoint_resource(sagemaker, waits),
+        "AWS::SageMaker::ModelPackageGroup": _named_resource(
+            "ModelPackageGroup",
+            sagemaker.packages.create_model_package_group,
+            sagemaker.packages.delete_model_package_group,
+        ),
+        "AWS::SageMaker::Endpoint": _endpoint_resource(sagemaker.endpoints, waits),
     }
 
 
 def _named_resource(
     kind: str, create: Callable[..., Record], delete: Callable[..., Record]
 ) -> dict[str, Callable[..., Any]]:
-    """Model and EndpointConfig: records that exist as soon as they are created."""
+    """Records that exist as soon as they are created."""
     name_key, arn_key = f"{kind}Name", f"{kind}Arn"
 
     names: dict[str, str] = {}  # by ARN, which is in lower case
@@ -118,7 +126,7 @@ def _named_resource(
     return {"create": provision, "delete": remove}
 
 
-def _endpoint_resource(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, Callable[..., Any]]:
+def _endpoint_resource(endpoints: Endpoints, waits: EndpointWaits) -> dict[str, Callable[..., Any]]:
     names: dict[str, str] = {}
 
     def expect_in_service(name: str, stack_name: str, *, cancellable: bool = False) -> None:
@@ -129,7 +137,7 @@ def _endpoint_resource(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, 
 
     def provision(logical_id: str, properties: Record, stack_name: str) -> Created:
         name = properties.get("EndpointName") or f"{stack_name}-{logical_id}"[:63]
-        created = sagemaker.create_endpoint(**wire.request("CreateEndpoint", properties | {"EndpointName": name}))
+        created = endpoints.create_endpoint(**wire.request("CreateEndpoint", properties | {"EndpointName": name}))
         names[created["EndpointArn"]] = name
         try:
             expect_in_service(name, stack_name, cancellable=True)
@@ -142,20 +150,20 @@ def _endpoint_resource(sagemaker: SageMaker, waits: EndpointWaits) -> dict[str, 
 
     def update(physical_id: str, _old: Record, properties: Record, stack_name: str) -> Created:
         name, config = names[physical_id], properties["EndpointConfigName"]
-        before = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+        before = endpoints.describe_endpoint(EndpointName=name)["EndpointConfigName"]
         if before != config:
-            sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+            endpoints.update_endpoint(EndpointName=name, EndpointConfigName=config)
             expect_in_service(name, stack_name)
             if is_cancelled(stack_name):  # SageMaker has no way to stop an update: it is undone when it is done
-                sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=before)
+                endpoints.update_endpoint(EndpointName=name, EndpointConfigName=before)
                 expect_in_service(name, stack_name)
                 raise Cancelled("Resource update cancelled")
         return physical_id, {"EndpointName": name}
 
     def remove(physical_id: str, _properties: Record) -> None:
         name = names[physical_id]
-        _unless_gone(lambda: sagemaker.delete_endpoint(EndpointName=name))
-        sagemaker.settle(name)
+        _unless_gone(lambda: endpoints.delete_endpoint(EndpointName=name))
+        endpoints.settle(name)
 
     return {"create": provision, "update": update, "delete": remove}
 

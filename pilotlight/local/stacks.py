@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pilotlight.local.sagemaker.control import Endpoint, SageMaker
+from pilotlight.local.sagemaker.endpoints import Endpoint, Endpoints
 from pilotlight.local.sagemaker.faults import Faults
 
 Record = dict[str, Any]
@@ -27,8 +27,8 @@ class Cancelled(ValueError):
 class EndpointWaits:
     """Stacks that wait for endpoints. As a source of the clock it stops an advance at the end of a stack's patience."""
 
-    def __init__(self, sagemaker: SageMaker, *, now: Callable[[], float] = time.time) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, endpoints: Endpoints, *, now: Callable[[], float] = time.time) -> None:
+        self._endpoints = endpoints
         self._now = now
         self._waiting: dict[str, tuple[str, float]] = {}
 
@@ -38,7 +38,7 @@ class EndpointWaits:
         self._waiting[stack] = (endpoint, deadline)
         try:
             while True:
-                found = self._sagemaker.find_endpoint(endpoint)
+                found = self._endpoints.find_endpoint(endpoint)
                 if found is None or found.status in ("InService", "Failed"):
                     return found
                 if cancellable and is_cancelled(stack):
@@ -53,7 +53,7 @@ class EndpointWaits:
         """What an advance waits for besides Lambdas and executions: endpoints and stacks that get on."""
         from ministack.services.cloudformation import _stacks  # noqa: PLC0415  reads its environment when imported
 
-        if endpoints := self._sagemaker.in_transition():
+        if endpoints := self._endpoints.in_transition():
             return f"endpoint {', '.join(endpoints)} in transition"
         now = self._now()
         parked = {stack for stack in list(self._waiting) if self._is_parked(stack, now)}
@@ -75,7 +75,7 @@ class EndpointWaits:
 
     def _is_parked(self, stack: str, now: float) -> bool:
         endpoint, deadline = self._waiting.get(stack, ("", 0.0))
-        return now < deadline and self._sagemaker.is_stuck(endpoint) and not is_cancelled(stack)
+        return now < deadline and self._endpoints.is_stuck(endpoint) and not is_cancelled(stack)
 
 
 def is_cancelled(stack: str) -> bool:

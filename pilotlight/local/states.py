@@ -16,6 +16,8 @@ from typing import Any
 
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Cancelled, Clock, Waits
+from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.waiting_tasks import WaitingTasks
 
 WORK = "state machine execution"
 
@@ -25,14 +27,16 @@ _execution: contextvars.ContextVar[str] = contextvars.ContextVar("execution", de
 _branches: contextvars.ContextVar["_Branches | None"] = contextvars.ContextVar("branches", default=None)
 
 
-def install(clock: Clock, activity: Activity) -> None:
+def install(clock: Clock, activity: Activity, sagemaker: SageMaker) -> None:
     """Extend ministack in process. Call before its server starts."""
     from ministack.services import stepfunctions  # noqa: PLC0415  reads its environment when imported
 
     waits = Waits(activity, WORK)
     clock.add(waits)
+    tasks = WaitingTasks(stepfunctions, waits, _execution.get, sagemaker)
+    tasks.install()
     _wait_on_the_clock(stepfunctions, waits)
-    _count(stepfunctions, activity)
+    _count(stepfunctions, activity, tasks.execution_ended)
     _end_for_good(stepfunctions, waits)
     _start_once(stepfunctions)
     _reach_more_services(stepfunctions)
@@ -107,7 +111,7 @@ class _Branches:
                     self._parent_holds = True
 
 
-def _count(stepfunctions: Any, activity: Activity) -> None:
+def _count(stepfunctions: Any, activity: Activity, ended: Callable[[str], None]) -> None:
     """Executions are work under way, except while every thread of theirs is in a wait."""
     start, start_sync, run = (
         stepfunctions._start_execution,
@@ -132,6 +136,7 @@ def _count(stepfunctions: Any, activity: Activity) -> None:
                 run(arn)
         finally:
             _execution.reset(token)
+            ended(arn)
             activity.end(WORK)
 
     stepfunctions._start_execution = starting(start)

@@ -4,6 +4,7 @@ import io
 import json
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -118,8 +119,12 @@ class Bare:
 
     def ended(self, arn: str, seconds: float = 20) -> dict[str, Any]:
         """The execution once it has ended, by the real clock."""
+        self.until(lambda: self.execution(arn)["status"] != "RUNNING", seconds)
+        return self.execution(arn)
+
+    def until(self, happened: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait by the real clock."""
         deadline = time.monotonic() + seconds
-        while (found := self.execution(arn))["status"] == "RUNNING":
-            assert time.monotonic() < deadline, found
+        while not happened():
+            assert time.monotonic() < deadline
             time.sleep(0.02)
-        return found

@@ -12,6 +12,7 @@ from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.sagemaker.storage import S3
 from pilotlight.local.stacks import EndpointWaits
 
 MODEL = {"ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution", "PrimaryContainer": {"Image": "image"}}
@@ -24,8 +25,17 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
     def no_container(_: object) -> Container:
         raise AssertionError("no test here starts a container")
 
-    made = SageMaker(region="us-east-1", account="000000000000", folder=folder, start=no_container)
-    plugin.install(made, Runtime(made), EndpointWaits(made))
+    made = SageMaker(
+        region="us-east-1",
+        account="000000000000",
+        folder=folder,
+        storage=S3(None),
+        start=no_container,
+        program=(),
+        weights=Path,
+        sink=lambda *_: None,
+    )
+    plugin.install(made, Runtime(made.endpoints), EndpointWaits(made.endpoints))
     return made
 
 
@@ -41,18 +51,18 @@ def test_requests_reach_the_service_by_target_and_by_signature(sagemaker: SageMa
     signed = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/sagemaker/aws4_request"}
     assert detect_service("POST", "/", {"x-amz-target": "SageMaker.ListModels"}, {}) == "sagemaker"
     assert detect_service("POST", "/endpoints/e/invocations", signed, {}) == "sagemaker"
-    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.models.list_models()["Models"] == []
 
 
 def test_cloudformation_creates_and_deletes_through_the_service(sagemaker: SageMaker) -> None:
     from ministack.services.cloudformation.provisioners import _delete_resource, _provision_resource
 
     arn, attributes = _provision_resource("AWS::SageMaker::Model", "Model", MODEL, "Stack")
-    assert [m["ModelName"] for m in sagemaker.list_models()["Models"]] == [attributes["ModelName"]]
+    assert [m["ModelName"] for m in sagemaker.models.list_models()["Models"]] == [attributes["ModelName"]]
     assert attributes["ModelName"].startswith("Stack-Model-")
     _delete_resource("AWS::SageMaker::Model", arn, MODEL)
     _delete_resource("AWS::SageMaker::Model", arn, MODEL)  # what is gone already counts as deleted
-    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.models.list_models()["Models"] == []
 
 
 def test_what_aws_would_refuse_is_refused(sagemaker: SageMaker) -> None:
@@ -62,7 +72,7 @@ def test_what_aws_would_refuse_is_refused(sagemaker: SageMaker) -> None:
         _provision_resource("AWS::SageMaker::Model", "Model", MODEL | {"ExecutionRoleArn": "no-arn-at-all-it-is"}, "S")
     with pytest.raises(Exception, match="Colour"):
         _provision_resource("AWS::SageMaker::Model", "Model", MODEL | {"Colour": "red"}, "Stack")
-    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.models.list_models()["Models"] == []
 
 
 @pytest.mark.usefixtures("sagemaker")
@@ -108,12 +118,12 @@ class StandingHands:
 
 
 @pytest.fixture(scope="module")
-def clock() -> Clock:
+def clock(sagemaker: SageMaker) -> Clock:
     """Installed over ministack, but not running."""
     activity = Activity()
     made = Clock(StandingHands(), activity)
-    for part in (states, lambdas):
-        part.install(made, activity)
+    states.install(made, activity, sagemaker)
+    lambdas.install(made, activity)
     for other in (scheduler, cloudwatch):
         other.install(made)
     return made
@@ -138,7 +148,9 @@ STEP_FUNCTIONS = (
     "_add_event _executions _fail_execution _find_matching_retrier _resolve_state_machine_arn _run_execution "
     "_run_map_items _run_parallel_branches _run_sub_machine _scaled_sleep _sleep_until _start_execution "
     "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor _call_lambda _AWS_SDK_SERVICE_MAP "
-    "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES"
+    "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES _ExecutionError _SERVICE_DISPATCH _describe_execution "
+    "_invoke_nested_start_execution _invoke_nested_start_execution_sync _invoke_resource "
+    "_invoke_resource_with_timeout _invoke_with_callback _task_tokens"
 )
 
 

@@ -1,7 +1,6 @@
 """The local SageMaker's control plane and runtime, with containers that a test commands."""
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,10 @@ import pytest
 from pilotlight.local.sagemaker.container import ContainerDied, Launch
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
+from pilotlight.local.sagemaker.storage import Location, upload_archive
 from pilotlight.local.sagemaker.wire import AwsError, answer, request
+
+from .sagemaker_fakes import Buckets, eventually, local_sagemaker
 
 
 class FakeContainer:
@@ -60,35 +62,33 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture
-def sagemaker(fleet: Fleet, tmp_path: Path) -> SageMaker:
-    made = SageMaker(region="us-east-1", account="000000000000", folder=tmp_path, start=fleet.start)
-    made.create_model(ModelName="model", PrimaryContainer={"Image": "image", "Environment": {"A": "1"}})
+def buckets() -> Buckets:
+    return Buckets()
+
+
+@pytest.fixture
+def sagemaker(fleet: Fleet, buckets: Buckets, tmp_path: Path) -> SageMaker:
+    made = local_sagemaker(tmp_path, buckets, start=fleet.start)
+    made.models.create_model(ModelName="model", PrimaryContainer={"Image": "image", "Environment": {"A": "1"}})
     for name in ("config", "next"):
-        made.create_endpoint_config(
+        made.models.create_endpoint_config(
             EndpointConfigName=name, ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": "model"}]
         )
     return made
 
 
-def eventually(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def status(sagemaker: SageMaker) -> str:
-    return str(sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"])
+    return str(sagemaker.endpoints.describe_endpoint(EndpointName="e")["EndpointStatus"])
 
 
 class TestEndpoint:
     def test_it_is_created_and_deleted_with_its_container(self, sagemaker: SageMaker, fleet: Fleet) -> None:
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
         assert status(sagemaker) == "InService"
         assert fleet.containers[0].launch.environment == {"A": "1"}
-        sagemaker.delete_endpoint(EndpointName="e")
-        assert sagemaker.settle("e") is None
+        sagemaker.endpoints.delete_endpoint(EndpointName="e")
+        assert sagemaker.endpoints.settle("e") is None
         assert fleet.containers[0].stopped
 
     @pytest.mark.parametrize("error", [ContainerDied("it died"), OSError("no space"), RuntimeError("anything")])
@@ -96,68 +96,154 @@ class TestEndpoint:
         self, sagemaker: SageMaker, fleet: Fleet, error: Exception
     ) -> None:
         fleet.fails = error
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
         assert status(sagemaker) == "Failed"
-        assert str(error) in sagemaker.describe_endpoint(EndpointName="e")["FailureReason"]
+        assert str(error) in sagemaker.endpoints.describe_endpoint(EndpointName="e")["FailureReason"]
 
     def test_a_model_deleted_meanwhile_fails_the_endpoint(self, sagemaker: SageMaker) -> None:
-        sagemaker.delete_model(ModelName="model")
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
-        assert "Could not find model" in sagemaker.describe_endpoint(EndpointName="e")["FailureReason"]
+        sagemaker.models.delete_model(ModelName="model")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
+        assert "Could not find model" in sagemaker.endpoints.describe_endpoint(EndpointName="e")["FailureReason"]
 
     def test_deleted_while_it_is_created_it_stays_deleted(self, sagemaker: SageMaker, fleet: Fleet) -> None:
         fleet.healthy = False
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
         eventually(lambda: bool(fleet.containers))
-        sagemaker.delete_endpoint(EndpointName="e")
-        assert sagemaker.settle("e") is None
+        sagemaker.endpoints.delete_endpoint(EndpointName="e")
+        assert sagemaker.endpoints.settle("e") is None
         fleet.containers[0].ready.set()
         eventually(lambda: fleet.containers[0].stopped)
         with pytest.raises(AwsError, match="Could not find endpoint"):
             status(sagemaker)
 
     def test_an_update_swaps_containers(self, sagemaker: SageMaker, fleet: Fleet) -> None:
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
-        sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="next")
-        sagemaker.settle("e")
-        assert sagemaker.describe_endpoint(EndpointName="e")["EndpointConfigName"] == "next"
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
+        sagemaker.endpoints.update_endpoint(EndpointName="e", EndpointConfigName="next")
+        sagemaker.endpoints.settle("e")
+        assert sagemaker.endpoints.describe_endpoint(EndpointName="e")["EndpointConfigName"] == "next"
         eventually(lambda: fleet.containers[0].stopped)
         assert not fleet.containers[1].stopped
 
     def test_a_failed_update_ends_in_service_on_the_old_config(self, sagemaker: SageMaker, fleet: Fleet) -> None:
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
         fleet.fails = ContainerDied("it died")
-        sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="next")
-        sagemaker.settle("e")
-        described = sagemaker.describe_endpoint(EndpointName="e")
+        sagemaker.endpoints.update_endpoint(EndpointName="e", EndpointConfigName="next")
+        sagemaker.endpoints.settle("e")
+        described = sagemaker.endpoints.describe_endpoint(EndpointName="e")
         assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "config")
 
     def test_a_dead_container_fails_it(self, sagemaker: SageMaker, fleet: Fleet) -> None:
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
         fleet.containers[0].die()
         assert status(sagemaker) == "Failed"
-        assert Runtime(sagemaker).invoke("e", b"{}", "application/json").status == 503
+        assert Runtime(sagemaker.endpoints).invoke("e", b"{}", "application/json").status == 503
 
     def test_its_config_may_be_deleted_under_it(self, sagemaker: SageMaker) -> None:
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
-        sagemaker.settle("e")
-        sagemaker.delete_endpoint_config(EndpointConfigName="config")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.settle("e")
+        sagemaker.models.delete_endpoint_config(EndpointConfigName="config")
         assert status(sagemaker) == "InService"
 
     def test_two_of_one_name_are_refused(self, sagemaker: SageMaker) -> None:
-        sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
         with pytest.raises(AwsError, match="Cannot create already existing"):
-            sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="config")
+            sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
+
+
+def from_s3(uri: str, compression: str = "None") -> dict[str, Any]:
+    source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": compression}
+    return {"Image": "image", "ModelDataSource": {"S3DataSource": source}}
+
+
+class TestModelData:
+    def serve(self, sagemaker: SageMaker, container: dict[str, Any]) -> dict[str, Any]:
+        """Endpoint e on a model with this container, new or updated; what DescribeEndpoint says of it."""
+        name = f"m{len(sagemaker.models.list_models()['Models'])}"
+        sagemaker.models.create_model(ModelName=name, PrimaryContainer=container)
+        variants = [{"VariantName": "AllTraffic", "ModelName": name}]
+        sagemaker.models.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+        exists = sagemaker.endpoints.find_endpoint("e")
+        change = sagemaker.endpoints.update_endpoint if exists else sagemaker.endpoints.create_endpoint
+        change(EndpointName="e", EndpointConfigName=name)
+        sagemaker.endpoints.settle("e")
+        return sagemaker.endpoints.describe_endpoint(EndpointName="e")
+
+    def files(self, container: FakeContainer) -> dict[str, bytes]:
+        folder = container.launch.artifact
+        assert folder
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    def test_a_prefix_is_what_the_container_serves(self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets) -> None:
+        buckets.content["b"] = {"models/a/config.json": b"{}", "models/a/sub/x": b"x", "models/ab": b"another's"}
+        assert self.serve(sagemaker, from_s3("s3://b/models/a/"))["EndpointStatus"] == "InService"
+        assert self.files(fleet.containers[0]) == {"config.json": b"{}", "sub/x": b"x"}
+
+    def test_an_archive_is_unpacked(self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets, tmp_path: Path) -> None:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model/config.json").write_text("{}")
+        buckets.content["b"] = {}
+        upload_archive(buckets, tmp_path / "model", Location.of("s3://b/model.tar.gz"))
+        assert self.serve(sagemaker, {"Image": "image", "ModelDataUrl": "s3://b/model.tar.gz"})["EndpointStatus"]
+        assert self.files(fleet.containers[0]) == {"config.json": b"{}"}
+
+    def test_an_empty_prefix_fails_it_and_says_where(self, sagemaker: SageMaker, buckets: Buckets) -> None:
+        buckets.content["b"] = {"elsewhere": b""}
+        described = self.serve(sagemaker, from_s3("s3://b/models/a/"))
+        assert described["EndpointStatus"] == "Failed"
+        assert '"s3://b/models/a/"' in described["FailureReason"]
+
+    def test_what_is_no_archive_fails_it(self, sagemaker: SageMaker, buckets: Buckets) -> None:
+        buckets.content["b"] = {"model.tar.gz": b"no archive"}
+        described = self.serve(sagemaker, from_s3("s3://b/model.tar.gz", "Gzip"))
+        assert "Failed to extract" in described["FailureReason"]
+
+    def test_the_starter_chooses_for_a_bucket_of_another_cloud(self, sagemaker: SageMaker, fleet: Fleet) -> None:
+        assert self.serve(sagemaker, from_s3("s3://hub/models/a/"))["EndpointStatus"] == "InService"
+        assert fleet.containers[0].launch.artifact is None
+
+    def test_the_old_data_serve_until_the_new_container_is_healthy(
+        self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets
+    ) -> None:
+        buckets.content["b"] = {"old/config.json": b"old", "new/config.json": b"new"}
+        self.serve(sagemaker, from_s3("s3://b/old/"))
+        old = fleet.containers[0]
+        fleet.healthy = False
+        updating = threading.Thread(target=self.serve, args=(sagemaker, from_s3("s3://b/new/")))
+        updating.start()
+        eventually(lambda: len(fleet.containers) == 2)
+        assert sagemaker.endpoints.serving("e") is old  # type: ignore[comparison-overlap]  a fake
+        assert self.files(old) == {"config.json": b"old"}
+        fleet.containers[1].ready.set()
+        updating.join()
+        assert sagemaker.endpoints.serving("e") is fleet.containers[1]  # type: ignore[comparison-overlap]
+        eventually(lambda: old.stopped and not self.files(old))
+        assert self.files(fleet.containers[1]) == {"config.json": b"new"}
+
+    def test_an_update_to_nothing_keeps_the_old_data_in_service(
+        self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets
+    ) -> None:
+        buckets.content["b"] = {"old/config.json": b"old"}
+        self.serve(sagemaker, from_s3("s3://b/old/"))
+        described = self.serve(sagemaker, from_s3("s3://b/new/"))
+        assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "m1")
+        assert self.files(fleet.containers[0]) == {"config.json": b"old"}
+
+    def test_a_key_that_leads_out_of_the_folder_is_refused(
+        self, sagemaker: SageMaker, buckets: Buckets, tmp_path: Path
+    ) -> None:
+        buckets.content["b"] = {"models/../../../../escaped": b""}
+        assert "leads out" in self.serve(sagemaker, from_s3("s3://b/models/"))["FailureReason"]
+        assert not list(tmp_path.rglob("escaped"))
 
 
 class TestWire:
     def ask(self, sagemaker: SageMaker, operation: str, body: bytes) -> tuple[int, bytes]:
-        code, _, said = answer(sagemaker, {"x-amz-target": f"SageMaker.{operation}"}, body)
+        code, _, said = answer(sagemaker.operations, {"x-amz-target": f"SageMaker.{operation}"}, body)
         return code, said
 
     @pytest.mark.parametrize(

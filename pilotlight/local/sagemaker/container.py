@@ -31,6 +31,8 @@ class Launch:
     environment: Mapping[str, str]
     folder: Path
     """The container's own folder: opt/ml/model inside it, and its log."""
+    artifact: Path | None = None
+    """The folder with the model's data; None where what stands in for them is the starter's choice."""
 
 
 class ContainerDied(Exception):

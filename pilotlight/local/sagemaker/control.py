@@ -1,56 +1,32 @@
-"""The control plane: models, endpoint configs and endpoints, their references and their status transitions.
+"""The control plane of one account in one Region: its parts, and what they have in common."""
 
-Each public method is the operation of the same name; requests arrive and answers leave through `wire`, which
-validates both. Endpoints change on threads of their own, as on AWS: CreateEndpoint returns at once, and
-DescribeEndpoint tells how it goes.
-"""
-
-import shutil
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pilotlight.local.sagemaker.container import Container, Launch
+from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import Faults
-from pilotlight.local.sagemaker.wire import AwsError
-
-CONTRACT_TAG = "pilotlight:contract"
-_POLL_SECONDS = 0.05
-
-Tags = dict[str, str]
-Record = dict[str, Any]
-
-
-@dataclass
-class Endpoint:
-    """An endpoint and the container it runs; changed only under the service's lock."""
-
-    name: str
-    arn: str
-    config: str
-    variants: list[Record]
-    """The config's, kept here: AWS lets a config be deleted under an endpoint that runs on it."""
-    status: str
-    created: datetime
-    modified: datetime
-    container: Container | None = None
-    failure: str | None = None
-    stuck_in: int | None = None
-    """The faults' epoch in which it got stuck, if it did."""
-    tags: Tags = field(default_factory=dict)
+from pilotlight.local.sagemaker.metrics import Sink
+from pilotlight.local.sagemaker.models import Models
+from pilotlight.local.sagemaker.packages import ModelPackages
+from pilotlight.local.sagemaker.records import Account
+from pilotlight.local.sagemaker.storage import Storage
+from pilotlight.local.sagemaker.training import Spawn, TrainingJobs
+from pilotlight.local.sagemaker.training_run import Machine
 
 
-class _Refused(Exception):
-    """SageMaker itself does not go on; the message is the FailureReason."""
+def on_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()
 
 
 class SageMaker:
-    """SageMaker of one account in one Region. `start` starts a container; it may take long, and may raise anything.
-    `scalable_variants` names an endpoint's variants that are registered with Application Auto Scaling.
+    """Requests arrive and answers leave through `wire`, which finds an operation among the `operations`.
+
+    `start` starts an endpoint's container; it may take long, and may raise anything. `scalable_variants` names an
+    endpoint's variants that are registered with Application Auto Scaling. `program` is the command that plays every
+    training image, `weights` gives the model that stands in for one in a bucket of another cloud, `sink` takes the
+    metrics of training jobs, and `spawn` runs a job on a thread of its own.
     """
 
     def __init__(
@@ -59,353 +35,39 @@ class SageMaker:
         region: str,
         account: str,
         folder: Path,
+        storage: Storage,
         start: Callable[[Launch], Container],
+        program: Sequence[str],
+        weights: Callable[[], Path],
+        sink: Sink,
+        spawn: Spawn = on_a_thread,
         scalable_variants: Callable[[str], list[str]] = lambda _: [],
     ) -> None:
-        self._arn_prefix = f"arn:aws:sagemaker:{region}:{account}"
-        self.account = account
-        self._folder = folder
-        self._start = start
-        self._scalable_variants = scalable_variants
-        self._lock = threading.RLock()
+        self.account = Account(region=region, number=account)
         self.faults = Faults()
-        self._models: dict[str, Record] = {}
-        self._configs: dict[str, Record] = {}
-        self._endpoints: dict[str, Endpoint] = {}
-        self._tags: dict[str, Tags] = {}
-
-    # Models and endpoint configs: names and references only
-
-    def create_model(self, *, ModelName: str, Tags: list[Record] | None = None, **request: Any) -> Record:
-        arn = self._register(self._models, "model", "ModelName", ModelName, Tags, request)
-        return {"ModelArn": arn}
-
-    def describe_model(self, *, ModelName: str) -> Record:
-        return self._find(self._models, "model", ModelName)
-
-    def delete_model(self, *, ModelName: str) -> Record:
-        return self._forget(self._models, "model", ModelName)
-
-    def list_models(self, **_: Any) -> Record:
-        return {"Models": _summaries(self._models, "ModelName", "ModelArn", "CreationTime")}
-
-    def create_endpoint_config(
-        self, *, EndpointConfigName: str, Tags: list[Record] | None = None, **request: Any
-    ) -> Record:
-        with self._lock:
-            for variant in request["ProductionVariants"]:
-                if "ModelName" in variant:
-                    self._find(self._models, "model", variant["ModelName"])
-            arn = self._register(
-                self._configs, "endpoint-config", "EndpointConfigName", EndpointConfigName, Tags, request
-            )
-        return {"EndpointConfigArn": arn}
-
-    def describe_endpoint_config(self, *, EndpointConfigName: str) -> Record:
-        return self._find(self._configs, "endpoint-config", EndpointConfigName)
-
-    def delete_endpoint_config(self, *, EndpointConfigName: str) -> Record:
-        return self._forget(self._configs, "endpoint-config", EndpointConfigName)
-
-    def list_endpoint_configs(self, **_: Any) -> Record:
-        keys = ("EndpointConfigName", "EndpointConfigArn", "CreationTime")
-        return {"EndpointConfigs": _summaries(self._configs, *keys)}
-
-    # Endpoints: a container and a status
-
-    def create_endpoint(
-        self, *, EndpointName: str, EndpointConfigName: str, Tags: list[Record] | None = None, **_: Any
-    ) -> Record:
-        with self._lock:
-            arn = self._arn("endpoint", EndpointName)
-            if EndpointName in self._endpoints:
-                raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
-            config = self._find(self._configs, "endpoint-config", EndpointConfigName)
-            now = _now()
-            endpoint = Endpoint(
-                EndpointName,
-                arn,
-                EndpointConfigName,
-                config["ProductionVariants"],
-                "Creating",
-                now,
-                now,
-                tags=_tag_map(Tags),
-            )
-            self._endpoints[EndpointName] = endpoint
-            self._tags[arn] = endpoint.tags
-        self._spawn(self._roll_out, endpoint, config)
-        return {"EndpointArn": arn}
-
-    def update_endpoint(self, *, EndpointName: str, EndpointConfigName: str, **_: Any) -> Record:
-        with self._lock:
-            endpoint = self._endpoint(EndpointName)
-            config = self._find(self._configs, "endpoint-config", EndpointConfigName)
-            if endpoint.status not in ("InService", "Failed"):
-                raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
-            self._refuse_another_instance_type(endpoint, config)
-            self._move(endpoint, "Updating")
-        self._spawn(self._roll_out, endpoint, config)
-        return {"EndpointArn": endpoint.arn}
-
-    def delete_endpoint(self, *, EndpointName: str) -> Record:
-        with self._lock:
-            endpoint = self._endpoint(EndpointName)
-            if endpoint.status == "Deleting":
-                raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
-            self._move(endpoint, "Deleting")
-        self._spawn(self._take_down, endpoint)
-        return {}
-
-    def describe_endpoint(self, *, EndpointName: str) -> Record:
-        with self._lock:
-            endpoint = self._endpoint(EndpointName)
-            described = {
-                "EndpointName": endpoint.name,
-                "EndpointArn": endpoint.arn,
-                "EndpointConfigName": endpoint.config,
-                "EndpointStatus": endpoint.status,
-                "CreationTime": endpoint.created,
-                "LastModifiedTime": endpoint.modified,
-                "ProductionVariants": [
-                    {
-                        "VariantName": variant["VariantName"],
-                        "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
-                        "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
-                    }
-                    for variant in endpoint.variants
-                ],
-            }
-            return described | ({"FailureReason": endpoint.failure} if endpoint.failure else {})
-
-    def list_endpoints(self, **_: Any) -> Record:
-        with self._lock:
-            found = [
-                {
-                    "EndpointName": endpoint.name,
-                    "EndpointArn": endpoint.arn,
-                    "CreationTime": endpoint.created,
-                    "LastModifiedTime": endpoint.modified,
-                    "EndpointStatus": endpoint.status,
-                }
-                for endpoint in self._endpoints.values()
-            ]
-        return {"Endpoints": found}
-
-    def list_training_jobs(self, **_: Any) -> Record:
-        return {"TrainingJobSummaries": []}  # it runs none yet
-
-    # Tags
-
-    def list_tags(self, *, ResourceArn: str, **_: Any) -> Record:
-        return {"Tags": [{"Key": key, "Value": value} for key, value in self._tags_of(ResourceArn).items()]}
-
-    def add_tags(self, *, ResourceArn: str, Tags: list[Record]) -> Record:
-        self._tags_of(ResourceArn).update(_tag_map(Tags))
-        return self.list_tags(ResourceArn=ResourceArn)
-
-    def delete_tags(self, *, ResourceArn: str, TagKeys: list[str]) -> Record:
-        for key in TagKeys:
-            self._tags_of(ResourceArn).pop(key, None)
-        return {}
-
-    # What the runtime and CloudFormation ask
-
-    def serving(self, endpoint_name: str) -> Container | None:
-        """The container to invoke, or None while it has failed. An endpoint that never served is not found, as on
-        AWS.
-        """
-        with self._lock:
-            endpoint = self._endpoints.get(endpoint_name)
-            if endpoint is None or endpoint.status in ("Creating", "Deleting"):
-                raise AwsError("ValidationError", f"Endpoint {endpoint_name} of account {self.account} not found.")
-            return None if endpoint.status == "Failed" else endpoint.container
-
-    def variant_name(self, endpoint_name: str) -> str:
-        """The name of the endpoint's variant; of one that is gone meanwhile, SageMaker's usual one."""
-        with self._lock:
-            endpoint = self._endpoints.get(endpoint_name)
-            return endpoint.variants[0]["VariantName"] if endpoint else "AllTraffic"
-
-    def in_transition(self) -> list[str]:
-        """The names of endpoints whose status will change of itself."""
-        with self._lock:
-            moving = [e.name for e in self._endpoints.values() if e.status not in ("InService", "Failed")]
-        return [name for name in moving if not self.is_stuck(name)]
-
-    def is_stuck(self, endpoint_name: str) -> bool:
-        """Whether the endpoint stays as it is until it is deleted, or the faults are cleared."""
-        with self._lock:
-            endpoint = self._endpoints.get(endpoint_name)
-            stuck_in = endpoint.stuck_in if endpoint and endpoint.status == "Creating" else None
-            return stuck_in == self.faults.epoch
-
-    def find_endpoint(self, endpoint_name: str) -> Endpoint | None:
-        """The endpoint as it is now; None when it is gone."""
-        with self._lock:
-            return self._endpoints.get(endpoint_name)
-
-    def settle(self, endpoint_name: str) -> Endpoint | None:
-        """Wait until the endpoint is in no transition; None when it is gone."""
-        while (found := self.find_endpoint(endpoint_name)) is not None and found.status not in ("InService", "Failed"):
-            time.sleep(_POLL_SECONDS)
-        return found
+        self.models = Models(self.account)
+        self.endpoints = Endpoints(
+            self.account,
+            self.models,
+            self.faults,
+            folder=folder / "endpoints",
+            storage=storage,
+            start=start,
+            scalable_variants=scalable_variants,
+        )
+        machine = Machine(
+            program=program,
+            folder=folder / "training",
+            storage=storage,
+            weights=weights,
+            faults=self.faults,
+            sink=sink,
+        )
+        self.training = TrainingJobs(self.account, machine, spawn)
+        self.packages = ModelPackages(self.account)
+        self.operations = (self.account, self.models, self.endpoints, self.training, self.packages)
 
     def stop(self) -> None:
-        """End every container: the cloud is going down."""
-        with self._lock:
-            containers = [endpoint.container for endpoint in self._endpoints.values() if endpoint.container]
-            self._endpoints.clear()
-        for container in containers:
-            container.stop()
-
-    # Transitions
-
-    def _roll_out(self, endpoint: Endpoint, config: Record) -> None:
-        """Start `config`'s container beside the old one and swap when it is healthy; on failure the old one stays."""
-        variant = config["ProductionVariants"][0]
-        container = failure = None
-        try:
-            self._go_wrong(endpoint, variant)
-            container = self._start(self._launch(endpoint, variant))
-            container.wait_until_healthy(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600))
-        except _Refused as error:
-            failure = str(error)
-        except Exception as error:  # noqa: BLE001  whatever it was, the endpoint must not stay in transition
-            failure = f"{error}. See the container's log in the embedded cloud's folder."
-        retired = container
-        with self._lock:
-            if self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting":
-                pass  # nobody waits for it any more
-            elif failure is not None or container is None:
-                endpoint.failure = failure or None
-                self._move(endpoint, "InService" if endpoint.container else "Failed")
-            else:
-                retired, endpoint.container = endpoint.container, container
-                endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
-                endpoint.failure = None
-                self._move(endpoint, "InService")
-                container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
-        if retired:
-            retired.stop()
-
-    def _refuse_another_instance_type(self, endpoint: Endpoint, config: Record) -> None:
-        types = {variant["VariantName"]: variant.get("InstanceType") for variant in config["ProductionVariants"]}
-        changed = [v["VariantName"] for v in endpoint.variants if v.get("InstanceType") != types.get(v["VariantName"])]
-        if registered := set(changed) & set(self._scalable_variants(endpoint.name)):
-            raise AwsError(
-                "ValidationException",
-                f"The variant(s) {', '.join(sorted(registered))} must be deregistered as scalable targets with AWS "
-                "Auto Scaling before their instance type can be updated.",
-            )
-
-    def _go_wrong(self, endpoint: Endpoint, variant: Record) -> None:
-        """The faults that were asked for. Raises _Refused."""
-        pools = variant.get("InstancePools") or [variant]
-        types = [pool["InstanceType"] for pool in pools if "InstanceType" in pool]
-        if self.faults.take("no_capacity", instance_types=types):
-            raise _Refused(
-                f"InsufficientInstanceCapacity: {', '.join(types)}: Unable to provision requested ML compute capacity. "
-                "Please retry using a different ML instance type or after some time."
-            )
-        if endpoint.status == "Updating" and self.faults.take("update_failed"):
-            with self._lock:
-                self._move(endpoint, "RollingBack")
-            raise _Refused("")  # SageMaker ends InService on the old config, and names no failure
-        if endpoint.status == "Creating" and self.faults.take("stuck_creating"):
-            endpoint.stuck_in = self.faults.epoch
-            while self.is_stuck(endpoint.name) and self.find_endpoint(endpoint.name) is endpoint:
-                time.sleep(_POLL_SECONDS)
-
-    def _take_down(self, endpoint: Endpoint) -> None:
-        if endpoint.container:
-            endpoint.container.stop()
-        with self._lock:
-            if self._endpoints.pop(endpoint.name, None):
-                self._tags.pop(endpoint.arn, None)
-        shutil.rmtree(self._folder / endpoint.name, ignore_errors=True)
-
-    def _on_death(self, endpoint: Endpoint, container: Container, epitaph: str) -> None:
-        with self._lock:
-            if endpoint.container is not container or endpoint.status == "Deleting":
-                return
-            endpoint.container = None
-            if endpoint.status == "InService":  # an update under way goes on, and decides
-                endpoint.failure = epitaph
-                self._move(endpoint, "Failed")
-
-    def _launch(self, endpoint: Endpoint, variant: Record) -> Launch:
-        model = self._find(self._models, "model", variant["ModelName"])
-        contract = self._tags.get(model["ModelArn"], {}).get(CONTRACT_TAG, "alexatm")
-        environment = model["PrimaryContainer"].get("Environment", {})
-        return Launch(contract, environment, self._folder / endpoint.name / variant["ModelName"])
-
-    def _move(self, endpoint: Endpoint, status: str) -> None:
-        endpoint.status = status
-        endpoint.modified = _now()
-
-    def _spawn(self, work: Callable[..., None], *args: Any) -> None:
-        threading.Thread(target=work, args=args, name=work.__name__, daemon=True).start()
-
-    # Tables
-
-    def _arn(self, kind: str, name: str) -> str:
-        return f"{self._arn_prefix}:{kind}/{name.lower()}"
-
-    def _register(
-        self,
-        table: dict[str, Record],
-        kind: str,
-        key: str,
-        name: str,
-        tags: list[Record] | None,
-        request: Record,
-    ) -> str:
-        arn = self._arn(kind, name)
-        with self._lock:
-            if name in table:
-                raise AwsError("ValidationException", f'Cannot create already existing {kind} "{arn}".')
-            table[name] = {key: name, _arn_key(key): arn, "CreationTime": _now(), **request}
-            self._tags[arn] = _tag_map(tags)
-        return arn
-
-    def _find(self, table: dict[str, Record], kind: str, name: str) -> Record:
-        try:
-            return table[name]
-        except KeyError:
-            raise AwsError("ValidationException", f'Could not find {kind} "{self._arn(kind, name)}".') from None
-
-    def _forget(self, table: dict[str, Record], kind: str, name: str) -> Record:
-        with self._lock:
-            self._find(table, kind, name)
-            del table[name]
-            self._tags.pop(self._arn(kind, name), None)
-        return {}
-
-    def _endpoint(self, name: str) -> Endpoint:
-        try:
-            return self._endpoints[name]
-        except KeyError:
-            raise AwsError("ValidationException", f'Could not find endpoint "{self._arn("endpoint", name)}".') from None
-
-    def _tags_of(self, arn: str) -> Tags:
-        with self._lock:
-            if arn not in self._tags:
-                raise AwsError("ValidationException", f'Could not find resource "{arn}".')
-            return self._tags[arn]
-
-
-def _summaries(table: dict[str, Record], *keys: str) -> list[Record]:
-    return [{key: record[key] for key in keys} for record in list(table.values())]
-
-
-def _tag_map(tags: list[Record] | None) -> Tags:
-    return {tag["Key"]: tag["Value"] for tag in tags or []}
-
-
-def _arn_key(name_key: str) -> str:
-    return name_key.removesuffix("Name") + "Arn"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        """End every process: the cloud is going down."""
+        self.endpoints.stop()
+        self.training.stop()

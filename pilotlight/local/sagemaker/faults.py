@@ -6,17 +6,21 @@ from typing import Literal, get_args
 
 InvocationFault = Literal["throttle", "slow", "model_error_4xx", "model_error_5xx", "unavailable", "cut", "not_ready"]
 ControlFault = Literal["no_capacity", "stuck_creating", "update_failed", "delete_survives", "rollback_failed"]
-FaultKind = InvocationFault | ControlFault
+TrainingFault = Literal["training_no_capacity", "training_crash", "spot_interruption"]
+FaultKind = InvocationFault | ControlFault | TrainingFault
 INVOCATION_FAULTS: tuple[InvocationFault, ...] = get_args(InvocationFault)
 CONTROL_FAULTS: tuple[ControlFault, ...] = get_args(ControlFault)
-FAULT_KINDS: tuple[FaultKind, ...] = (*INVOCATION_FAULTS, *CONTROL_FAULTS)
+TRAINING_FAULTS: tuple[TrainingFault, ...] = get_args(TrainingFault)
+FAULT_KINDS: tuple[FaultKind, ...] = (*INVOCATION_FAULTS, *CONTROL_FAULTS, *TRAINING_FAULTS)
+CAPACITY_FAULTS: tuple[FaultKind, ...] = ("no_capacity", "training_no_capacity")
 
 
 @dataclass
 class Fault:
     """The next `times` occasions fail as `kind`: invocations, or what the kind names.
 
-    `seconds` is how long a slow invocation is held up; `instance_type` narrows no_capacity to endpoints of that type.
+    `seconds` is how long a slow invocation is held up, or how long a training job without checkpoints is left alone;
+    `instance_type` narrows a lack of capacity to that type.
     """
 
     kind: FaultKind

@@ -14,7 +14,7 @@ from typing import Any
 import urllib3
 
 from pilotlight.local.sagemaker.container import Container
-from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import INVOCATION_FAULTS, Fault
 from pilotlight.local.sagemaker.metrics import Invocation
 from pilotlight.local.sagemaker.wire import AwsError
@@ -37,10 +37,10 @@ class Answer:
 
 
 class Runtime:
-    """The runtime of one local SageMaker; `observe` hears of every invocation that reached a model."""
+    """The runtime of one local SageMaker's endpoints; `observe` hears of every invocation that reached a model."""
 
-    def __init__(self, sagemaker: SageMaker, observe: Callable[[Invocation], None] = lambda _: None) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, endpoints: Endpoints, observe: Callable[[Invocation], None] = lambda _: None) -> None:
+        self._endpoints = endpoints
         self._observe = observe
         self._lock = threading.Lock()
         self._invocations: deque[Any] = deque(maxlen=_KEPT_INVOCATIONS)
@@ -59,10 +59,10 @@ class Runtime:
             return _error(error.code, error.status, {"Message": str(error)})
 
     def _invoke(self, endpoint_name: str, body: bytes, content_type: str) -> Answer:
-        container = self._sagemaker.serving(endpoint_name)
+        container = self._endpoints.serving(endpoint_name)
         if len(body) > MAX_BODY_BYTES:
             raise AwsError("ValidationError", f"The body has {len(body)} bytes, {MAX_BODY_BYTES} are allowed.")
-        fault = self._sagemaker.faults.take(*INVOCATION_FAULTS)
+        fault = self._endpoints.faults.take(*INVOCATION_FAULTS)
         if fault and (refusal := _refusal(fault)):
             raise refusal
         if container is None:
@@ -71,7 +71,7 @@ class Runtime:
         arrived, begun = time.time(), time.monotonic()
         status, answer = self._answer(endpoint_name, container, fault, body, content_type)
         # One variant an endpoint: more than that is not played here.
-        variant = self._sagemaker.variant_name(endpoint_name)
+        variant = self._endpoints.variant_name(endpoint_name)
         self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun))
         return answer
 

@@ -7,7 +7,7 @@ same model.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -36,15 +36,17 @@ def service_model() -> ServiceModel:
     return botocore.session.get_session().get_service_model("sagemaker")
 
 
-def answer(handler: object, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Carry one control-plane request to `handler`'s method of the same (snake-case) name.
+def answer(handlers: Iterable[object], headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Carry one control-plane request to the handlers' method of the same (snake-case) name.
 
     `headers` have lower-case names. Returns (HTTP status, headers, body) in JSON 1.1, errors included.
     """
     try:
         operation = _operation(headers.get("x-amz-target", ""))
         params = _validated(operation.input_shape, _parsed(body))
-        method: Callable[..., dict[str, Any]] | None = getattr(handler, xform_name(operation.name), None)
+        name = xform_name(operation.name)
+        method: Callable[..., dict[str, Any]] | None
+        method = next((getattr(handler, name) for handler in handlers if hasattr(handler, name)), None)
         if method is None:
             raise AwsError("UnknownOperationException", f"The embedded cloud has no SageMaker {operation.name}.")
         result = _validated(operation.output_shape, method(**params))
@@ -58,6 +60,12 @@ def request(operation_name: str, properties: Mapping[str, Any]) -> dict[str, Any
     """CloudFormation properties as a validated request: the same names, but numbers and booleans may be strings."""
     shape = service_model().operation_model(operation_name).input_shape
     return _validated(shape, _coerced(shape, dict(properties)))
+
+
+def members(operation_name: str) -> frozenset[str]:
+    """What an operation's answer may hold."""
+    shape = service_model().operation_model(operation_name).output_shape
+    return frozenset(shape.members) if shape else frozenset()
 
 
 def _operation(target: str) -> OperationModel:

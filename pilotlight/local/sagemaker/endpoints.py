@@ -1,0 +1,302 @@
+"""Endpoints: a container and a status.
+
+Each public method of the first part is the operation of the same name. Endpoints change on threads of their own, as
+on AWS: CreateEndpoint returns at once, and DescribeEndpoint tells how it goes.
+"""
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pilotlight.local.sagemaker.container import Container, Launch
+from pilotlight.local.sagemaker.faults import Faults
+from pilotlight.local.sagemaker.model_data import NoModelData, fetch
+from pilotlight.local.sagemaker.models import Models
+from pilotlight.local.sagemaker.records import Account, Record, now
+from pilotlight.local.sagemaker.storage import Storage
+from pilotlight.local.sagemaker.wire import AwsError
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass
+class Endpoint:
+    """An endpoint and the container it runs; changed only under the service's lock."""
+
+    name: str
+    arn: str
+    config: str
+    variants: list[Record]
+    """The config's, kept here: AWS lets a config be deleted under an endpoint that runs on it."""
+    status: str
+    created: datetime
+    modified: datetime
+    container: Container | None = None
+    model_data: Path | None = None
+    """What the container serves, if it came from S3."""
+    failure: str | None = None
+    stuck_in: int | None = None
+    """The faults' epoch in which it got stuck, if it did."""
+
+
+class _Refused(Exception):
+    """SageMaker itself does not go on; the message is the FailureReason."""
+
+
+class Endpoints:
+    """The endpoints of one account."""
+
+    def __init__(
+        self,
+        account: Account,
+        models: Models,
+        faults: Faults,
+        *,
+        folder: Path,
+        storage: Storage,
+        start: Callable[[Launch], Container],
+        scalable_variants: Callable[[str], list[str]],
+    ) -> None:
+        self._account = account
+        self._models = models
+        self.faults = faults
+        self._folder = folder
+        self._storage = storage
+        self._start = start
+        self._scalable_variants = scalable_variants
+        self._lock = threading.RLock()
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def create_endpoint(
+        self, *, EndpointName: str, EndpointConfigName: str, Tags: list[Record] | None = None, **_: Any
+    ) -> Record:
+        with self._lock:
+            arn = self._account.arn("endpoint", EndpointName)
+            if EndpointName in self._endpoints:
+                raise AwsError("ValidationException", f'Cannot create already existing endpoint "{arn}".')
+            config = self._models.describe_endpoint_config(EndpointConfigName=EndpointConfigName)
+            created, variants = now(), config["ProductionVariants"]
+            endpoint = Endpoint(EndpointName, arn, EndpointConfigName, variants, "Creating", created, created)
+            self._endpoints[EndpointName] = endpoint
+            self._account.enter(arn, Tags)
+        self._spawn(self._roll_out, endpoint, config)
+        return {"EndpointArn": arn}
+
+    def update_endpoint(self, *, EndpointName: str, EndpointConfigName: str, **_: Any) -> Record:
+        with self._lock:
+            endpoint = self._endpoint(EndpointName)
+            config = self._models.describe_endpoint_config(EndpointConfigName=EndpointConfigName)
+            if endpoint.status not in ("InService", "Failed"):
+                raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+            self._refuse_another_instance_type(endpoint, config)
+            self._move(endpoint, "Updating")
+        self._spawn(self._roll_out, endpoint, config)
+        return {"EndpointArn": endpoint.arn}
+
+    def delete_endpoint(self, *, EndpointName: str) -> Record:
+        with self._lock:
+            endpoint = self._endpoint(EndpointName)
+            if endpoint.status == "Deleting":
+                raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
+            self._move(endpoint, "Deleting")
+        self._spawn(self._take_down, endpoint)
+        return {}
+
+    def describe_endpoint(self, *, EndpointName: str) -> Record:
+        with self._lock:
+            endpoint = self._endpoint(EndpointName)
+            described = {
+                "EndpointName": endpoint.name,
+                "EndpointArn": endpoint.arn,
+                "EndpointConfigName": endpoint.config,
+                "EndpointStatus": endpoint.status,
+                "CreationTime": endpoint.created,
+                "LastModifiedTime": endpoint.modified,
+                "ProductionVariants": [
+                    {
+                        "VariantName": variant["VariantName"],
+                        "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
+                        "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
+                    }
+                    for variant in endpoint.variants
+                ],
+            }
+            return described | ({"FailureReason": endpoint.failure} if endpoint.failure else {})
+
+    def list_endpoints(self, **_: Any) -> Record:
+        with self._lock:
+            found = [
+                {
+                    "EndpointName": endpoint.name,
+                    "EndpointArn": endpoint.arn,
+                    "CreationTime": endpoint.created,
+                    "LastModifiedTime": endpoint.modified,
+                    "EndpointStatus": endpoint.status,
+                }
+                for endpoint in self._endpoints.values()
+            ]
+        return {"Endpoints": found}
+
+    # What the runtime and CloudFormation ask
+
+    def serving(self, endpoint_name: str) -> Container | None:
+        """The container to invoke, or None while it has failed. An endpoint that never served is not found, as on
+        AWS.
+        """
+        with self._lock:
+            endpoint = self._endpoints.get(endpoint_name)
+            if endpoint is None or endpoint.status in ("Creating", "Deleting"):
+                raise AwsError(
+                    "ValidationError", f"Endpoint {endpoint_name} of account {self._account.number} not found."
+                )
+            return None if endpoint.status == "Failed" else endpoint.container
+
+    def variant_name(self, endpoint_name: str) -> str:
+        """The name of the endpoint's variant; of one that is gone meanwhile, SageMaker's usual one."""
+        with self._lock:
+            endpoint = self._endpoints.get(endpoint_name)
+            return endpoint.variants[0]["VariantName"] if endpoint else "AllTraffic"
+
+    def in_transition(self) -> list[str]:
+        """The names of endpoints whose status will change of itself."""
+        with self._lock:
+            moving = [e.name for e in self._endpoints.values() if e.status not in ("InService", "Failed")]
+        return [name for name in moving if not self.is_stuck(name)]
+
+    def is_stuck(self, endpoint_name: str) -> bool:
+        """Whether the endpoint stays as it is until it is deleted, or the faults are cleared."""
+        with self._lock:
+            endpoint = self._endpoints.get(endpoint_name)
+            stuck_in = endpoint.stuck_in if endpoint and endpoint.status == "Creating" else None
+            return stuck_in == self.faults.epoch
+
+    def find_endpoint(self, endpoint_name: str) -> Endpoint | None:
+        """The endpoint as it is now; None when it is gone."""
+        with self._lock:
+            return self._endpoints.get(endpoint_name)
+
+    def settle(self, endpoint_name: str) -> Endpoint | None:
+        """Wait until the endpoint is in no transition; None when it is gone."""
+        while (found := self.find_endpoint(endpoint_name)) is not None and found.status not in ("InService", "Failed"):
+            time.sleep(_POLL_SECONDS)
+        return found
+
+    def stop(self) -> None:
+        """End every container: the cloud is going down."""
+        with self._lock:
+            containers = [endpoint.container for endpoint in self._endpoints.values() if endpoint.container]
+            self._endpoints.clear()
+        for container in containers:
+            container.stop()
+
+    # Transitions
+
+    def _roll_out(self, endpoint: Endpoint, config: Record) -> None:
+        """Start `config`'s container beside the old one and swap when it is healthy; on failure the old one stays."""
+        launch, container, failure = self._come_up(endpoint, config["ProductionVariants"][0])
+        retired, stale = container, launch and launch.artifact
+        with self._lock:
+            if self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting":
+                pass  # nobody waits for it any more
+            elif failure is not None or container is None:
+                endpoint.failure = failure or None
+                self._move(endpoint, "InService" if endpoint.container else "Failed")
+            else:
+                retired, endpoint.container = endpoint.container, container
+                stale, endpoint.model_data = endpoint.model_data, stale
+                endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
+                endpoint.failure = None
+                self._move(endpoint, "InService")
+                container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
+        if retired:
+            retired.stop()
+        if stale:
+            shutil.rmtree(stale, ignore_errors=True)
+
+    def _come_up(self, endpoint: Endpoint, variant: Record) -> tuple[Launch | None, Container | None, str | None]:
+        """What was launched, the container if one was started, and why it is not healthy."""
+        launch = container = failure = None
+        try:
+            self._go_wrong(endpoint, variant)
+            launch = self._launch(endpoint, variant)
+            container = self._start(launch)
+            container.wait_until_healthy(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600))
+        except (_Refused, NoModelData) as error:
+            failure = str(error)
+        except Exception as error:  # noqa: BLE001  whatever it was, the endpoint must not stay in transition
+            failure = f"{error}. See the container's log in the embedded cloud's folder."
+        return launch, container, failure
+
+    def _refuse_another_instance_type(self, endpoint: Endpoint, config: Record) -> None:
+        types = {variant["VariantName"]: variant.get("InstanceType") for variant in config["ProductionVariants"]}
+        changed = [v["VariantName"] for v in endpoint.variants if v.get("InstanceType") != types.get(v["VariantName"])]
+        if registered := set(changed) & set(self._scalable_variants(endpoint.name)):
+            raise AwsError(
+                "ValidationException",
+                f"The variant(s) {', '.join(sorted(registered))} must be deregistered as scalable targets with AWS "
+                "Auto Scaling before their instance type can be updated.",
+            )
+
+    def _go_wrong(self, endpoint: Endpoint, variant: Record) -> None:
+        """The faults that were asked for. Raises _Refused."""
+        pools = variant.get("InstancePools") or [variant]
+        types = [pool["InstanceType"] for pool in pools if "InstanceType" in pool]
+        if self.faults.take("no_capacity", instance_types=types):
+            raise _Refused(
+                f"InsufficientInstanceCapacity: {', '.join(types)}: Unable to provision requested ML compute capacity. "
+                "Please retry using a different ML instance type or after some time."
+            )
+        if endpoint.status == "Updating" and self.faults.take("update_failed"):
+            with self._lock:
+                self._move(endpoint, "RollingBack")
+            raise _Refused("")  # SageMaker ends InService on the old config, and names no failure
+        if endpoint.status == "Creating" and self.faults.take("stuck_creating"):
+            endpoint.stuck_in = self.faults.epoch
+            while self.is_stuck(endpoint.name) and self.find_endpoint(endpoint.name) is endpoint:
+                time.sleep(_POLL_SECONDS)
+
+    def _take_down(self, endpoint: Endpoint) -> None:
+        if endpoint.container:
+            endpoint.container.stop()
+        with self._lock:
+            if self._endpoints.pop(endpoint.name, None):
+                self._account.leave(endpoint.arn)
+        shutil.rmtree(self._folder / endpoint.name, ignore_errors=True)
+
+    def _on_death(self, endpoint: Endpoint, container: Container, epitaph: str) -> None:
+        with self._lock:
+            if endpoint.container is not container or endpoint.status == "Deleting":
+                return
+            endpoint.container = None
+            if endpoint.status == "InService":  # an update under way goes on, and decides
+                endpoint.failure = epitaph
+                self._move(endpoint, "Failed")
+
+    def _launch(self, endpoint: Endpoint, variant: Record) -> Launch:
+        """Fetches the model's data, beside those that the container in service reads. Raises NoModelData."""
+        model = self._models.describe_model(ModelName=variant["ModelName"])
+        primary = model["PrimaryContainer"]
+        folder = self._folder / endpoint.name / variant["ModelName"]
+        artifact = fetch(self._storage, primary, folder / f"model-data-{secrets.token_hex(4)}")
+        return Launch(self._models.contract(model), primary.get("Environment", {}), folder, artifact)
+
+    def _move(self, endpoint: Endpoint, status: str) -> None:
+        endpoint.status = status
+        endpoint.modified = now()
+
+    def _spawn(self, work: Callable[..., None], *args: Any) -> None:
+        threading.Thread(target=work, args=args, name=work.__name__, daemon=True).start()
+
+    def _endpoint(self, name: str) -> Endpoint:
+        try:
+            return self._endpoints[name]
+        except KeyError:
+            raise AwsError(
+                "ValidationException", f'Could not find endpoint "{self._account.arn("endpoint", name)}".'
+            ) from None

@@ -1,0 +1,40 @@
+"""A local SageMaker whose S3 is a dictionary, and how to wait for what its threads do."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pilotlight.local.sagemaker.control import SageMaker
+
+
+class Buckets:
+    """An S3 of dictionaries: bucket, key, content."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, dict[str, bytes]] = {}
+
+    def has_bucket(self, bucket: str) -> bool:
+        return bucket in self.content
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        return sorted(key for key in self.content.get(bucket, {}) if key.startswith(prefix))
+
+    def get(self, bucket: str, key: str, target: Path) -> None:
+        target.write_bytes(self.content[bucket][key])
+
+    def put(self, source: Path, bucket: str, key: str) -> None:
+        self.content[bucket][key] = source.read_bytes()
+
+
+def local_sagemaker(folder: Path, buckets: Buckets, **others: Any) -> SageMaker:
+    """`others` are SageMaker's own arguments; nothing is started unless they say how."""
+    unused: dict[str, Any] = {"start": None, "program": (), "weights": None, "sink": None}
+    return SageMaker(region="us-east-1", account="000000000000", folder=folder, storage=buckets, **unused | others)
+
+
+def eventually(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
