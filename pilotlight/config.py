@@ -80,6 +80,7 @@ def _resolve(choice: Choice) -> Stage:
         gated=model.eula_key is not None and table.model_data_url is None,
         instance_types=choice.instance_types,
         instance_count=table.instance_count,
+        promotion=table.promotion,
         volume_size_gb=table.volume_size_gb,
         model_data_download_timeout_seconds=table.model_data_download_timeout_seconds
         or model.model_data_download_timeout_seconds,

@@ -170,6 +170,12 @@ class StageTable(_Table):
         examples=['["ml.g5.2xlarge", "ml.g5.4xlarge"]'],
     )
     instance_count: int = Field(1, ge=1, le=20, description="an integer from 1 to 20", examples=["1"])
+    promotion: Literal["blue-green", "replace"] = Field(
+        "blue-green",
+        description='"blue-green" (a new model comes up beside the old one: two fleets for a while) or "replace" (off, '
+        "then on with the new one)",
+        examples=['"replace"'],
+    )
     volume_size_gb: int | None = Field(
         None, ge=1, le=512, description="an integer from 1 to 512 (GB)", examples=["256"]
     )

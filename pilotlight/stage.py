@@ -91,6 +91,7 @@ class Stage:
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA
     instance_types: tuple[str, ...]  # first choice first; one kind of storage and one environment for all
     instance_count: int
+    promotion: Literal["blue-green", "replace"]
     volume_size_gb: int | None  # None: local NVMe, no volume
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int

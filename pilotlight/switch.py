@@ -79,9 +79,8 @@ class Switch:
         if found["status"] == "SUCCEEDED":
             output: dict[str, Any] = json.loads(found["output"])
             return output
-        (told,) = self.deployment.receipts(1) or [{}]
-        if told.get("outcome") == "failed" and told["at"] >= found["startDate"].timestamp():
-            raise SwitchError(told["message"])
+        if found.get("error") == "SwitchFailed":
+            raise SwitchError(json.loads(found["cause"])["message"])
         raise SwitchError(
             f"The switch ended {found['status']} without a word. The log group of the function Switch in the stack "
             f"{self.deployment.stack_name('Control')} has the details; `pilot status` tells what is billed now."

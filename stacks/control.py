@@ -56,6 +56,7 @@ class ControlStack(Stack):
                 "NOTICES_TOPIC_ARN": topic.topic_arn,
                 "RESOURCE_TYPES": json.dumps(ENDPOINT_STACK_TYPES),
                 "INSTANCE_TYPES": json.dumps(stage.instance_types),
+                "PROMOTION": stage.promotion,
                 "WAKE_LIMIT_SECONDS": str(
                     stage.model_data_download_timeout_seconds + stage.container_startup_timeout_seconds + 600
                 ),

@@ -11,6 +11,7 @@ from switch.settings import Settings
 # The lifetime alarm acts first, then the first hard stop starts the switch, then the second deletes.
 AFTER_LIFETIME_SECONDS = 15 * 60
 DELETE_AFTER_SECONDS = 30 * 60
+ENDS = ("TurnOffAt", "DeleteAt")
 OVERRIDES = ("ModelDataUrl", "InstanceType")
 
 
@@ -45,6 +46,17 @@ def ends(now: float, lifetime_hours: float | None, settings: Settings) -> dict[s
     """Nothing is lit without its ends: the hard stop's two times, in UTC to the second."""
     turn_off_at = now + (lifetime_hours or settings.default_hours) * 3600 + AFTER_LIFETIME_SECONDS
     return {"TurnOffAt": _utc(turn_off_at), "DeleteAt": _utc(turn_off_at + DELETE_AFTER_SECONDS)}
+
+
+def later(ends: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """`ends`, none of them before the one that was known."""
+    return {name: max(end, known.get(name, "")) for name, end in ends.items()}
+
+
+def ends_of(stack: StackFacts | None) -> dict[str, str]:
+    """Those of a stack that says on."""
+    says_on = stack is not None and stack.endpoint_state == "on"
+    return {name: stack.parameters.get(name, "") for name in ENDS} if stack is not None and says_on else {}
 
 
 def overrides_in_force(stack: StackFacts | None) -> dict[str, str]:

@@ -108,6 +108,12 @@ class Case:
         return self.remember(waiting_for=what, waiting_since=self.now), 0.0
 
     @property
+    def beside(self) -> bool:
+        """Whether another model comes up beside the one that serves: two fleets for a while, as one update."""
+        configured = "one" if self.settings.promotion == "replace" else "two"
+        return (self.request.fleets or configured) == "two"
+
+    @property
     def poll_seconds(self) -> int:
         """Look again soon at first, then once a minute, so that an execution's history stays short."""
         return int(min(FIRST_POLL_SECONDS + self.since(self.memory.started_at) / 20, LAST_POLL_SECONDS))

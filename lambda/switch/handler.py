@@ -20,8 +20,9 @@ _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempt
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Takes {"request", "execution", "now", "memory"}, and "failure" in the last step of one that broke off."""
     answer = _switch().step(event)
-    line = {name: answer[name] for name in ("next", "outcome", "wait_seconds", "message")}
-    print(json.dumps({"execution": event["execution"], **line}))
+    line = {name: answer[name] for name in ("next", "wait_seconds", "message")}
+    outcome = answer["result"] and answer["result"]["outcome"]
+    print(json.dumps({"execution": event["execution"], "outcome": outcome, **line}))
     return answer
 
 

@@ -24,8 +24,9 @@ class Memory:
     attempt_at, attempt_type, replacing, ours   the present way to on; `replacing` an endpoint that serves meanwhile
     tried, without_quota, rounds, resume_at     the walk along the instance types
     before, reverted  the overrides to return to
-    relights          how often it was turned off on the way to on
+    relights, ends    how often it was turned off on the way to on, and the end that it had before
     failure, stays    why an `on` is being taken back, and whether the endpoint is left as it is
+    swapping, lost    one model was turned off for another; why that one was given up, and the first is lit again
     transients        failures of AWS in a row
     """
 
@@ -60,8 +61,11 @@ class Memory:
     before: Mapping[str, str] | None = None
     reverted: bool = False
     relights: int = 0
+    ends: Mapping[str, str] | None = None
     failure: str = ""
     stays: bool = False
+    swapping: bool = False
+    lost: str = ""
     transients: int = 0
     bill: Bill = ()
 

@@ -88,14 +88,16 @@ def _says_on(case: Case) -> Decision:
     return case.wait(f"The endpoint is {endpoint.status}.")
 
 
-def _relight(case: Case, why: str) -> Decision:
-    """Off, and then on: the stack would have nothing to update."""
+def _relight(case: Case, why: str, *, swapping: bool = False) -> Decision:
+    """Off, and then on, with an end that is not before the present one. `swapping` models, that can be taken back."""
     if case.memory.relights >= MOST_RELIGHTS:
         return fail(case, f"{why} Turning it off and on again did not help.")
     return case.update(
         changes.off(case.facts.stack),
         f"{why} So it is turned off, and then on again.",
         relights=case.memory.relights + 1,
+        ends=changes.ends_of(case.facts.stack),
+        swapping=swapping or case.memory.swapping,
         attempt_at=None,
         attempt_type="",
     )
@@ -108,11 +110,17 @@ def _serving(case: Case) -> Decision:
     later = (case.request.extend or case.memory.extend) and not walk.is_extended(case)
     if (wanted or later) and tried:
         return fail(case, f"The change was taken back: {case.facts.failure or 'SageMaker returned to the old config'}.")
-    if "InstanceType" in wanted:
+    if "InstanceType" in wanted or (wanted and not case.beside):
         # While a scalable target is registered, SageMaker refuses to change the type of an endpoint.
-        return walk.refused(case) or _relight(case, "Another instance type needs another endpoint.")
+        what = "instance type" if "InstanceType" in wanted else "model, with one fleet,"
+        why = f"Another {what} needs another endpoint."
+        return walk.refused(case) or _relight(case, why, swapping="ModelDataUrl" in wanted)
     if wanted or later:
         return walk.change(case)
+    if case.memory.lost:
+        return case.finish(
+            Outcome.FAILED, f"{case.memory.lost} The model that served before is on again. {case.billed}"
+        )
     name = case.settings.endpoint_name
     if case.memory.changed:
         return case.finish(Outcome.ON, f"The endpoint {name} is on.")

@@ -7,9 +7,10 @@ from math import isfinite
 from typing import Literal
 
 Target = Literal["on", "off"]
+Fleets = Literal["one", "two"]
 
 MAX_LIFETIME_HOURS = 30 * 24
-_KEYS = ("target", "reason", "by", "lifetime_hours", "budget_usd", "extend", "overrides")
+_KEYS = ("target", "reason", "by", "lifetime_hours", "budget_usd", "extend", "overrides", "fleets")
 _PREFIX = re.compile(r"(s3://.+/)?")
 
 
@@ -19,7 +20,9 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """`overrides` maps `ModelDataUrl` or `InstanceType` to its value; an empty one means as configured."""
+    """`overrides` maps `ModelDataUrl` or `InstanceType` to its value; an empty one means as configured. `fleets` says
+    whether another model comes beside the one that serves, or in its place; None: as the stage is configured.
+    """
 
     target: Target
     reason: str
@@ -28,6 +31,7 @@ class Request:
     budget_usd: float | None = None
     extend: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
+    fleets: Fleets | None = None
 
     @classmethod
     def parse(cls, given: object, *, instance_types: Sequence[str]) -> "Request":
@@ -49,6 +53,7 @@ class Request:
             budget_usd=_number(given, "budget_usd", above=0, most=10_000_000),
             extend=_flag(given, "extend"),
             overrides=_overrides(given.get("overrides", {}), instance_types),
+            fleets=_fleets(given.get("fleets")),
         )
 
 
@@ -74,6 +79,14 @@ def _number(given: Mapping[str, object], key: str, *, above: float, most: float)
     if not number or not above < value <= most:  # type: ignore[operator]
         raise BadRequest(f"`{key}` is {value!r}; it must be a number above {above} and at most {most}.")
     return value  # type: ignore[return-value]
+
+
+def _fleets(given: object) -> Fleets | None:
+    if given not in ("one", "two", None):
+        raise BadRequest(
+            f'`fleets` is {given!r}; it must be "two" (the new model comes beside the old one) or "one" (in its place).'
+        )
+    return given
 
 
 def _overrides(given: object, instance_types: Sequence[str]) -> dict[str, str]:

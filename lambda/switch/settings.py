@@ -3,9 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, cast
 
 # The end that is stated where the lifetime is switched off: nothing is lit without one.
 LONGEST_HOURS = 30 * 24
+
+Promotion = Literal["blue-green", "replace"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Settings:
     idle_minutes: float | None
     monthly_budget_usd: float | None
     wake_limit_seconds: float
+    promotion: Promotion
 
     @property
     def default_hours(self) -> float:
@@ -55,4 +59,5 @@ class Settings:
             idle_minutes=limit("IDLE_MINUTES"),
             monthly_budget_usd=limit("MONTHLY_BUDGET_USD"),
             wake_limit_seconds=float(environ["WAKE_LIMIT_SECONDS"]),
+            promotion=cast(Promotion, environ["PROMOTION"]),
         )

@@ -1,7 +1,8 @@
 """One step of the state machine: whose turn it is, observe, decide, act, answer.
 
-An answer is {"next": "wait" | "done" | "failed", "wait_seconds", "memory", "outcome", "message"}; `outcome` is null
-while there is none.
+An answer is {"next": "wait" | "done" | "failed", "wait_seconds", "memory", "message", "result"}. `result` is null
+until the end; then it is what the execution hands to whoever started it: {"outcome", "message", "before"}, with
+`before` the overrides that were in force when it began ("" means as configured), null where they are not known.
 """
 
 from collections.abc import Mapping
@@ -124,18 +125,22 @@ def _broke(failure: Mapping[str, Any]) -> str:
 
 
 def _wait(seconds: int, memory: Memory, message: str) -> Answer:
-    return _answer("wait", memory, message, wait_seconds=seconds, outcome=None)
+    return _answer("wait", memory, message, wait_seconds=seconds)
 
 
 def _done(outcome: Outcome, memory: Memory, message: str) -> Answer:
-    return _answer("failed" if outcome is Outcome.FAILED else "done", memory, message, wait_seconds=0, outcome=outcome)
+    before = None if memory.before is None else dict(memory.before)
+    result = {"outcome": str(outcome), "message": message, "before": before}
+    return _answer("failed" if outcome is Outcome.FAILED else "done", memory, message, result=result)
 
 
-def _answer(step: str, memory: Memory, message: str, *, wait_seconds: int, outcome: Outcome | None) -> Answer:
+def _answer(
+    step: str, memory: Memory, message: str, *, wait_seconds: int = 0, result: Mapping[str, Any] | None = None
+) -> Answer:
     return {
         "next": step,
         "wait_seconds": wait_seconds,
         "memory": memory.to_data(),
-        "outcome": None if outcome is None else str(outcome),
         "message": message,
+        "result": result,
     }

@@ -29,9 +29,8 @@ def light(case: Case) -> Decision:
     overriding = _overriding(case, wanted)
     if overriding is None:
         return fail(case, _NO_FINGERPRINT)
-    ends = changes.ends(case.now, case.request.lifetime_hours, case.settings)
     return case.update(
-        {"EndpointState": "on", **ends, **overriding},
+        {"EndpointState": "on", **_ends(case), **overriding},
         f"The endpoint is lit on {instance_type}.",
         attempt_at=case.now,
         attempt_type=instance_type,
@@ -49,9 +48,8 @@ def change(case: Case) -> Decision:
     if overriding is None:
         return fail(case, _NO_FINGERPRINT)
     later = case.request.extend or case.memory.extend
-    ends = changes.ends(case.now, case.request.lifetime_hours, case.settings) if later else {}
     return case.update(
-        {**ends, **overriding},
+        {**(_ends(case) if later else {}), **overriding},
         "The stack of the endpoint that is on is changed.",
         attempt_at=case.now,
         ours=True,
@@ -62,6 +60,8 @@ def change(case: Case) -> Decision:
 def refused(case: Case) -> Decision | None:
     """The end, where nothing may be lit."""
     refusal = gate.refusal(case)
+    if refusal and case.memory.relights:
+        return fail(case, refusal)  # it was on before, so a person must hear of it
     return case.finish(Outcome.REFUSED, refusal) if refusal else None
 
 
@@ -77,7 +77,11 @@ def joined(case: Case) -> Case:
 
 
 def overrides(case: Case) -> dict[str, str]:
-    """What the request overrides. The configured instance type is no override."""
+    """What the request overrides. The configured instance type is no override. On the way back from a model that was
+    given up, it is the model from before.
+    """
+    if case.memory.lost:
+        return {"ModelDataUrl": (case.memory.before or {}).get("ModelDataUrl", "")}
     asked = dict(case.request.overrides)
     if "InstanceType" in asked:
         asked["InstanceType"] = _override(case, asked["InstanceType"])
@@ -138,11 +142,18 @@ def _left(case: Case) -> list[str]:
 def _types(case: Case) -> list[str]:
     """The one asked for first, then the others; without a fingerprint nothing can be overridden."""
     listed = list(case.settings.instance_types)
-    asked = case.request.overrides.get("InstanceType") or listed[0]
+    asked = (not case.memory.lost and case.request.overrides.get("InstanceType")) or listed[0]
     stack = case.facts.stack
     if stack is None or not stack.outputs.get("Fingerprint"):
         return [asked]
     return [asked, *(name for name in listed if name != asked)]
+
+
+def _ends(case: Case) -> dict[str, str]:
+    """Only who asks for another end brings a present one forward."""
+    ends = changes.ends(case.now, case.request.lifetime_hours, case.settings)
+    known = {**(case.memory.ends or {}), **changes.ends_of(case.facts.stack)}
+    return ends if case.request.extend else changes.later(ends, known)
 
 
 def _override(case: Case, instance_type: str) -> str:

@@ -53,14 +53,17 @@ class SwitchMachine(Construct):
             {"failure": sfn.JsonPath.object_at("$.failure"), "memory": sfn.JsonPath.object_at("$.memory")},
             "A step failed for good: tell a person",
         )
-        failed = sfn.Fail(self, "Failed", error="SwitchFailed", cause="A notice and the log of Step say why.")
-        tell.add_catch(failed)
+        # Who started it reads the same object from the output, or from the cause.
+        done = sfn.Succeed(self, "Done", output_path="$.result")
+        failed = sfn.Fail(self, "Failed", error="SwitchFailed", cause_path="States.JsonToString($.result)")
+        untold = sfn.Fail(self, "Untold", error="SwitchBroken", cause="Nobody could be told; the log of Tell says why.")
+        tell.add_catch(untold)
         step.add_catch(tell.next(failed), result_path="$.failure")
         wait = sfn.Wait(self, "Wait", time=sfn.WaitTime.seconds_path("$.wait_seconds"))
         outcome = (
             sfn.Choice(self, "Settled?")
             .when(sfn.Condition.string_equals("$.next", "wait"), wait)
-            .when(sfn.Condition.string_equals("$.next", "done"), sfn.Succeed(self, "Done"))
+            .when(sfn.Condition.string_equals("$.next", "done"), done)
             .otherwise(failed)
         )
         wait.next(step)

@@ -64,6 +64,13 @@ class TestSwitch:
         (caught,) = states["Step"]["Catch"]
         assert (caught["ErrorEquals"], caught["Next"]) == (["States.ALL"], "Tell")
         assert states["Tell"]["Next"] == "Failed"
+        (untold,) = states["Tell"]["Catch"]
+        assert (untold["Next"], states["Untold"]["Type"]) == ("Untold", "Fail")
+
+    def test_what_came_of_it_is_its_output_or_its_cause(self, template: Template) -> None:
+        states = definition(template)["States"]
+        assert states["Done"] == {"Type": "Succeed", "OutputPath": "$.result"}
+        assert states["Failed"]["CausePath"] == "States.JsonToString($.result)"
 
     def test_a_step_takes_its_time_and_its_memory_from_the_execution(self, template: Template) -> None:
         payload = definition(template)["States"]["Step"]["Parameters"]

@@ -441,7 +441,7 @@ class TestRefusals:
             "pilotlight.toml is refused, 1 problem:",
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
             "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
-            "instance_types, instance_count, volume_size_gb, model_data_download_timeout_seconds, "
+            "instance_types, instance_count, promotion, volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
             "monthly_budget_usd, wake_on_call, notify, schedules, environment, api",
             "    fix:     correct its name, or remove it",

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -37,7 +36,6 @@ class FakeStates:
 @dataclass
 class FakeDeployment:
     states: FakeStates
-    told: list[dict[str, Any]] = field(default_factory=list)
     switch_arn: str = "arn:switch"
     endpoint_name: str = "pilotlight-test"
 
@@ -56,16 +54,13 @@ class FakeDeployment:
     def ledger_entry(self, _kind: str, _key: str) -> dict[str, Any]:
         return {"execution": "other"}
 
-    def receipts(self, _limit: int) -> list[dict[str, Any]]:
-        return self.told
-
 
 def succeeded(**output: str) -> dict[str, Any]:
     return {"status": "SUCCEEDED", "output": json.dumps(output)}
 
 
-def switch(states: FakeStates, said: list[str] | None = None, **more: Any) -> Switch:
-    deployment = cast(Deployment, FakeDeployment(states, **more))
+def switch(states: FakeStates, said: list[str] | None = None) -> Switch:
+    deployment = cast(Deployment, FakeDeployment(states))
     heard = said if said is not None else []
     return Switch(deployment, report=heard.append, sleep=lambda _: None, monotonic=lambda: 0.0)
 
@@ -102,20 +97,19 @@ def test_a_refusal_is_an_error_with_the_switchs_own_words(outcome: str) -> None:
         switch(FakeStates(ends=[succeeded(outcome=outcome, message="over the budget")])).turn("on")
 
 
-def failed(status: str) -> dict[str, Any]:
-    return {"status": status, "startDate": datetime.fromtimestamp(1000, UTC)}
-
-
-def test_a_failure_is_told_by_its_receipt() -> None:
-    told = [{"outcome": "failed", "at": 1001, "message": "No capacity."}]
+def test_a_failure_is_told_in_its_own_words() -> None:
+    cause = json.dumps({"outcome": "failed", "message": "No capacity.", "before": None})
+    ended = {"status": "FAILED", "error": "SwitchFailed", "cause": cause}
     with pytest.raises(SwitchError, match="No capacity"):
-        switch(FakeStates(ends=[failed("FAILED")]), told=told).turn("on")
+        switch(FakeStates(ends=[ended])).turn("on")
 
 
-@pytest.mark.parametrize("told", [[], [{"outcome": "failed", "at": 999, "message": "long ago"}]])
-def test_without_a_receipt_of_its_own_a_person_is_sent_to_the_log(told: list[dict[str, Any]]) -> None:
-    with pytest.raises(SwitchError, match=r"ABORTED.*Pilotlight-test-Control.*pilot status"):
-        switch(FakeStates(ends=[failed("ABORTED")]), told=told).turn("on")
+@pytest.mark.parametrize(
+    "ended", [{"status": "ABORTED"}, {"status": "FAILED", "error": "SwitchBroken", "cause": "Nobody could be told"}]
+)
+def test_without_words_a_person_is_sent_to_the_log(ended: dict[str, Any]) -> None:
+    with pytest.raises(SwitchError, match=rf"{ended['status']}.*Pilotlight-test-Control.*pilot status"):
+        switch(FakeStates(ends=[ended])).turn("on")
 
 
 @pytest.mark.parametrize(("past", "seconds"), [([], 600), ([300.0], 300), ([300.0, 310.0, 4000.0], 310), ([0.2], 1)])

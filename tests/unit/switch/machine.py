@@ -26,6 +26,7 @@ SETTINGS = Settings(
     idle_minutes=60,
     monthly_budget_usd=100,
     wake_limit_seconds=40 * 60,
+    promotion="blue-green",
 )
 MOST_STEPS = 1_500
 
@@ -45,7 +46,7 @@ class Execution:
     @property
     def outcome(self) -> str:
         assert self.answer is not None
-        return str(self.answer["outcome"])
+        return str(self.answer["result"]["outcome"])
 
 
 class Machine:

@@ -18,6 +18,7 @@ from tests.unit.switch.world import FINGERPRINT, MINUTE, World
 LONG = settings(deadline=None, max_examples=600)
 OFF_LIMIT = 2 * 60 * MINUTE
 ON_LIMIT = 8 * 60 * MINUTE
+LIMITS = {"off": OFF_LIMIT, "on": ON_LIMIT, "promotion": 2 * ON_LIMIT}
 BROKEN = ("ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS", None)
 # What others do to the same stack and endpoint, in no order that makes sense.
 DISTURBANCES = ("minutes", "hours", "on", "on", "off", "promote", "delete", "cancel")
@@ -32,6 +33,7 @@ INTERLUDES = (
     "rival on",
     "rival off",
     "rival idle",
+    "rival promotion",
     "overtake",
 )
 
@@ -117,13 +119,22 @@ def live(machine: Machine, first: Execution, interludes: int) -> Execution:
             machine.aws.lines.ahead.append(partial(machine.start_and_step, other))
         elif what.startswith("rival"):
             rival = what.split()[1]
-            machine.start("on" if rival == "on" else "off", rival)
+            ask(machine, rival)
         else:
             disturb(world, what)
         if what == "forget":
             machine.step(execution, forgets=True)
         machine.step_all()
     return execution
+
+
+def ask(machine: Machine, what: str) -> Execution:
+    """Start the switch for `what`: a target, a reason to turn off, or a promotion with either number of fleets."""
+    if what != "promotion":
+        return machine.start("on" if what == "on" else "off", what)
+    random = machine.aws.world.fate.random  # type: ignore[attr-defined]
+    override = {"ModelDataUrl": f"s3://promoted/{len(machine.executions)}/"}
+    return machine.start("on", what, overrides=override, fleets=random.choice(("one", "two")))
 
 
 def said(aws: Aws, execution: Execution) -> str:
@@ -161,16 +172,21 @@ def check_ends(machine: Machine) -> None:
 
 
 @LONG
-@given(chance=chances, interludes=st.integers(0, 4), target=st.sampled_from(("off", "on")), lag=st.integers(0, 8))
+@given(
+    chance=chances,
+    interludes=st.integers(0, 4),
+    target=st.sampled_from(("off", "on", "promotion")),
+    lag=st.integers(0, 8),
+)
 def test_it_gets_there_or_a_person_knows(chance: Chance, interludes: int, target: str, lag: int) -> None:
     world = some_world(chance)
     machine = Machine(Aws(world))
     machine.aws.cloudformation.lag_seconds = lag
     begun = world.now
-    live(machine, machine.start(target), interludes)
+    live(machine, ask(machine, target), interludes)
     check_ends(machine)
     note(f"{chance.happened} {world.calls}")
-    assert world.now - begun < (ON_LIMIT if target == "on" else OFF_LIMIT) * (1 + interludes)
+    assert world.now - begun < LIMITS[target] * (1 + interludes)
     check_manners(machine.executions)
 
 

@@ -27,6 +27,7 @@ class TestRequest:
             "budget_usd": 10.5,
             "extend": True,
             "overrides": {"ModelDataUrl": "s3://b/p/", "InstanceType": "ml.g5.2xlarge"},
+            "fleets": "one",
         }
         assert Request.parse(given, instance_types=TYPES) == Request(**given)  # type: ignore[arg-type]
 
@@ -46,6 +47,7 @@ class TestRequest:
             ({"overrides": {"Image": "x"}}, "unknown key 'Image'"),
             ({"overrides": {"ModelDataUrl": "s3://b/p"}}, "ends with `/`"),
             ({"overrides": {"InstanceType": "ml.p5.48xlarge"}}, "one of ml.g5.xlarge, ml.g5.2xlarge"),
+            ({"fleets": 2}, '`fleets` is 2; it must be "two"'),
             ({"hours": 3}, "unknown key `hours`"),
         ],
     )
@@ -80,7 +82,7 @@ def test_an_execution_that_broke_off_is_told_whatever_else_fails(machine: Machin
     failure = {"Error": "Lambda.Unknown", "Cause": "The process exited"}
     event = {"request": ASKED, "execution": "arn:1", "now": "2026-11-22T10:00:00.123Z", "failure": failure}
     answer = machine.switch.step(event)
-    assert (answer["next"], answer["outcome"]) == ("failed", "failed")
+    assert (answer["next"], answer["result"]["outcome"]) == ("failed", "failed")
     assert "The process exited" in last_message(aws)
     assert "COST MONEY" in last_message(aws)
     assert aws.receipts[0]["outcome"] == "failed"
@@ -146,6 +148,7 @@ def test_settings_name_each_variable() -> None:
         "IDLE_MINUTES": "60",
         "MONTHLY_BUDGET_USD": "100",
         "WAKE_LIMIT_SECONDS": "2400",
+        "PROMOTION": "blue-green",
     }
     assert Settings.from_environment(environ) == SETTINGS
     off = Settings.from_environment(environ | {"IDLE_MINUTES": "", "LIFETIME_HOURS": "", "MONTHLY_BUDGET_USD": ""})

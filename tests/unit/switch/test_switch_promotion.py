@@ -1,0 +1,185 @@
+"""Another model: beside the one that serves, or in its place where two fleets are not affordable."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.switch.fake_aws import Aws
+from tests.unit.switch.machine import SETTINGS, Execution, Machine, last_message, lit
+from tests.unit.switch.world import FIRST_TYPE, MINUTE, Fated, World
+
+TUNED = "s3://tuned/model/"
+BEFORE = "s3://before/model/"
+
+
+def promote(machine: Machine, **asked: object) -> Execution:
+    return machine.run("on", "promotion", overrides={"ModelDataUrl": TUNED}, **asked)
+
+
+def result(execution: Execution) -> dict[str, object]:
+    assert execution.answer is not None
+    found: dict[str, object] = execution.answer["result"]
+    return found
+
+
+def ends(world: World) -> tuple[str, str]:
+    return world.parameters["TurnOffAt"], world.parameters["DeleteAt"]
+
+
+class TestTwoFleets:
+    def test_the_old_model_serves_until_the_new_one_does(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        promoting = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED})
+        while promoting in machine.running:
+            machine.step(promoting)
+            assert world.endpoint is not None
+        assert (promoting.outcome, world.calls) == ("on", ["update"])
+
+    @pytest.mark.parametrize("how", ["goes back", "breaks"])
+    def test_a_failed_one_leaves_the_old_model_on_until_its_end(self, machine: Machine, world: World, how: str) -> None:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        end, world.fate = ends(world), Fated(change=[how])
+        assert promote(machine).outcome == "failed"
+        assert (world.is_on, world.parameters["ModelDataUrl"], ends(world)) == (True, BEFORE, end)
+
+
+class TestOneFleet:
+    def test_off_then_on_with_the_new_model(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        before = world.endpoint
+        assert promote(machine, fleets="one").outcome == "on"
+        assert (world.calls, world.is_on) == (["update", "update"], True)
+        assert world.endpoint is not before
+        assert world.parameters["ModelDataUrl"] == TUNED
+
+    def test_it_is_configured_and_a_request_may_say_otherwise(self, aws: Aws, world: World) -> None:
+        machine = Machine(aws, replace(SETTINGS, promotion="replace"))
+        lit(machine)
+        assert promote(machine, fleets="two").outcome == "on"
+        assert world.calls == ["update"]
+        machine.forget_calls()
+        assert machine.run("on", "rollback", overrides={"ModelDataUrl": ""}).outcome == "on"
+        assert world.calls == ["update", "update"]
+
+    def test_what_is_off_is_lit_with_it_at_once(self, machine: Machine, world: World) -> None:
+        assert promote(machine, fleets="one").outcome == "on"
+        assert world.calls == ["update"]
+
+    @pytest.mark.parametrize(
+        ("script", "said"),
+        [
+            ({"creation": ["works", "breaks"]}, "ping health check"),
+            ({"creation": ["works"] + ["no capacity"] * 9}, "no capacity"),
+            ({"creation": ["works"] + ["no quota"] * 3}, "Service Quotas"),
+            ({"creation": ["works", "hangs"]}, "40 minutes"),
+            ({"update": ["accepted", "accepted", "refused"]}, "not authorized"),
+        ],
+    )
+    def test_a_failed_one_gives_way_to_the_old_model(
+        self, machine: Machine, world: World, aws: Aws, script: dict[str, list[str]], said: str
+    ) -> None:
+        world.fate = Fated(**script)
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        end = ends(world)
+        promoted = promote(machine, fleets="one")
+        assert promoted.outcome == "failed"
+        assert (world.is_on, world.parameters["ModelDataUrl"]) == (True, BEFORE)
+        assert ends(world) >= end
+        assert said in last_message(aws)
+        assert "The model that served before is on again. IT STILL COSTS MONEY" in last_message(aws)
+        assert len(aws.sns.published) == 1
+
+    def test_where_the_old_one_fails_too_it_is_off_and_both_reasons_are_told(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        lit(machine)
+        world.fate = Fated(creation=["hangs", "breaks"])
+        assert promote(machine, fleets="one").outcome == "failed"
+        assert world.is_off
+        assert "40 minutes" in last_message(aws)
+        assert "could not be lit again: It could not be lit: The primary container" in last_message(aws)
+
+    def test_the_old_model_takes_any_type_that_there_is(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        world.fate = Fated(creation=["breaks", "no capacity"])
+        assert promote(machine, fleets="one").outcome == "failed"
+        assert (world.is_on, world.instance_type()) == (True, "ml.g5.2xlarge")
+
+    def test_another_type_with_another_model_is_taken_back_as_well(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        world.fate = Fated(creation=["breaks"])
+        wanted = {"ModelDataUrl": TUNED, "InstanceType": "ml.g5.4xlarge"}
+        assert machine.run("on", "promotion", overrides=wanted).outcome == "failed"
+        assert (world.is_on, world.parameters["ModelDataUrl"], world.instance_type()) == (True, "", FIRST_TYPE)
+
+    def test_a_refusal_half_way_is_a_failure_that_is_told(self, machine: Machine, world: World, aws: Aws) -> None:
+        lit(machine)
+        promoting = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}, fleets="one")
+        machine.step(promoting)
+        machine.meter = {"usd_this_month": 100.0, "month": "2026-11"}
+        machine.finish(promoting)
+        assert (promoting.outcome, world.is_off) == ("failed", True)
+        assert "USD 100.00 of the month's USD 100.00" in last_message(aws)
+
+
+class TestEnds:
+    @pytest.mark.parametrize("fleets", ["one", "two"])
+    def test_a_promotion_never_brings_an_end_forward(self, machine: Machine, world: World, fleets: str) -> None:
+        lit(machine, lifetime_hours=100)
+        end = ends(world)
+        assert promote(machine, fleets=fleets).outcome == "on"
+        assert ends(world) == end
+
+    def test_a_new_endpoint_has_a_whole_life(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        end = ends(world)
+        assert promote(machine, fleets="one").outcome == "on"
+        assert ends(world) > end
+
+    def test_one_that_takes_over_from_an_extension_does_not_undo_it(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        machine.step(machine.start("on", extend=True, lifetime_hours=100))
+        end = ends(world)
+        assert promote(machine).outcome == "on"
+        assert ends(world) == end
+
+    def test_an_end_of_what_is_off_counts_for_nothing(self, machine: Machine, world: World) -> None:
+        world.parameters |= {"TurnOffAt": "2099-01-01T00:00:00", "DeleteAt": "2099-01-01T00:30:00"}
+        assert promote(machine).outcome == "on"
+        assert ends(world) < ("2027", "2027")
+
+
+class TestResult:
+    """What a caller's state machine reads."""
+
+    def test_success_names_what_to_go_back_to(self, machine: Machine, world: World) -> None:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        assert result(promote(machine)) == {
+            "outcome": "on",
+            "message": "The endpoint pilotlight-test is on.",
+            "before": {"ModelDataUrl": BEFORE, "InstanceType": ""},
+        }
+        assert machine.run("on", "rollback", overrides={"ModelDataUrl": BEFORE}).outcome == "on"
+        assert world.parameters["ModelDataUrl"] == BEFORE
+
+    @pytest.mark.parametrize("fleets", ["one", "two"])
+    def test_so_does_failure(self, machine: Machine, world: World, fleets: str) -> None:
+        lit(machine)
+        world.fate = Fated(change=["goes back"], creation=["breaks"])
+        failed = result(promote(machine, fleets=fleets))
+        assert (failed["outcome"], failed["before"]) == ("failed", {"ModelDataUrl": "", "InstanceType": ""})
+
+    def test_a_bad_request_has_nothing_to_go_back_to(self, machine: Machine) -> None:
+        assert result(machine.run("on", lifetime_hours=-1))["before"] is None
+
+    def test_a_promotion_beside_one_that_runs_takes_over_and_the_first_says_so(
+        self, machine: Machine, world: World
+    ) -> None:
+        lit(machine)
+        first = machine.start("on", "promotion", overrides={"ModelDataUrl": "s3://first/"}, fleets="one")
+        machine.step(first)
+        second = promote(machine, fleets="one")
+        machine.run_out()
+        assert (first.outcome, second.outcome) == ("superseded", "on")
+        assert (world.is_on, world.parameters["ModelDataUrl"]) == (True, TUNED)
+        world.advance(world.now + MINUTE)
