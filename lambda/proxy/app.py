@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from common.shown import shown
+
 from proxy.admission import Limits
 from proxy.api_document import api_document
 from proxy.contracts import contract_named
@@ -19,7 +21,7 @@ from proxy.openai.asked import MAX_CHAT_OBJECTS
 from proxy.openai.routes import OpenAIRoutes
 from proxy.request import Request
 from proxy.settings import Settings
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 from proxy.tasks import routes as task_routes
 from proxy.tasks.file import shipped_tasks
 from proxy.tasks.shape import Shape

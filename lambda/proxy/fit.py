@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from common.tokens import estimate_tokens
+
 from proxy.contracts.contract import NEW_TOKENS
 from proxy.errors import InvalidParameter, WindowExceeded
 from proxy.generation import Generation
 from proxy.parameters import MAX_TOKENS
-from proxy.tokens import estimate_tokens
 from proxy.window import Window
 
 MARK_TOKENS = 6  # AlexaTM's "[CLM] ", which its contract adds afterwards, at a token a byte

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from common.shown import shown
+
 from proxy.errors import InvalidParameter
 from proxy.parameters import RULES, Parameters, check_parameters, sequences
-from proxy.strict_json import is_unicode, shown
+from proxy.strict_json import is_unicode
 from proxy.window import Side
 
 MAX_INPUTS = 64

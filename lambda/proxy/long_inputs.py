@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from common.tokens import estimate_tokens, most_tokens
+
 from proxy.contracts.contract import Contract
 from proxy.errors import DeadlineExceeded, ModelRefused, Problem, WindowExceeded
 from proxy.fit import Room, check_fits, room_for
@@ -18,7 +20,6 @@ from proxy.invocations import Invocations
 from proxy.retry import MIN_ATTEMPT_SECONDS
 from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
-from proxy.tokens import estimate_tokens, most_tokens
 from proxy.window import Count, Cut, Side, Span, Window, cut, split
 
 MAX_PARTS = 64

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from common.shown import shown
+
 from proxy.errors import InvalidParameter
-from proxy.strict_json import shown
 
 MAX_TOKENS = 2**20  # wider than any model's window
 MAX_SEQUENCES = 64

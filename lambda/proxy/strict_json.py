@@ -6,6 +6,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import NoReturn
 
+from common.shown import shown
+
 from proxy.errors import InvalidRequest
 
 JsonObject = dict[str, object]
@@ -28,20 +30,6 @@ def parse_object(text: str, *, max_objects: int = MAX_OBJECTS) -> JsonObject:
     if not isinstance(value, dict):
         raise InvalidRequest(f"The body must be a JSON object, but is {shown(value)}.")
     return value
-
-
-def shown(value: object) -> str:
-    """A JSON value as an error message may quote it: short, and never a whole prompt."""
-    match value:
-        case list():
-            return "an array"
-        case dict():
-            return "an object"
-        case str() if len(value) > 40:
-            return json.dumps(value[:40]) + "…"
-        case _:
-            literal = json.dumps(value)
-            return literal if len(literal) <= 40 else literal[:40] + "…"
 
 
 def is_unicode(text: str) -> bool:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from common.facts import iso
+from common.shown import shown
 
 from proxy.errors import InvalidParameter, InvalidRequest
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 
 LONGEST_TURN_HOURS = 168
 LONGEST_SNOOZE_HOURS = 24

@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any
 
 import pytest
+from common.tokens import SPECIAL_TOKENS, estimate_tokens, most_tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proxy.tokens import SPECIAL_TOKENS, estimate_tokens, most_tokens
 from proxy.window import GAP, Side, cut, split
 
 from pilotlight.local import weights

@@ -6,12 +6,13 @@ model mode); without the mark the model denoises it.
 
 import re
 
+from common.tokens import estimate_tokens
+
 from proxy.completion import Choice, Completion, Outcome
 from proxy.contracts.contract import NEW_TOKENS, checked_texts
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
 from proxy.strict_json import JsonObject
-from proxy.tokens import estimate_tokens
 
 CLM_MARK = "[CLM] "
 

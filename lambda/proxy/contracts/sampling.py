@@ -1,10 +1,11 @@
 """What the servers share that sample token by token: they count new tokens only and have no beam search."""
 
+from common.tokens import estimate_tokens
+
 from proxy.contracts.contract import NEW_TOKENS
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
 from proxy.parameters import Parameters
-from proxy.tokens import estimate_tokens
 
 
 def new_tokens(text: str, given: Parameters) -> int:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from common.shown import shown
+
 from proxy.completion import Completion, Message
 from proxy.errors import InvalidParameter, ModelNotFound
 from proxy.openai.fields import (
@@ -17,7 +19,7 @@ from proxy.openai.fields import (
 from proxy.openai.messages import MAX_MESSAGES, check_messages, checked_text
 from proxy.openai.template import ChatTemplate
 from proxy.parameters import MAX_SEQUENCES
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 
 MAX_CHAT_OBJECTS = 3 * MAX_MESSAGES  # a message and a few parts in each
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from common.tokens import SPECIAL_TOKENS, estimate_tokens
+
 from proxy.ask import ask
 from proxy.completion import Choice, Completion, FinishReason, Outcome
 from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
 from proxy.invocations import Invocations
-from proxy.tokens import SPECIAL_TOKENS, estimate_tokens
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from common.shown import shown
+
 from proxy.completion import Sampling
 from proxy.errors import InvalidParameter
 from proxy.openai.messages import checked_text
 from proxy.parameters import MAX_SEQUENCES, MAX_TOKENS, Rule, integer
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 
 DEFAULT_CHAT_TOKENS = 256  # OpenAI sets no bound, which one time budget cannot afford
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's own

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from common.shown import shown
+
 from proxy.completion import Message, Role
 from proxy.errors import InvalidParameter
-from proxy.strict_json import is_unicode, shown
+from proxy.strict_json import is_unicode
 
 MAX_MESSAGES = 1000
 

@@ -7,8 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from common.shown import shown
+
 from proxy.errors import TasksBroken
-from proxy.strict_json import shown
 from proxy.tasks.guard import UNSEEN, Origin
 from proxy.tasks.prompt import LAST_WORD, pieces_of
 from proxy.tasks.shape import Shape

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from common.shown import shown
+
 from proxy.errors import InvalidParameter
 from proxy.generation import check_text
 from proxy.parameters import RULES, Parameters, check_parameters
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 from proxy.tasks.shape import Shape
 
 

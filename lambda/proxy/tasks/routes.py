@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from common.shown import shown
+
 from proxy.contracts.alexatm import with_clm_mark
 from proxy.errors import RouteNotFound
 from proxy.fit import check_fits
 from proxy.generation import Generation
 from proxy.long_inputs import Model
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 from proxy.tasks.prompt import prompt
 from proxy.tasks.request import TaskRequest, check_task_request
 from proxy.tasks.shape import Shape

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from common.tokens import estimate_tokens
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy.contracts.alexatm import with_clm_mark
 from proxy.errors import InvalidParameter
-from proxy.tokens import estimate_tokens
 from proxy.trim import trim
 
 from tests.unit.proxy.fakes import Api

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from common.tokens import estimate_tokens, most_tokens
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy.errors import ConnectionLost, EndpointMissing, ModelRefused
 from proxy.long_inputs import worth_starting
-from proxy.tokens import estimate_tokens, most_tokens
 from proxy.window import Window
 
 from tests.unit.proxy.fakes import SETTINGS, START, Api

@@ -8,9 +8,9 @@ from typing import Any
 import openai
 import pytest
 from common.facts import EndpointFacts
+from common.tokens import estimate_tokens
 from proxy.endpoint import Facts
 from proxy.errors import ConnectionLost, DeadlineExceeded, EndpointMissing, Problem, Throttled
-from proxy.tokens import estimate_tokens
 
 from tests.unit.proxy.fakes import START, Api, event, moment
 from tests.unit.proxy.openai_client import client

@@ -1,8 +1,8 @@
 """The estimate of a text's tokens behaves like a count; tests/local/test_tokens.py sees that it is high enough."""
 
+from common.tokens import SPECIAL_TOKENS, estimate_tokens
 from hypothesis import given
 from hypothesis import strategies as st
-from proxy.tokens import SPECIAL_TOKENS, estimate_tokens
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"])) | st.text(alphabet="aB1 .\né")
 

@@ -1,9 +1,9 @@
 """Cutting and splitting, as plans: what is kept fits, nothing else is lost, borders are those of words or sentences."""
 
 import pytest
+from common.tokens import estimate_tokens, most_tokens
 from hypothesis import example, given
 from hypothesis import strategies as st
-from proxy.tokens import estimate_tokens, most_tokens
 from proxy.window import GAP, Count, Side, Span, cut, split
 
 COUNTS = st.sampled_from([estimate_tokens, most_tokens])
