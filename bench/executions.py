@@ -68,7 +68,7 @@ class Executions:
         if known.blind and execution.request.reason == "idle":
             execution.wakes_at = seconds(now) + 60
             return True
-        facts = self._facts(execution.request, cloud, known)
+        facts = self._facts(cloud, known)
         if not self._has_its_turn(execution, facts, now):
             return False
         decision = decide(execution.request, facts, execution.memory, seconds(now), self.settings)
@@ -93,7 +93,7 @@ class Executions:
             execution.memory = memory
         return turn in (Turn.MINE, Turn.CLAIM)
 
-    def _facts(self, request: Request, cloud: Cloud, known: Known) -> Facts:
+    def _facts(self, cloud: Cloud, known: Known) -> Facts:
         metered = known.metered
         meter = metered.ticked_at and Meter(
             ticked_at=metered.ticked_at,
@@ -110,7 +110,7 @@ class Executions:
             meter=meter or None,
             awaiting_meter_since=self._awaiting,
             snoozed_until=known.snoozed_until,
-            last_call=known.last_call if request.reason == "idle" else None,
+            last_call=None if known.blind else known.last_call,
         )
 
     def _act(self, execution: Execution, decision: Decision, cloud: Cloud, now: int) -> Memory:

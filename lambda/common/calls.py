@@ -1,4 +1,4 @@
-"""When the endpoint was last called, by anybody: SageMaker's own count, which is published late by minutes."""
+"""When the endpoint was last called, by anybody: SageMaker's own metrics, which are published late by minutes."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 _MINUTE = 60
 _MOST_DATAPOINTS = 1440  # what GetMetricStatistics gives at once
+# What was sent, and what is still being answered: a call that runs for minutes is a call in each of them.
+_SIGNS_OF_CALLS = {"Invocations": "Sum", "ConcurrentRequestsPerModel": "Maximum"}
 
 
 class CloudWatchClient(Protocol):
@@ -24,17 +26,20 @@ def last_call(
     GetMetricData's are not.
     """
     start = max(since, now - (_MOST_DATAPOINTS - 2) * _MINUTE) // _MINUTE * _MINUTE
-    answer = client.get_metric_statistics(
-        Namespace="AWS/SageMaker",
-        MetricName="Invocations",
-        Dimensions=[
-            {"Name": "EndpointName", "Value": endpoint_name},
-            {"Name": "VariantName", "Value": variant_name},
-        ],
-        StartTime=datetime.fromtimestamp(start, UTC),
-        EndTime=datetime.fromtimestamp(now // _MINUTE * _MINUTE + _MINUTE, UTC),
-        Period=_MINUTE,
-        Statistics=["Sum"],
-    )
-    called = [point["Timestamp"].timestamp() for point in answer.get("Datapoints", []) if point.get("Sum", 0) > 0]
+    called = []
+    for metric, statistic in _SIGNS_OF_CALLS.items():
+        answer = client.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=metric,
+            Dimensions=[
+                {"Name": "EndpointName", "Value": endpoint_name},
+                {"Name": "VariantName", "Value": variant_name},
+            ],
+            StartTime=datetime.fromtimestamp(start, UTC),
+            EndTime=datetime.fromtimestamp(now // _MINUTE * _MINUTE + _MINUTE, UTC),
+            Period=_MINUTE,
+            Statistics=[statistic],
+        )
+        points = answer.get("Datapoints", [])
+        called += [point["Timestamp"].timestamp() for point in points if point.get(statistic, 0) > 0]
     return max(called) + _MINUTE if called else None

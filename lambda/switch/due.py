@@ -1,7 +1,9 @@
 """Whether the reason for an off still holds: looked at again just before the endpoint is turned off for it.
 
 An alarm acts on a reading that is minutes old, and knows nothing of a call, a snooze, a later end or a higher ceiling
-that came since.
+that came since. And nobody is cut off in the midst of a conversation if a few minutes can help it: an off that has
+nothing to do with the calls waits for a pause in them, but not for long, as a caller who never pauses must not keep on
+what should be over.
 """
 
 from datetime import UTC, datetime
@@ -11,8 +13,13 @@ from common.facts import EndpointFacts, iso
 from switch import gate
 from switch.changes import AFTER_LIFETIME_SECONDS
 from switch.decision import Case, Decision, Outcome
+from switch.lease import PUT_OFF
 
 SILENCE_SECONDS = 30 * 60
+PAUSE_SECONDS = 5 * 60
+MOST_PUT_OFF_SECONDS = 10 * 60
+# The hard stop waits for nobody; what ends before it leaves a receipt with the true reason.
+BEFORE_HARD_STOP_SECONDS = 60
 
 
 def not_due(case: Case) -> Decision | None:
@@ -20,6 +27,10 @@ def not_due(case: Case) -> Decision | None:
     facts = case.facts
     if facts.stack is None or not facts.stack_says_on:
         return None
+    return _reason_gone(case) or (_until_pause(case) if case.request.reason in PUT_OFF else None)
+
+
+def _reason_gone(case: Case) -> Decision | None:
     match case.request.reason:
         case "idle":
             return _unless_idle(case)
@@ -36,15 +47,36 @@ def _unless(case: Case, still: str | None) -> Decision | None:
     return case.finish(Outcome.NOT_DUE, f"It stays on. {still}") if still else None
 
 
+def _until_pause(case: Case) -> Decision | None:
+    """Nobody called for five minutes, or it was put off for as long as it may be."""
+    known = [case.facts.last_call, case.facts.meter.last_call if case.facts.meter else None]
+    called = max((moment for moment in known if moment is not None), default=None)
+    if case.facts.endpoint is None or called is None or case.since(called) >= PAUSE_SECONDS:
+        return None
+    if case.memory.put_off_since is None:
+        case = case.remember(put_off_since=case.now)
+    until = (case.memory.put_off_since or case.now) + MOST_PUT_OFF_SECONDS
+    if end := _turn_off_at(case):
+        until = min(until, end.timestamp() - BEFORE_HARD_STOP_SECONDS)
+    if case.now >= until:
+        return None
+    left = min(PAUSE_SECONDS - case.since(called), until - case.now)
+    return case.wait("It was called within the last five minutes: a pause is waited for.", left)
+
+
 def _has_time(case: Case) -> str | None:
     """`pilot on --hours` moves the end; the alarm on the minutes since its creation does not know."""
-    stated = case.facts.stack.turn_off_at if case.facts.stack else None
-    if stated is None:
+    end = _turn_off_at(case)
+    if end is None:
         return None
-    end = datetime.fromisoformat(stated).replace(tzinfo=UTC)
     if case.now >= end.timestamp() - AFTER_LIFETIME_SECONDS:
         return None
     return f"Its end was moved to {iso(end)}."
+
+
+def _turn_off_at(case: Case) -> datetime | None:
+    stated = case.facts.stack.turn_off_at if case.facts.stack else None
+    return datetime.fromisoformat(stated).replace(tzinfo=UTC) if stated else None
 
 
 def _has_money(case: Case) -> str | None:

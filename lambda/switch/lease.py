@@ -15,8 +15,9 @@ from switch.request import Request
 
 Lease = Mapping[str, Any]
 
-
 CONDITIONAL = ("idle", "lifetime", "budget", "heartbeat")
+# What waits for a pause in the calls (see due). An idle off has waited for longer than that.
+PUT_OFF = ("lifetime", "budget", "heartbeat", "schedule")
 
 
 class Turn(Enum):
@@ -114,8 +115,8 @@ def _asks_nothing_new(request: Request, lease: Lease) -> bool:
     if request.target != lease.get("target"):
         return False
     if request.target == "off":
-        # One that ends where its reason has gone (see due) would lose another reason.
-        return request.reason == lease.get("reason") or lease.get("reason") not in CONDITIONAL
+        # One that may wait, or end where its reason has gone (see due), would lose another reason.
+        return request.reason == lease.get("reason") or lease.get("reason") not in (*CONDITIONAL, *PUT_OFF)
     return not (request.extend or request.overrides or request.budget_usd or _lives_longer(request, lease))
 
 

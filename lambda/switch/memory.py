@@ -20,6 +20,7 @@ class Memory:
     deleting_since   since when the endpoint is Deleting
     sent, sent_at    the parameters of the last UpdateStack, until the stack shows them
     refused, undeleted   why the last update, and the last deletion, was refused; empty if it was not
+    put_off_since    since when a pause in the calls is waited for
     off_since, settled_off_at, off_updates, deletes, deleted_at, reaffirmed, cancels, continues   the way to off
     attempt_at, attempt_type, replacing, ours   the present way to on; `replacing` an endpoint that serves meanwhile
     tried, without_quota, rounds, resume_at     the walk along the instance types
@@ -42,6 +43,7 @@ class Memory:
     sent_at: float = 0.0
     refused: str = ""
     undeleted: str = ""
+    put_off_since: float | None = None
     off_since: float | None = None
     settled_off_at: float | None = None
     off_updates: int = 0

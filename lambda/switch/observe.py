@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
-from common.facts import EndpointFacts
 
 from switch.clients import Clients, CloudFormationClient
+from switch.due import PAUSE_SECONDS
 from switch.errors import code
 from switch.facts import Facts, Meter, Phase
 from switch.gate import month_of
-from switch.lease import CONDITIONAL
+from switch.lease import CONDITIONAL, PUT_OFF
 from switch.memory import Memory
 from switch.request import Request
 from switch.settings import Settings
@@ -33,7 +33,7 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
     settled_on = seen.phase is Phase.SETTLED and seen.stack_says_on
     ask_why = stack is not None and ("ROLLBACK" in stack.status or stack.status.endswith("_FAILED"))
     wakes = request.target == "on"
-    conditional = request.reason in CONDITIONAL
+    conditional = request.reason in (*CONDITIONAL, *PUT_OFF)
     return Facts(
         stack=stack,
         endpoint=endpoint,
@@ -44,7 +44,7 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
         awaiting_meter_since=_number(clients.ledger.get("switch", "awaiting-meter"), "since") if wakes else None,
         budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if wakes or conditional else None,
         snoozed_until=_number(clients.ledger.get("snooze", "endpoint"), "until"),
-        last_call=_last_call(clients, settings, endpoint, now) if request.reason == "idle" and settled_on else None,
+        last_call=_last_call(clients, settings, request, now) if endpoint and conditional and settled_on else None,
     )
 
 
@@ -111,13 +111,20 @@ def _number(data: Mapping[str, Any] | None, name: str) -> float | None:
     return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
-def _last_call(clients: Clients, settings: Settings, endpoint: EndpointFacts | None, now: float) -> float | None:
-    if endpoint is None or settings.idle_minutes is None:
+def _last_call(clients: Clients, settings: Settings, request: Request, now: float) -> float | None:
+    """Within what the reason looks back on. Only an idle off rests on the calls: another goes on where they cannot be
+    read, as what should end must not depend on CloudWatch.
+    """
+    window = settings.idle_minutes * 60 if request.reason == "idle" and settings.idle_minutes else PAUSE_SECONDS
+    try:
+        return calls.last_call(
+            clients.cloudwatch,
+            endpoint_name=settings.endpoint_name,
+            variant_name=settings.variant_name,
+            since=now - window,
+            now=now,
+        )
+    except (ClientError, BotoCoreError):
+        if request.reason == "idle":
+            raise
         return None
-    return calls.last_call(
-        clients.cloudwatch,
-        endpoint_name=settings.endpoint_name,
-        variant_name=settings.variant_name,
-        since=now - settings.idle_minutes * 60,
-        now=now,
-    )

@@ -4,12 +4,15 @@ Each example is two simulated days of calls, silences, snoozes, schedules, wakes
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter.facts import Policy
+from switch.due import MOST_PUT_OFF_SECONDS, PAUSE_SECONDS
+from switch.lease import PUT_OFF
 from switch.settings import Settings
 
 from bench.cloud import INSTANCE_TYPE
@@ -18,6 +21,7 @@ from bench.simulation import Simulation
 
 USD_PER_HOUR = 4.89
 DAYS = 2 * 24 * 60
+PAUSE = PAUSE_SECONDS // 60
 FAULTS = (METER, ALARMS, SWITCH, UPDATES, CLEANUP, METRICS)
 ON: dict[str, Any] = {"target": "on", "reason": "manual", "by": "a person"}
 OFF: dict[str, Any] = {"target": "off", "reason": "schedule", "by": "a schedule"}
@@ -143,6 +147,29 @@ def test_an_idle_off_comes_a_whole_window_after_the_last_call_that_can_be_known_
         assert not any(at <= minute < until for at, until in active(plan))
 
 
+@given(setups, plans)
+@settings(max_examples=150, deadline=None)
+def test_nobody_who_called_within_five_minutes_is_cut_off_unless_the_off_was_put_off_for_ten(
+    given_setup: Setup, plan: Plan
+) -> None:
+    """Whatever the reason; but for the hard stop, and for calls that CloudWatch cannot show."""
+    simulation = Simulation(given_setup, plan).run(DAYS)
+    for minute, reason in simulation.executions.offs:
+        if reason in ("hard_stop", "mismatch") or plan.fails(METRICS, minute):
+            continue
+        shown = [call + 1 for call in simulation.served if call + 1 + given_setup.lag_minutes <= minute]
+        if shown and minute - shown[-1] < PAUSE:
+            assert reason in PUT_OFF
+            assert left_no_pause(shown, minute, given_setup.lag_minutes)
+
+
+def left_no_pause(shown: list[int], minute: int, lag: int) -> bool:
+    """Whether no call but the last ten minutes' ones, as late as CloudWatch shows them, left time to turn it off."""
+    begun = minute - MOST_PUT_OFF_SECONDS // 60
+    recent = [call for call in shown if call > begun]
+    return all(later - earlier <= PAUSE + lag + 1 for earlier, later in pairwise([begun, *recent]))
+
+
 def active(plan: Plan) -> list[tuple[int, int]]:
     """A later snooze replaces an earlier one."""
     ends = [*(at for at, _ in plan.snoozes[1:]), DAYS]
@@ -211,10 +238,10 @@ class TestBroken:
 
     def test_the_meter_dead_it_is_off_by_the_heartbeat(self) -> None:
         [(_, ended)] = self.services(METER)
-        assert 100 + 25 <= ended <= 100 + 31
+        assert 100 + 25 <= ended <= 100 + 31 + 10  # put off, as it is called
 
     def test_the_alarms_dead_the_meter_starts_the_switch(self) -> None:
-        assert self.services(ALARMS) == [(10, 720)]
+        assert self.services(ALARMS) == [(10, 720 + 10)]  # put off, as it is called
 
     def test_meter_and_alarms_dead_it_is_off_by_the_first_hard_stop(self) -> None:
         assert self.services(METER, ALARMS) == [(10, 735)]
@@ -245,5 +272,5 @@ class TestBroken:
 def test_a_month_over_its_budget_is_off_and_stays_off() -> None:
     simulation = simulated(setup(budget=10.0), asks=[(0, ON), (1000, ON)], calls=range(10, DAYS, 5))
     [(_, ended)] = simulation.services
-    assert ended == pytest.approx(10 / USD_PER_HOUR * 60, abs=5)
+    assert ended == pytest.approx(10 / USD_PER_HOUR * 60 + 10, abs=5)  # put off, as it is called
     assert simulation.executions.refusals == 1

@@ -114,8 +114,11 @@ def test_the_facts_of_an_idle_off_hold_the_last_call(aws: Stubbed) -> None:
     }
     points = [{"Timestamp": moment(START - 600), "Sum": 2.0}, {"Timestamp": moment(START - 60), "Sum": 0.0}]
     aws.answers("cloudwatch", "get_metric_statistics", {"Datapoints": points}, request)
+    running = [{"Timestamp": moment(START - 420), "Maximum": 1.0}, {"Timestamp": moment(START - 60), "Maximum": 0.0}]
+    request = request | {"MetricName": "ConcurrentRequestsPerModel", "Statistics": ["Maximum"]}
+    aws.answers("cloudwatch", "get_metric_statistics", {"Datapoints": running}, request)
     facts = observe(aws.clients, SETTINGS, Request("off", "idle", "x"), MEMORY, START)
-    assert facts.last_call == START - 540
+    assert facts.last_call == START - 360  # the end of the last minute in which one was still being answered
 
 
 def test_why_it_failed_is_asked_for_after_a_rollback(aws: Stubbed) -> None:

@@ -1,10 +1,14 @@
 """Off, situation by situation: what is done, within which time, and what a person hears."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
 from tests.unit.switch.fake_aws import Aws
 from tests.unit.switch.machine import Machine, last_message, lit
-from tests.unit.switch.world import MINUTE, Fated, World
+from tests.unit.switch.world import MINUTE, Fated, World, refuse
 
 
 def test_off_is_one_update_that_sends_every_parameter(machine: Machine, world: World, aws: Aws) -> None:
@@ -287,3 +291,74 @@ class TestDue:
         assert lighting.outcome == "on"
         assert "any more" in off.outcome
         assert world.is_on
+
+
+class TestPause:
+    """An off that has nothing to do with the calls waits for five minutes without one, ten minutes at most."""
+
+    @pytest.fixture
+    def over(self, machine: Machine, world: World) -> Machine:
+        """Everything is over: its lifetime and the month's money are spent; ten minutes to the hard stop."""
+        lit(machine)
+        assert machine.meter is not None
+        machine.meter["usd_this_month"] = 1000.0
+        end = datetime.fromisoformat(world.parameters["TurnOffAt"]).replace(tzinfo=UTC).timestamp()
+        world.advance(end - 14 * MINUTE)
+        return machine
+
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule"])
+    def test_it_waits_for_five_minutes_after_the_last_call(
+        self, over: Machine, world: World, aws: Aws, reason: str
+    ) -> None:
+        called = world.now // MINUTE * MINUTE
+        aws.cloudwatch.called = [called]
+        off = over.start("off", reason)
+        over.finish(off)
+        assert off.outcome == "off"
+        [(_, gone, _)] = world.ended
+        assert called + 6 * MINUTE <= gone <= called + 10 * MINUTE
+
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule"])
+    def test_a_caller_who_never_pauses_is_waited_for_ten_minutes(
+        self, over: Machine, world: World, aws: Aws, reason: str
+    ) -> None:
+        begun = world.now
+        aws.cloudwatch.called = [begun + number * MINUTE for number in range(-10, 60)]
+        assert over.run("off", reason).outcome == "off"
+        [(_, gone, _)] = world.ended
+        assert begun + 10 * MINUTE <= gone <= begun + 14 * MINUTE
+
+    def test_the_hard_stops_moment_is_not_waited_past(self, over: Machine, world: World, aws: Aws) -> None:
+        world.advance(world.now + 10 * MINUTE)
+        begun = world.now
+        aws.cloudwatch.called = [begun + number * MINUTE for number in range(-10, 60)]
+        off = over.start("off", "lifetime")
+        while "update" not in off.calls:
+            over.step(off)
+        assert world.now <= begun + 3 * MINUTE + 1
+
+    @pytest.mark.parametrize("reason", ["manual", "hard_stop", "mismatch"])
+    def test_a_person_and_the_hard_stop_do_not_wait(self, over: Machine, world: World, aws: Aws, reason: str) -> None:
+        aws.cloudwatch.called = [world.now]
+        off = over.start("off", reason)
+        over.step(off)
+        assert off.calls == ["update"]
+
+    def test_a_person_does_not_join_one_that_waits(self, over: Machine, world: World, aws: Aws) -> None:
+        aws.cloudwatch.called = [world.now]
+        waiting = over.start("off", "schedule")
+        over.step(waiting)
+        begun = world.now
+        assert over.run("off").outcome == "off"
+        assert world.now - begun < 5 * MINUTE
+        over.finish(waiting)
+        assert waiting.outcome == "superseded"
+
+    def test_metrics_that_cannot_be_read_stop_nothing(self, over: Machine, aws: Aws) -> None:
+        def fails(**_: Any) -> Mapping[str, Any]:
+            raise refuse("InternalFailure", "no", "GetMetricStatistics")
+
+        aws.cloudwatch.get_metric_statistics = fails  # type: ignore[method-assign]
+        off = over.start("off", "lifetime")
+        over.step(off)
+        assert off.calls == ["update"]
