@@ -16,17 +16,31 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from pilotlight.deployment import Deployment, NotDeployedError, ledger_name
+from pilotlight.deployment import Deployment, NotDeployedError, finetune_name, ledger_name
 from pilotlight.orphans import Removal, find
 from pilotlight.switch import Switch, SwitchError
 from pilotlight.triggers import Triggers
 
-KEPT = ("the role for API Gateway's logs: it costs nothing, and an account shares it by all its APIs",)
-"""What outlives a stage on purpose."""
+_LOG_ROLE = "the role for API Gateway's logs: it costs nothing, and an account shares it by all its APIs"
 
 SETTLE_SECONDS = 45 * 60.0
 """How long an update that was cancelled, and rolls back, is waited for."""
 _POLL_SECONDS = 2.0
+
+
+def kept(deployment: Deployment) -> list[str]:
+    """What outlives the stage on purpose, in words."""
+    buckets = [
+        resource["PhysicalResourceId"]
+        for resource in deployment.stack_resources("FineTune")
+        if resource["ResourceType"] == "AWS::S3::Bucket" and resource.get("PhysicalResourceId")
+    ]
+    data = [
+        f"datasets and tuned models in the bucket {name}, billed as storage: `aws s3 rb --force s3://{name}` ends that"
+        for name in buckets
+    ]
+    versions = [f"what the model registry's group {finetune_name(deployment.stage)} lists: it costs nothing"]
+    return [_LOG_ROLE, *data, *(versions if buckets else [])]
 
 
 class TeardownError(Exception):

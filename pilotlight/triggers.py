@@ -1,4 +1,4 @@
-"""What starts the switch by itself: the rules and schedules of the control stack, which `pilot destroy` silences."""
+"""What starts something by itself: rules, schedules and state machines, which `pilot destroy` silences."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -45,7 +45,9 @@ class Triggers:
                 self._silenced.pop()()
 
     def stop_executions(self) -> list[str]:
-        """Stop what runs of the switch. It remembers nothing that it needs: the next start looks at the world."""
+        """Stop what runs of the switch, and of fine-tuning. They remember nothing that they need: the next start of the
+        switch looks at the world, and jobs are found by their tags.
+        """
         states = self.deployment.client("stepfunctions")
         stopped = []
         for machine in self._names(_MACHINE):
@@ -62,7 +64,8 @@ class Triggers:
     def _names(self, kind: str) -> list[str]:
         return [
             resource["PhysicalResourceId"]
-            for resource in self.deployment.stack_resources("Control")
+            for role in ("Control", "FineTune")
+            for resource in self.deployment.stack_resources(role)
             if resource["ResourceType"] == kind and resource.get("PhysicalResourceId")
         ]
 

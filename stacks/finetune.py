@@ -6,7 +6,6 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from pilotlight import __version__
@@ -30,12 +29,6 @@ class FineTuneStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
         bucket = FineTuneBucket(self, "Data", serving_role_arn=names.role_arn("execution")).bucket
-        sagemaker.CfnModelPackageGroup(
-            self,
-            "Registry",
-            model_package_group_name=names.finetune,
-            model_package_group_description=f"What stage {stage.name} of Pilotlight has fine-tuned",
-        )
         role = TrainingRole(
             self,
             "Training",

@@ -119,9 +119,17 @@ def _ended(kit: Kit, execution: str) -> tuple[str, str] | None:
     found = kit.stepfunctions.describe_execution(executionArn=execution)
     if found["status"] == "RUNNING":
         return None
-    said = json.loads(found.get("output") or "{}")
-    message = said.get("message") or found.get("cause") or f"The switch's execution is {found['status']}."
-    return str(said.get("outcome") or "failed"), str(message)
+    said = _said(found.get("output") or found.get("cause") or "")
+    return str(said.get("outcome", "failed")), str(said.get("message") or f"The switch's execution {found['status']}.")
+
+
+def _said(text: str) -> Mapping[str, Any]:
+    """The switch's answer (docs/switch.md); empty for an execution that somebody stopped."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {"message": text} if text else {}
+    return said if isinstance(said, Mapping) else {}
 
 
 def _stack(kit: Kit) -> StackFacts | None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from botocore.exceptions import ClientError
+
 from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.run import Run
@@ -15,6 +17,7 @@ def register(run: Run, kit: Kit) -> Answer:
     """One version in the stage's group, with where it comes from."""
     if run.package_arn:
         return Answer(run)
+    _make_group(kit)
     made = kit.sagemaker.create_model_package(
         ModelPackageGroupName=kit.settings.package_group,
         ModelPackageDescription=f"{kit.settings.model}, fine-tuned by run {run.id}"[:1024],
@@ -41,6 +44,19 @@ def register(run: Run, kit: Kit) -> Answer:
     arn = str(made["ModelPackageArn"])
     said = f"Registered as version {arn.rpartition('/')[2]} of {kit.settings.package_group}."
     return Answer(replace(run, package_arn=arn).saying("Register", kit.now, said))
+
+
+def _make_group(kit: Kit) -> None:
+    """Not the stack's: CloudFormation cannot delete a group that holds versions, and they outlive the stage."""
+    try:
+        kit.sagemaker.create_model_package_group(
+            ModelPackageGroupName=kit.settings.package_group,
+            ModelPackageGroupDescription=f"What stage {kit.settings.stage} of Pilotlight has fine-tuned",
+            Tags=[{"Key": "pilotlight:stage", "Value": kit.settings.stage}],
+        )
+    except ClientError as error:
+        if "already exists" not in str(error):
+            raise
 
 
 def ask_for_approval(run: Run, kit: Kit, token: str) -> Run:

@@ -11,7 +11,7 @@ from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Report, confirm, err, out, print_json, progress
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import Cloud
-from pilotlight.teardown import KEPT, Teardown
+from pilotlight.teardown import Teardown, kept
 
 
 def deploy(
@@ -51,20 +51,20 @@ def destroy(
     """Turn the endpoint off, destroy every stack of a stage, and see to it that nothing which bills is left."""
     target = deployment(stage, aws, region)
     name = configured(target).endpoint_name
-    kept = "; ".join(KEPT)
+    keeps = kept(target)
     if not as_json:
-        out.print(f"Kept on purpose: {kept}.", highlight=False)
+        out.print(f"Kept on purpose: {'; '.join(keeps)}.", highlight=False)
     confirm(f"Destroy stage {target.stage} on {target.place} with its endpoint, API, keys and receipts?", yes)
     teardown = Teardown(target, name, lambda *arguments: run_cdk(target, *arguments), report=lines())
     teardown.destroy()
     if as_json:
-        document = {"stage": target.stage, "place": target.place, "removed": teardown.removed, "kept": list(KEPT)}
+        document = {"stage": target.stage, "place": target.place, "removed": teardown.removed, "kept": keeps}
         print_json(document)
         return
     out.print(f"[green]Stage {target.stage} is gone[/] from {target.place}: looked at from outside, nothing is left.")
     if teardown.removed:
         out.print(f"Removed beside the stacks: {', '.join(teardown.removed)}.", highlight=False)
-    out.print(f"Kept on purpose: {kept}.", highlight=False)
+    out.print(f"Kept on purpose: {'; '.join(keeps)}.", highlight=False)
 
 
 def lines() -> Report:

@@ -66,6 +66,7 @@ class FineTunePermissions:
                 self._training_role,
                 conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
             ),
+            _allow(["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags"], self._group, conditions=tagged),
             _allow(["sagemaker:CreateModelPackage"], self._group, self._packages),
             _allow(["sagemaker:DescribeEndpoint"], self._endpoint),
             _allow(["cloudformation:DescribeStacks"], *self._stacks),

@@ -106,8 +106,8 @@ class States:
         if "answer" not in execution:
             outcome, message = self.endpoint.take(execution["request"])
             status = "FAILED" if outcome == "failed" else "SUCCEEDED"
-            output = None if outcome == "failed" else json.dumps({"outcome": outcome, "message": message})
-            execution["answer"] = {"status": status, "output": output, "cause": message}
+            said = json.dumps({"outcome": outcome, "message": message})
+            execution["answer"] = {"status": status, "cause" if outcome == "failed" else "output": said}
         answer: Mapping[str, Any] = execution["answer"]
         return answer
 
@@ -141,6 +141,7 @@ class SageMaker:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     created: list[dict[str, Any]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     packages: list[dict[str, Any]] = field(default_factory=list)
     script: list[dict[str, Any]] = field(default_factory=list)
     """How the next jobs end: DescribeTrainingJob's members; completed after ten minutes where nothing is said."""
@@ -174,6 +175,11 @@ class SageMaker:
 
     def stop_training_job(self, *, TrainingJobName: str) -> None:  # noqa: N803
         self.stopped.append(TrainingJobName)
+
+    def create_model_package_group(self, **request: Any) -> None:
+        if request["ModelPackageGroupName"] in self.groups:
+            raise refused("ValidationException", "Model Package Group already exists")
+        self.groups.append(request["ModelPackageGroupName"])
 
     def create_model_package(self, **request: Any) -> Mapping[str, Any]:
         self.packages.append(request)
