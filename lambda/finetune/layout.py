@@ -53,11 +53,15 @@ def laid_out(listed: Iterable[tuple[str, int]], findings: Findings) -> Layout:
     """`listed` are names below the prefix and sizes in bytes."""
     entries = list(islice(listed, MAX_FILES + 1))
     if len(entries) > MAX_FILES:
-        findings.add("", None, f"there are more than {MAX_FILES} files; join them, or name a prefix that holds the dataset alone")
+        findings.add(
+            "", None, f"there are more than {MAX_FILES} files; join them, or name a prefix that holds the dataset alone"
+        )
     files = [File(name, size) for name, size in sorted(entries) if not name.endswith("/")]
     total = sum(file.size for file in files)
     if total > MAX_BYTES:
-        findings.add("", None, f"the files have {total} bytes together, and at most {MAX_BYTES} are read; take fewer rows")
+        findings.add(
+            "", None, f"the files have {total} bytes together, and at most {MAX_BYTES} are read; take fewer rows"
+        )
     by_folder: dict[str, list[File]] = {"": [], "train/": [], "validation/": []}
     for file in files:
         folder = file.name[: file.name.rfind("/") + 1]
@@ -78,13 +82,19 @@ def _sorted_out(train: list[File], validation: list[File], root: list[File], fin
         if TEMPLATE in special:
             findings.add(TEMPLATE, None, "it lies beside train/, where the training does not look; move it into train/")
     training = [file for file in train if file.name != folder + TEMPLATE] if train else data
-    template = next((file for file in train if file.name == folder + TEMPLATE), None) if train else special.get(TEMPLATE)
+    template = (
+        next((file for file in train if file.name == folder + TEMPLATE), None) if train else special.get(TEMPLATE)
+    )
     for file in (*training, *validation):
         if file.size == 0:
             findings.add(file.name, None, "the file is empty; remove it")
     if not training:
         findings.add("", None, "there is no training file; put one there, or into train/")
-    beside = () if train else (*(name for name in (PROMPTS, RUN) if name in special), *(["validation/"] if validation else []))
+    beside = (
+        ()
+        if train
+        else (*(name for name in (PROMPTS, RUN) if name in special), *(["validation/"] if validation else []))
+    )
     return Layout(
         train_folder=folder,
         training=tuple(training),
@@ -100,7 +110,9 @@ def check_files(layout: Layout, format: Format, findings: Findings) -> None:
     allowed = EXTENSIONS[format]
     for file in (*layout.training, *layout.validation):
         if file.extension not in allowed:
-            findings.add(file.name, None, f"a dataset for {SAID[format]} has {_or(allowed)} files only; remove it{_hint(file)}")
+            findings.add(
+                file.name, None, f"a dataset for {SAID[format]} has {_or(allowed)} files only; remove it{_hint(file)}"
+            )
     if layout.template is not None and format != "instruction":
         findings.add(layout.template.name, None, f"a dataset for {SAID[format]} has no template; remove it, {_TUNED}")
     if format == "domain":

@@ -42,7 +42,9 @@ class Lengths:
 
     def to_data(self) -> list[dict[str, Any]]:
         """Buckets, each `{"up_to": tokens, or null for the last, "rows": n}`."""
-        return [{"up_to": bound, "rows": count} for bound, count in zip((*TOKEN_BOUNDS, None), self.counts, strict=True)]
+        return [
+            {"up_to": bound, "rows": count} for bound, count in zip((*TOKEN_BOUNDS, None), self.counts, strict=True)
+        ]
 
 
 class Repeats:

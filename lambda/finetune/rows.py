@@ -50,7 +50,9 @@ def placeholders(template: str) -> list[str]:
         if name is None:
             continue
         if not name.isidentifier() or specification or conversion:
-            raise BadRow(f"{{{name}}} is no placeholder: one is the plain name of a field; write {{{{ and }}}} for braces")
+            raise BadRow(
+                f"{{{name}}} is no placeholder: one is the plain name of a field; write {{{{ and }}}} for braces"
+            )
         found.append(name)
     return found
 

@@ -26,7 +26,10 @@ def csv_rows(chunks: Iterable[bytes], refuse: Refuse) -> Iterator[tuple[int, dic
             if not row:
                 refuse(begins, "the line is empty; remove it")
             elif len(row) != len(header):
-                refuse(begins, f"the row has {len(row)} fields, and the header {len(header)}; quote fields that hold commas")
+                refuse(
+                    begins,
+                    f"the row has {len(row)} fields, and the header {len(header)}; quote fields that hold commas",
+                )
             else:
                 yield begins, dict(zip(header, row, strict=True))
             begins = reader.line_num + 1

@@ -87,7 +87,10 @@ def _peeked(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """What the file begins with, white space and a character behind it, in one chunk; and all its chunks, that first."""
     rest = iter(chunks)
     head = b""
-    while len(head) < MAX_ROW_BYTES and len(head.lstrip(_UTF_8_MARK + b" \t\r\n")) < max(map(len, (_UTF_8_MARK, b"[")))+1:
+    while (
+        len(head) < MAX_ROW_BYTES
+        and len(head.lstrip(_UTF_8_MARK + b" \t\r\n")) < max(map(len, (_UTF_8_MARK, b"["))) + 1
+    ):
         chunk = next(rest, None)
         if chunk is None:
             break
