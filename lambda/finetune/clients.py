@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from common import describe
+from common.calls import CloudWatchClient
 from common.ledger import Ledger
 
 from finetune.settings import Settings
@@ -45,6 +46,7 @@ class Kit:
     cloudformation: describe.CloudFormationClient
     stepfunctions: StepFunctionsClient
     apigateway: ApiGatewayClient
+    cloudwatch: CloudWatchClient
     sns: SnsClient
     ledger: Ledger
     post: Post

@@ -38,7 +38,7 @@ def fail(run: Run, kit: Kit) -> Answer:
 def broke(run: Run, kit: Kit, failure: Mapping[str, Any]) -> Run:
     """A step that failed for good, as Step Functions' Catch tells it, or an execution that ended some other way."""
     if failure.get("Error") == "States.Timeout":
-        hours = run.asked.get("approval_hours")
+        hours = kit.settings.training.approval_hours
         return run.saying(run.step, kit.now, f"Nobody approved it within {hours} hours. `pilot finetune --attach` with its job's name puts it up again.")
     if failure.get("Error") == "Rejected":
         return run.saying(run.step, kit.now, "It was rejected: the endpoint serves what it served before.")

@@ -40,7 +40,7 @@ def _parts() -> dict[str, Any]:
     """The worker's settings and clients, with everything that takes time to make."""
     settings = Settings.from_environment(os.environ)
     session = boto3.Session()
-    services = ("s3", "sagemaker", "cloudformation", "stepfunctions", "apigateway", "sns")
+    services = ("s3", "sagemaker", "cloudformation", "stepfunctions", "apigateway", "cloudwatch", "sns")
     return {
         **{service: session.client(service, config=_CONFIG) for service in services},  # type: ignore[call-overload]
         "ledger": Ledger(session.client("dynamodb", config=_CONFIG), settings.ledger_table),

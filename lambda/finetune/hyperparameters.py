@@ -142,7 +142,9 @@ def _check_together(completed: Mapping[str, str], profile: Profile) -> None:
         return completed[name] == "True"
 
     if on("instruction_tuned") and on("chat_dataset"):
-        raise _refused("chat_dataset", "True", "must be False where instruction_tuned is True: a dataset has one format")
+        raise _refused(
+            "chat_dataset", "True", "must be False where instruction_tuned is True: a dataset has one format"
+        )
     if on("enable_fsdp") and not profile.fsdp:
         raise _refused("enable_fsdp", "True", f"must be False for {profile.model}: set int8_quantization to True")
     if on("int8_quantization") and on("enable_fsdp"):

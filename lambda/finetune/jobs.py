@@ -1,62 +1,170 @@
-"""SageMaker's training jobs as a run sees them: started once, looked at until they end, and priced."""
+"""The CreateTrainingJob requests of a run: training by JumpStart's program or the project's own, and evaluation."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from finetune.errors import BadRequest
+from finetune.plan import LEAST_EVALUATION_SECONDS, LEAST_RUNTIME_SECONDS, Plan, evaluation_seconds, training_seconds
+from finetune.spec import Settings, TrainingSpec
 
-from finetune.clients import Kit
-from finetune.run import Job
+SPOT_WAIT_SECONDS: Final = 24 * 3600
+"""Beyond its runtime a spot job waits this long for capacity, all its interruptions together; waiting is not billed."""
+STAGE_TAG: Final = "pilotlight:stage"
+RUN_TAG: Final = "pilotlight:run"
 
-ENDED = ("Completed", "Failed", "Stopped")
-_SHORTEST_WAIT, _LONGEST_WAIT = 5, 60
-
-
-def start(kit: Kit, request: Mapping[str, Any], kind: str) -> Job:
-    """The job, started. Its name makes a repeated step harmless. Raises ClientError, as for a quota that is used up."""
-    name = request["TrainingJobName"]
-    try:
-        kit.sagemaker.create_training_job(**request)
-    except ClientError as error:
-        if error.response["Error"].get("Code") != "ResourceInUse":
-            raise
-    resources = request["ResourceConfig"]
-    return Job(name, kind, resources["InstanceType"], resources["InstanceCount"])
+Request = dict[str, Any]
 
 
-def look(kit: Kit, job: Job) -> tuple[Job, Mapping[str, Any]]:
-    """The job as it is now, and SageMaker's description of it."""
-    found = kit.sagemaker.describe_training_job(TrainingJobName=job.name)
-    seconds = _billed_seconds(found, kit.now)
-    price = kit.settings.usd_per_hour.get(job.instance_type)
-    usd = None if price is None or seconds is None else round(seconds / 3600 * price * job.instance_count, 4)
-    return replace(
-        job,
-        status=str(found["TrainingJobStatus"]),
+def job_name(stage: str, run_id: str, attempt: int, *, evaluation: bool = False) -> str:
+    """Unique for each attempt (1 to 99), at most 63 characters: a stage has 28, a run id 18."""
+    return f"pilotlight-{stage}-{run_id}-{'e' if evaluation else ''}{attempt}"
+
+
+def training_request(
+    plan: Plan,
+    settings: Settings,
+    *,
+    instance_type: str,
+    attempt: int,
+    spent_usd: Decimal,
+    bucket: str,
+    role_arn: str,
+) -> Request:
+    """Attempt number `attempt` (from 1) on this type, after `spent_usd` for the attempts before it.
+
+    Raises BadRequest where what is left does not pay for a training any more.
+    """
+    spec = settings.spec
+    left = plan.max_cost_usd - spent_usd - plan.evaluation_usd
+    seconds = training_seconds(settings, instance_type, plan.instance_count, left)
+    _check_left(seconds, LEAST_RUNTIME_SECONDS, spent_usd, plan, "another attempt")
+    channels = {**spec.channels, "training": plan.train_uri}
+    if plan.validation_uri is not None:
+        channels["validation"] = plan.validation_uri
+    task = {"pilotlight_task": "train"} if spec.own_container else {}
+    request = _request(
+        plan,
+        settings,
+        name=job_name(settings.stage, plan.run_id, attempt),
+        image_uri=spec.image_uri,
+        hyperparameters={**spec.fixed_hyperparameters, **plan.hyperparameters, **task},
+        channels=channels,
+        output=f"s3://{bucket}/models/",
+        instance_type=instance_type,
+        instance_count=plan.instance_count,
         seconds=seconds,
-        usd=usd,
-        failure=str(found.get("FailureReason", "")),
-    ), found
+        role_arn=role_arn,
+    )
+    return {**request, **_spot(plan, seconds, bucket)}
 
 
-def wait_seconds(begun_at: float, now: float) -> int:
-    """Short while a job is young, as small ones are over in a minute; then a look a minute."""
-    return int(min(_LONGEST_WAIT, max(_SHORTEST_WAIT, (now - begun_at) / 10)))
+def evaluation_request(
+    plan: Plan,
+    settings: Settings,
+    *,
+    tuned_model: str,
+    instance_type: str,
+    attempt: int,
+    spent_usd: Decimal,
+    bucket: str,
+    role_arn: str,
+) -> Request:
+    """Base and tuned model (`tuned_model`: an S3 prefix that ends with a slash) side by side, on one instance.
+
+    Raises BadRequest where what is left does not pay for it; ValueError where nothing can evaluate this model.
+    """
+    spec = settings.spec
+    if spec.evaluation_image_uri is None:
+        raise ValueError(f"{spec.model} has no image that evaluates.")
+    seconds = evaluation_seconds(settings, instance_type, plan.max_cost_usd - spent_usd)
+    _check_left(seconds, LEAST_EVALUATION_SECONDS, spent_usd, plan, "the evaluation")
+    channels = {"model": spec.base_model, "tuned": tuned_model, "training": plan.train_uri}
+    optional = {"validation": plan.validation_uri, "prompts": plan.prompts_uri}
+    channels |= {name: uri for name, uri in optional.items() if uri is not None}
+    return _request(
+        plan,
+        settings,
+        name=job_name(settings.stage, plan.run_id, attempt, evaluation=True),
+        image_uri=spec.evaluation_image_uri,
+        hyperparameters={**plan.hyperparameters, "pilotlight_task": "evaluate"},
+        channels=channels,
+        output=f"s3://{bucket}/evaluations/",
+        instance_type=instance_type,
+        instance_count=1,
+        seconds=seconds,
+        role_arn=role_arn,
+    )
 
 
-def artifact(found: Mapping[str, Any]) -> str:
-    """The S3 prefix of what a completed job made, which must not be compressed: it is served as it is."""
-    made = str(found["ModelArtifacts"]["S3ModelArtifacts"])
-    return made if made.endswith("/") else f"{made}/"
+def output_prefix(request: Mapping[str, Any]) -> str:
+    """Where SageMaker puts what the job leaves: the served artifact, or the evaluation's report."""
+    return f"{request['OutputDataConfig']['S3OutputPath']}{request['TrainingJobName']}/output/model/"
 
 
-def _billed_seconds(found: Mapping[str, Any], now: float) -> float | None:
-    """SageMaker's own count once it is over; until then since the instances were there."""
-    if "BillableTimeInSeconds" in found:
-        return float(found["BillableTimeInSeconds"])
-    begun = found.get("TrainingStartTime")
-    if begun is None:
-        return 0.0 if found["TrainingJobStatus"] in ENDED else None
-    ended = found.get("TrainingEndTime")
-    return max(0.0, (ended.timestamp() if ended else now) - begun.timestamp())
+def _request(
+    plan: Plan,
+    settings: Settings,
+    *,
+    name: str,
+    image_uri: str,
+    hyperparameters: Mapping[str, str],
+    channels: Mapping[str, str],
+    output: str,
+    instance_type: str,
+    instance_count: int,
+    seconds: int,
+    role_arn: str,
+) -> Request:
+    spec = settings.spec
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": image_uri,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [dict(metric) for metric in spec.metrics],
+        },
+        "RoleArn": role_arn,
+        "HyperParameters": dict(hyperparameters),
+        "InputDataConfig": [_channel(channel, uri, spec) for channel, uri in channels.items()],
+        "OutputDataConfig": {"S3OutputPath": output, "CompressionType": "NONE"},
+        "ResourceConfig": {
+            "InstanceType": instance_type,
+            "InstanceCount": instance_count,
+            "VolumeSizeInGB": spec.volume_size_gb,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": seconds},
+        "EnableNetworkIsolation": spec.network_isolation,
+        "EnableInterContainerTrafficEncryption": spec.encrypts_between_containers,
+        "Environment": dict(spec.environment),
+        "Tags": [{"Key": STAGE_TAG, "Value": settings.stage}, {"Key": RUN_TAG, "Value": plan.run_id}],
+    }
+
+
+def _channel(name: str, uri: str, spec: TrainingSpec) -> dict[str, Any]:
+    source: dict[str, Any] = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    if spec.gated and uri == spec.base_model:
+        source["ModelAccessConfig"] = {"AcceptEula": True}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
+
+
+def _spot(plan: Plan, seconds: int, bucket: str) -> dict[str, Any]:
+    if not plan.spot:
+        return {}
+    return {
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {
+            "MaxRuntimeInSeconds": seconds,
+            "MaxWaitTimeInSeconds": seconds + SPOT_WAIT_SECONDS,
+        },
+        "CheckpointConfig": {"S3Uri": f"s3://{bucket}/checkpoints/{plan.run_id}/", "LocalPath": "/opt/ml/checkpoints"},
+    }
+
+
+def _check_left(seconds: int, least: int, spent: Decimal, plan: Plan, what: str) -> None:
+    if seconds < least:
+        raise BadRequest(
+            f"The run has cost USD {spent:.2f} of at most {plan.max_cost_usd}: what is left does not pay for {what}. "
+            "Raise max_cost_usd.",
+            param="max_cost_usd",
+        )

@@ -24,7 +24,7 @@ def register(run: Run, kit: Kit) -> Answer:
         InferenceSpecification={
             "Containers": [
                 {
-                    "Image": run.plan["serving_image"],
+                    "Image": kit.settings.serving_image,
                     "ModelDataSource": {
                         "S3DataSource": {
                             "S3Uri": run.artifact,

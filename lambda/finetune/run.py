@@ -3,17 +3,26 @@
 Nothing else is carried from step to step, so a run that was killed can be looked at, and put right, by its id alone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import sha256
 from typing import Any
 
 KIND = "finetune"
+
+_ID = re.compile(r"[a-z0-9](-?[a-z0-9]){0,17}")
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 MOST_STEPS = 40
 """Of the log of steps; the oldest go first."""
 
 Data = dict[str, Any]
+
+
+def id_of(execution_name: str) -> str:
+    """A run's id, from its execution's name: that itself where it is short enough to be part of a job's name."""
+    return execution_name if _ID.fullmatch(execution_name) else f"r{sha256(execution_name.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,10 @@ class Run:
     step, steps  where it is, and what was said at each step: {"name", "at", "message"}
     dataset      what CheckDataset found
     plan         what was decided before anything was paid for (finetune.plan)
-    attempt      training jobs started so far; resume_at, until when a lack of capacity is waited out
-    artifact     the tuned model's S3 prefix
+    attempt      jobs that the present step has started; next_type, on which instance type the next one is, resume_at,
+                 until when a lack of capacity is waited out
+    losses       by name, points of [epoch, value]
+    artifact     the tuned model's S3 prefix; report, the evaluation's page
     promotion    {"phase", "previous", "was_on", "execution", "tries"}; `previous` is the override before, empty for as configured
     token        of the approval that is waited for
     """
@@ -62,8 +73,11 @@ class Run:
     plan: Mapping[str, Any] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     attempt: int = 0
+    next_type: str = ""
     resume_at: float | None = None
+    losses: Mapping[str, Any] = field(default_factory=dict)
     artifact: str = ""
+    report: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     package_arn: str = ""
     token: str = ""

@@ -1,16 +1,14 @@
 """What the fine-tuning stack tells the Lambda, read from its environment once per worker."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from finetune import spec
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price; `training` is
-    the stage's training spec and the run's defaults, as the plan reads them; `prefix` begins the names of its jobs.
-    """
+    """`training` is the stage's training spec and the defaults of a run; `role_arn` is what its jobs run as."""
 
     stage: str
     model: str
@@ -22,8 +20,9 @@ class Settings:
     endpoint_stack_name: str
     api_stack_name: str
     package_group: str
-    usd_per_hour: Mapping[str, float]
-    training: Mapping[str, Any]
+    serving_image: str
+    role_arn: str
+    training: spec.Settings
     code_version: str
 
     @classmethod
@@ -40,7 +39,8 @@ class Settings:
             endpoint_stack_name=environ["ENDPOINT_STACK_NAME"],
             api_stack_name=environ["API_STACK_NAME"],
             package_group=environ["PACKAGE_GROUP"],
-            usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
-            training=json.loads(environ["TRAINING"]),
+            serving_image=environ["SERVING_IMAGE"],
+            role_arn=environ["TRAINING_ROLE_ARN"],
+            training=spec.Settings.from_json(environ["TRAINING"]),
             code_version=environ["CODE_VERSION"],
         )

@@ -11,14 +11,14 @@ A step looks before it acts, and may be repeated. Why a run cannot go on is kept
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from finetune import beginning, ending, evaluation, promotion, registry, training
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.run import KIND, Run
+from finetune.run import KIND, Run, id_of
 from finetune.smoke import smoke
+from finetune.watch import GaveUp
 
 Step = Callable[[Run, Kit], Answer]
 
@@ -35,6 +35,8 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
         run = ending.broke(run, kit, {"Error": "its execution ended", "Cause": "it was stopped, or ran out of time"})
     try:
         answer = _taken(step, run, kit, event, endpoint_url)
+    except GaveUp as failed:
+        answer = Answer(failed.run.saying(step, kit.now, str(failed)), "failed")
     except RunFailed as failed:
         answer = Answer(run.saying(step, kit.now, str(failed)), "failed")
     kit.ledger.put(KIND, answer.run.id, answer.run.to_data())
@@ -52,10 +54,9 @@ def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url
 
 
 def _known(state: Mapping[str, Any], execution: str, kit: Kit) -> Run:
-    found = kit.ledger.get(KIND, state["id"])
-    if found is not None:
-        return Run.from_data(found)
-    return replace(Run(id=state["id"]), execution=execution, begun_at=kit.now)
+    run = id_of(state["id"])
+    found = kit.ledger.get(KIND, run)
+    return Run.from_data(found) if found else Run(id=run, execution=execution, begun_at=kit.now)
 
 
 _STEPS: Mapping[str, Step] = {

@@ -1,0 +1,101 @@
+"""What follows a training job that did not complete: another instance type, a later time, or the end."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from finetune.plan import Plan
+
+GIVE_UP_SECONDS: Final = 24 * 3600
+"""So long after its start a run no longer waits for capacity."""
+_FIRST_WAIT_SECONDS: Final = 900
+_LONGEST_WAIT_SECONDS: Final = 7200
+MAX_ATTEMPTS: Final = 60
+_SERVER_FAULTS: Final = 2
+
+_NO_CAPACITY: Final = re.compile(
+    r"CapacityError|InsufficientCapacity|Unable to provision requested ML compute capacity"
+)
+_NO_QUOTA: Final = re.compile(r"ResourceLimitExceeded|service limit")
+_SERVER_FAULT: Final = re.compile(r"InternalServerError")
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Start the next attempt at once, on this instance type."""
+
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class Later:
+    """Start the next attempt after so many seconds, on this instance type."""
+
+    seconds: int
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """The run has failed; the message says why and what to do."""
+
+    message: str
+
+
+Next = Retry | Later | GiveUp
+
+
+def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, now: float, evaluation: bool = False) -> Next:
+    """What follows attempt number `attempt` (from 1) of the training, or of the evaluation; `now` in epoch seconds.
+
+    `job` is DescribeTrainingJob's answer for a job that has ended without completing: a stopped job is not a completed
+    one. A job that was refused when it was to be created counts as Failed, with the refusal's code and text as its
+    FailureReason.
+    """
+    instance_types = plan.evaluation_types if evaluation else plan.instance_types
+    status, reason = job["TrainingJobStatus"], job.get("FailureReason", "")
+    here = job["ResourceConfig"]["InstanceType"]
+    if status == "Stopped":
+        return GiveUp(_stopped(job))
+    if attempt >= MAX_ATTEMPTS:
+        return GiveUp(f"{MAX_ATTEMPTS} attempts failed; the last with: {reason}")
+    if _SERVER_FAULT.search(reason) and attempt <= _SERVER_FAULTS:
+        return Retry(here)
+    if not (_NO_CAPACITY.search(reason) or _NO_QUOTA.search(reason)):
+        return GiveUp(
+            f"The job failed: {reason or 'SageMaker gives no reason'}. Its log has more; nothing was promoted."
+        )
+    place = instance_types.index(here) if here in instance_types else -1
+    if place + 1 < len(instance_types):
+        return Retry(instance_types[place + 1])
+    if _NO_QUOTA.search(reason):
+        return GiveUp(
+            f"The account may not train on {', '.join(instance_types)}: {reason}. Ask for a higher quota in Service Quotas, "
+            "or name another type in instance_types."
+        )
+    return _later(instance_types, attempt=attempt, waited=now - plan.started_at)
+
+
+def _later(instance_types: Sequence[str], *, attempt: int, waited: float) -> Later | GiveUp:
+    rounds = max(0, attempt // len(instance_types) - 1)
+    seconds = min(_FIRST_WAIT_SECONDS * 2 ** min(rounds, 8), _LONGEST_WAIT_SECONDS)
+    if waited + seconds > GIVE_UP_SECONDS:
+        return GiveUp(
+            f"No capacity on {', '.join(instance_types)} for {waited / 3600:.0f} hours. Nothing was paid for it. Name other types in "
+            "instance_types, or deploy the stage in another Region."
+        )
+    return Later(seconds, instance_types[0])
+
+
+def _stopped(job: Mapping[str, Any]) -> str:
+    match job.get("SecondaryStatus"):
+        case "MaxRuntimeExceeded":
+            return (
+                "The job was stopped at its runtime limit, which follows from max_cost_usd: what it leaves is not complete. "
+                "Raise max_cost_usd, or lower epoch or max_train_samples."
+            )
+        case "MaxWaitTimeExceeded":
+            return "Spot capacity did not suffice within the longest wait. Run again with spot = false, or later."
+        case _:
+            return "Somebody stopped the job. Nothing was promoted."

@@ -1,0 +1,93 @@
+"""The two steps before anything is paid for: what was asked for, and whether it can be learned from; what it takes,
+and what it may cost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from finetune import asked as asking
+from finetune import plan as planning
+from finetune.answer import Answer, RunFailed
+from finetune.asked import Asked
+from finetune.clients import Kit
+from finetune.dataset import Report
+from finetune.dataset import check as check_dataset
+from finetune.errors import BadRequest
+from finetune.run import Run
+from finetune.store import Bucket
+
+MOST_SHOWN = 5
+"""Problems in a message; the run's record has up to 20."""
+
+
+def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
+    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": the key of a run.toml, "by"}.
+
+    Raises RunFailed for whatever is wrong with the request, and says what is wrong with the dataset.
+    """
+    try:
+        asked = _asked(kit, given)
+        run = replace(run, by=str(given.get("by") or "unsaid"), asked=asked.to_data())
+        if asked.dataset is None:
+            said = f"No dataset: the job {asked.attach} is put behind the API as it is."
+            return Answer(run.saying("CheckDataset", kit.now, said))
+        report = check_dataset(Bucket(kit.s3, asked.bucket), asked)
+    except BadRequest as bad:
+        raise RunFailed(bad.message) from bad
+    except ClientError as error:
+        raise RunFailed(f"The dataset {given} cannot be read: {error}. Is it there, and in the stage's bucket?") from error
+    run = replace(run, dataset=report.to_data())
+    if report.problem_count:
+        return Answer(run.saying("CheckDataset", kit.now, _problems(report)), "failed")
+    rows = ", ".join(f"{count} {part}" for part, count in report.rows.items() if count)
+    return Answer(run.saying("CheckDataset", kit.now, f"The dataset can be learned from; rows: {rows}."))
+
+
+def plan(run: Run, kit: Kit) -> Answer:
+    """Raises RunFailed for what cannot fit: hyperparameters, memory, dollars."""
+    asked = asking.from_body(run.asked)
+    if not run.dataset:
+        return Answer(run.saying("Plan", kit.now, "Nothing is trained or evaluated, so there is nothing to plan."))
+    try:
+        report = Report.from_data(run.dataset)
+        made = planning.plan(asked, report, kit.settings.training, now=kit.now, run_id=run.id)
+    except BadRequest as bad:
+        raise RunFailed(bad.message) from bad
+    said = (
+        f"{made.instance_count} × {' or '.join(made.instance_types)}, for {made.max_runtime_seconds / 3600:.2f} hours at most; "
+        f"the run costs at most USD {made.worst_cost_usd:.2f}."
+    )
+    warned = "".join(f" Warning: {warning}" for warning in made.warnings)
+    run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
+    return Answer(run.saying("Plan", kit.now, said + warned))
+
+
+def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:
+    """Raises BadRequest."""
+    if "dropped" in given:
+        key = str(given["dropped"])
+        prefix = key.rpartition("/")[0] + "/"
+        text = Bucket(kit.s3, kit.settings.bucket).text(key)
+        if text is None:
+            raise BadRequest(f"s3://{kit.settings.bucket}/{key} is not there any more.")
+        return asking.from_toml(text, dataset=f"s3://{kit.settings.bucket}/{prefix}")
+    fields = given.get("asked")
+    if not isinstance(fields, Mapping):
+        raise BadRequest('The run was started with no request: its input must be {"asked": {…}, "by": "…"}.')
+    asked = asking.from_body(fields)
+    if asked.dataset is not None and asked.bucket != kit.settings.bucket:
+        raise BadRequest(
+            f"`dataset` is {asked.dataset}; it must lie in the stage's own bucket, s3://{kit.settings.bucket}/datasets/. "
+            "Copy it there: `pilot finetune FOLDER` does."
+        )
+    return asked
+
+
+def _problems(report: Report) -> str:
+    first = "; ".join(str(problem) for problem in report.problems[:MOST_SHOWN])
+    more = report.problem_count - min(MOST_SHOWN, len(report.problems))
+    rest = f"; and {more} more, of which `pilot finetune status` shows 20 in all" if more > 0 else ""
+    return f"The dataset has {report.problem_count} problems, and nothing was paid for. {first}{rest}."

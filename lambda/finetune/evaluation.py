@@ -1,0 +1,61 @@
+"""Evaluate: is the tuned model better on rows that it has not seen? If not, nothing of it is served."""
+
+from dataclasses import replace
+from typing import Any
+
+from finetune.answer import Answer, RunFailed
+from finetune.clients import Kit
+from finetune.jobs import evaluation_request
+from finetune.plan import Plan
+from finetune.run import Run
+from finetune.store import Bucket, located
+from finetune.training import artifact
+from finetune.watch import Completed, carried_out
+
+
+def evaluate(run: Run, kit: Kit) -> Answer:
+    """Raises RunFailed where the model is not good enough, or the evaluation did not come about."""
+    if not run.plan:
+        return Answer(run.saying("Evaluate", kit.now, "Not evaluated: the run has no dataset to evaluate with."))
+    plan = Plan.from_data(run.plan)
+    if not plan.evaluation_types:
+        return Answer(run.saying("Evaluate", kit.now, "Not evaluated against the base model: see the plan's warnings."))
+
+    def request(**attempt: Any) -> dict[str, Any]:
+        settings = kit.settings
+        return evaluation_request(
+            plan,
+            settings.training,
+            tuned_model=run.artifact,
+            bucket=settings.bucket,
+            role_arn=settings.role_arn,
+            **attempt,
+        )
+
+    came = carried_out(run, kit, step="Evaluate", kind="evaluate", plan=plan, request_of=request)
+    return came if isinstance(came, Answer) else _judged(came, kit, plan)
+
+
+def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
+    prefix = artifact(came.job)
+    bucket, key = located(prefix)
+    found = Bucket(kit.s3, bucket).json(f"{key}evaluation.json")
+    if found is None:
+        raise RunFailed(f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container.")
+    run = replace(came.run, evaluation=found, report=f"{prefix}report.html")
+    base, tuned, improvement = found["base"], found["tuned"], float(found["improvement"])
+    said = (
+        f"The loss on {found['rows']} unseen rows went from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g} "
+        f"({improvement:+.1%} better)"
+    )
+    if found.get("prompts"):
+        asked = len(found["prompts"])
+        said += f"; prompts answered as expected: {tuned['prompts_passed']} of {asked}, before {base['prompts_passed']}"
+    run = run.saying("Evaluate", kit.now, f"{said}.")
+    if improvement < plan.min_improvement:
+        refusal = (
+            f"{said}, and at least {plan.min_improvement:.1%} were asked for (min_improvement): nothing is changed. "
+            f"The model stays at {run.artifact}, the report at {run.report}"
+        )
+        return Answer(run.saying("Evaluate", kit.now, refusal), "failed")
+    return Answer(run)

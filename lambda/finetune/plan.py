@@ -1,0 +1,212 @@
+"""Plan: from what was asked and what was found to the requests, or a refusal before anything is paid for.
+
+The dollar ceiling holds by induction: each job's runtime limit follows from what is left when it is requested, so no
+sequence of attempts can pass it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from common.shown import shown
+from finetune import memory, money
+from finetune.asked import Asked
+from finetune.dataset import Report
+from finetune.errors import BadRequest, did_you_mean
+from finetune.hyperparameters import complete
+from finetune.spec import InstanceFacts, Settings
+
+LEAST_RUNTIME_SECONDS: Final = 600
+"""Less than this is gone before the first step: image, base model and dataset are downloaded first."""
+LEAST_EVALUATION_SECONDS: Final = 300
+_RUN_ID: Final = re.compile(r"[a-z0-9](-?[a-z0-9]){0,17}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run will do. `evaluation_types` is empty where nothing can evaluate. All of it is JSON, by `to_data`."""
+
+    run_id: str
+    dataset: str
+    format: str
+    train_uri: str
+    validation_uri: str | None
+    prompts_uri: str | None
+    sha256: str
+    hyperparameters: Mapping[str, str]
+    instance_types: tuple[str, ...]  # in the order of trying
+    instance_count: int
+    evaluation_types: tuple[str, ...]
+    max_cost_usd: Decimal
+    evaluation_usd: Decimal  # kept back for the evaluation
+    spot: bool
+    approve: bool
+    min_improvement: float
+    max_runtime_seconds: int  # of a first attempt on the first instance type
+    worst_cost_usd: Decimal  # of the whole run
+    started_at: float  # epoch seconds
+    warnings: tuple[str, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON; dollars are texts."""
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: _json(value) for name, value in data.items()}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Plan":
+        """What `to_data` gave, as the next step gets it."""
+        tuples = {name: tuple(data[name]) for name in ("instance_types", "evaluation_types", "warnings")}
+        dollars = {name: Decimal(data[name]) for name in ("max_cost_usd", "evaluation_usd", "worst_cost_usd")}
+        return cls(**{**data, **tuples, **dollars})
+
+
+def plan(asked: Asked, report: Report, settings: Settings, *, now: float, run_id: str) -> Plan:
+    """`now` in epoch seconds; `run_id` at most 18 lower-case letters, digits and inner hyphens. Raises BadRequest."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(f"{run_id!r} is no run id: at most 18 lower-case letters, digits and inner hyphens.")
+    _check_report(report, settings)
+    spec = settings.spec
+    hyperparameters = complete(_with_format(asked, report, settings), spec.profile)
+    types, count = asked.instance_types or settings.instance_types, asked.instance_count
+    ceiling = Decimal(str(asked.max_cost_usd)) if asked.max_cost_usd is not None else settings.max_cost_usd
+    _check_count(count, hyperparameters, settings)
+    for name in types:
+        facts = known(name, settings)
+        memory.check_training(spec.shape, hyperparameters, name, facts, count)
+    evaluating = tuple(_evaluation_types(types, settings))
+    reserve = ceiling * money.EVALUATION_SHARE if evaluating else Decimal(0)
+    limits = [training_seconds(settings, name, count, ceiling - reserve) for name in types]
+    for name, seconds in zip(types, limits, strict=True):
+        _check_training_limit(name, seconds, ceiling, settings, count)
+    for name in evaluating:
+        _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings)
+    rate, margin = money.rate_usd(settings.instances[types[0]], count), money.after_limit_seconds(spec.shape.parameters)
+    prefix = asked.dataset or ""
+    return Plan(
+        run_id=run_id,
+        dataset=prefix,
+        format=report.format,
+        train_uri=prefix + report.train_folder,
+        validation_uri=f"{prefix}validation/" if report.has_validation else None,
+        prompts_uri=f"{prefix}prompts.jsonl" if report.has_prompts else None,
+        sha256=report.sha256,
+        hyperparameters=hyperparameters,
+        instance_types=types,
+        instance_count=count,
+        evaluation_types=evaluating,
+        max_cost_usd=ceiling,
+        evaluation_usd=reserve,
+        spot=settings.spot if asked.spot is None else asked.spot,
+        approve=settings.approve if asked.approve is None else asked.approve,
+        min_improvement=settings.min_improvement if asked.min_improvement is None else asked.min_improvement,
+        max_runtime_seconds=limits[0],
+        worst_cost_usd=money.worst_usd(limits[0], rate, margin) + reserve,
+        started_at=now,
+        warnings=(*report.warnings, *_warnings(settings)),
+    )
+
+
+def training_seconds(settings: Settings, instance_type: str, count: int, budget_usd: Decimal) -> int:
+    """The runtime limit of a training job that may cost `budget_usd`."""
+    rate = money.rate_usd(settings.instances[instance_type], count)
+    margin = money.after_limit_seconds(settings.spec.shape.parameters)
+    return min(money.runtime_seconds(budget_usd, rate, margin), settings.spec.max_run_seconds)
+
+
+def evaluation_seconds(settings: Settings, instance_type: str, budget_usd: Decimal) -> int:
+    """The runtime limit of an evaluation that may cost `budget_usd`: its report is small, so its upload is short."""
+    rate = money.rate_usd(settings.instances[instance_type], 1)
+    return min(money.runtime_seconds(budget_usd, rate, money.after_limit_seconds(0)), money.EVALUATION_SECONDS)
+
+
+def known(instance_type: str, settings: Settings) -> InstanceFacts:
+    """The facts of a type that has a price. Raises BadRequest."""
+    facts = settings.instances.get(instance_type)
+    if facts is None:
+        raise BadRequest(
+            f"`instance_types` holds {shown(instance_type)}{did_you_mean(instance_type, settings.instances)}, which is not known; "
+            f"it may hold {', '.join(settings.instances)}.",
+            param="instance_types",
+        )
+    if facts.usd_per_hour is None:
+        raise BadRequest(
+            f"No price is known for {instance_type}, so the ceiling max_cost_usd could not be kept. Name another type, or fetch "
+            "the price with `pilot prices refresh` and deploy again.",
+            param="instance_types",
+        )
+    return facts
+
+
+def _check_report(report: Report, settings: Settings) -> None:
+    if report.problem_count:
+        first = "; ".join(str(problem) for problem in report.problems[:3])
+        raise BadRequest(f"The dataset has {report.problem_count} problems. The first: {first}.", param="dataset")
+    if report.beside and not settings.spec.own_container:
+        raise BadRequest(
+            f"{', '.join(report.beside)} lies beside the training files, and JumpStart's training would read it as one. "
+            "Put the training files (and template.json) into train/.",
+            param="dataset",
+        )
+
+
+def _with_format(asked: Asked, report: Report, settings: Settings) -> dict[str, Any]:
+    given = {**settings.hyperparameters, **asked.hyperparameters}
+    format = {"instruction": "instruction_tuned", "chat": "chat_dataset"}.get(report.format)
+    return {**given, **{name: name == format for name in ("instruction_tuned", "chat_dataset")}}
+
+
+def _check_count(count: int, hyperparameters: Mapping[str, str], settings: Settings) -> None:
+    if count == 1:
+        return
+    if not settings.spec.own_container:
+        raise BadRequest(
+            f"`instance_count` is {count}, but JumpStart's training of {settings.spec.model} runs on 1 instance. Leave it out.",
+            param="instance_count",
+        )
+    if hyperparameters["enable_fsdp"] != "True":
+        raise BadRequest(
+            f"`instance_count` is {count}, but several instances train with FSDP only. Set enable_fsdp to True, or leave it out.",
+            param="instance_count",
+        )
+
+
+def _evaluation_types(types: tuple[str, ...], settings: Settings) -> list[str]:
+    if settings.spec.evaluation_image_uri is None:
+        return []
+    return [name for name in types if memory.fits_evaluation(settings.spec.shape, name, settings.instances[name])]
+
+
+def _check_training_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings, count: int) -> None:
+    if seconds < LEAST_RUNTIME_SECONDS:
+        rate = money.rate_usd(settings.instances[name], count)
+        raise BadRequest(
+            f"`max_cost_usd` is {ceiling}, which leaves {max(seconds, 0)} seconds of training on {count} {name} at USD {rate} an hour; "
+            f"at least {LEAST_RUNTIME_SECONDS} are needed. Raise it, or name a cheaper type.",
+            param="max_cost_usd",
+        )
+
+
+def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings) -> None:
+    if seconds < LEAST_EVALUATION_SECONDS:
+        raise BadRequest(
+            f"`max_cost_usd` is {ceiling}, of which a fifth is kept for the evaluation: {max(seconds, 0)} seconds on {name} at "
+            f"USD {settings.instances[name].usd_per_hour} an hour; at least {LEAST_EVALUATION_SECONDS} are needed. Raise it.",
+            param="max_cost_usd",
+        )
+
+
+def _warnings(settings: Settings) -> list[str]:
+    if settings.spec.evaluation_image_uri is not None:
+        return []
+    return [
+        f"Nothing evaluates {settings.spec.model} against its base: [stages.{settings.stage}.finetune] names no image_uri of the "
+        "project's training container. The training's own evaluation loss is all there is."
+    ]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,75 @@
+"""Train: by SageMaker, on the first instance type that there is, or a job that somebody else started."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from finetune.answer import Answer, RunFailed
+from finetune.clients import Kit
+from finetune.jobs import training_request
+from finetune.losses import final_losses, live_losses
+from finetune.plan import Plan
+from finetune.run import Job, Run
+from finetune.store import Bucket, located
+from finetune.watch import ENDED, Completed, carried_out, looked_at
+
+_ATTACHED_SECONDS = 60
+
+
+def train(run: Run, kit: Kit) -> Answer:
+    """Raises RunFailed where no attempt made a model."""
+    if run.asked.get("attach"):
+        return _attached(run, kit)
+    plan = Plan.from_data(run.plan)
+
+    def request(**attempt: Any) -> dict[str, Any]:
+        settings = kit.settings
+        return training_request(plan, settings.training, bucket=settings.bucket, role_arn=settings.role_arn, **attempt)
+
+    came = carried_out(run, kit, step="Train", kind="train", plan=plan, request_of=request)
+    if isinstance(came, Answer):
+        job = came.run.job("train")
+        if job is None or job.status in ENDED:
+            return came
+        return replace(came, run=replace(came.run, losses=live_losses(kit, job.name)))
+    return _trained(came, kit)
+
+
+def _trained(came: Completed, kit: Kit) -> Answer:
+    prefix = artifact(came.job)
+    bucket, key = located(prefix)
+    made = Bucket(kit.s3, bucket).json(f"{key}pilotlight/training.json") if bucket == kit.settings.bucket else None
+    losses = final_losses(made) if made else came.run.losses
+    run = replace(came.run, artifact=prefix, losses=losses)
+    job = run.job("train")
+    spent = f"It took {job.seconds:.0f} s and about USD {job.usd or 0:.2f}. " if job and job.seconds is not None else ""
+    return Answer(run.saying("Train", kit.now, f"{spent}The model lies at {prefix}"))
+
+
+def _attached(run: Run, kit: Kit) -> Answer:
+    """A job outlives whoever started it: its name is enough."""
+    known = run.job("train") or Job(str(run.asked["attach"]), "train", "", 0, attached=True)
+    job, found = looked_at(kit, known)
+    run = run.with_job(job)
+    if job.status not in ENDED:
+        return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", _ATTACHED_SECONDS)
+    if job.status != "Completed":
+        raise RunFailed(f"The job {job.name} is {job.status}, so there is no model of it: {job.failure or 'no reason is given'}.")
+    prefix = artifact(found)
+    if prefix.endswith(".tar.gz/"):
+        raise RunFailed(
+            f"The job {job.name} left a compressed model, {prefix.rstrip('/')}, which cannot be served as it is: unpack it into a "
+            "prefix and name that as the stage's model_data_url, or train again with OutputDataConfig.CompressionType NONE."
+        )
+    if located(prefix)[0] != kit.settings.bucket:
+        raise RunFailed(
+            f"The job {job.name} left its model at {prefix}, which the endpoint's role may not read: copy it below "
+            f"s3://{kit.settings.bucket}/models/, or train with S3OutputPath there."
+        )
+    return Answer(replace(run, artifact=prefix).saying("Train", kit.now, f"{job.name} has left its model at {prefix}"))
+
+
+def artifact(found: Mapping[str, Any]) -> str:
+    """The S3 prefix of what a completed job made."""
+    made = str(found["ModelArtifacts"]["S3ModelArtifacts"])
+    return made if made.endswith("/") else f"{made}/"
