@@ -8,7 +8,7 @@ from typing import Any
 
 from pilotlight.cli.target import call
 from pilotlight.demo import Narrator, deployed, run, undrifted
-from pilotlight.finetune import FineTunes, FineTuneError, dataset
+from pilotlight.finetune import FineTuneError, FineTunes, dataset
 from pilotlight.local.cloud import ROOT, Cloud, State
 
 EXAMPLE = ROOT / "examples" / "finetune"

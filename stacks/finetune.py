@@ -1,15 +1,15 @@
 """The fine-tuning stack: one state machine from a dataset to a better endpoint, and the bucket that outlives it."""
 
-import json
+from importlib.metadata import version
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
+from pilotlight.training_specs import FineTune
 
-from pilotlight import __version__
-from pilotlight.stage import FineTune, Stage
+from pilotlight.stage import Stage
 from stacks.constructs.finetune_bucket import FineTuneBucket
 from stacks.constructs.finetune_machine import FineTuneMachine
 from stacks.constructs.finetune_permissions import FineTunePermissions
@@ -35,7 +35,7 @@ class FineTuneStack(Stack):
             role_name=names.role("training"),
             bucket=bucket,
             images=finetune.images,
-            artifacts=finetune.artifacts,
+            artifacts=finetune.inputs,
         ).role
         permissions = FineTunePermissions(self, names=names, stage=stage, bucket=bucket, training_role=role)
         environment = {
@@ -49,9 +49,10 @@ class FineTuneStack(Stack):
             "ENDPOINT_STACK_NAME": names.stack("Endpoint"),
             "API_STACK_NAME": names.stack("Api"),
             "PACKAGE_GROUP": names.finetune,
-            "USD_PER_HOUR": json.dumps({kind: float(usd) for kind, usd in finetune.usd_per_hour.items()}),
-            "TRAINING": json.dumps(finetune.to_data(role_arn=names.role_arn("training"))),
-            "CODE_VERSION": __version__,
+            "SERVING_IMAGE": stage.image_uri,
+            "TRAINING_ROLE_ARN": names.role_arn("training"),
+            "TRAINING": finetune.to_json(),
+            "CODE_VERSION": version("pilotlight"),
         }
         checker = Worker(
             self,
@@ -76,7 +77,7 @@ class FineTuneStack(Stack):
             state_machine_name=names.finetune,
             checker=checker,
             stepper=stepper,
-            approval_hours=finetune.approval_hours,
+            approval_hours=finetune.settings.approval_hours,
         ).state_machine
         self._start_by_drop(bucket.bucket_name, machine)
         self._mend_what_was_killed(machine)

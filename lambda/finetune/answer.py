@@ -27,5 +27,5 @@ class Answer:
         }
 
 
-class RunFailed(Exception):  # noqa: N818  what happened, not an error of the code
+class RunFailed(Exception):
     """This run cannot go on; the message says why, and what to do."""

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, Final, TypeVar
 
 from common.shown import shown
+
 from finetune import hyperparameters
 from finetune.errors import BadRequest, did_you_mean
 from finetune.hyperparameters import Scalar
@@ -62,8 +63,9 @@ class Asked:
         return found[1], found[2]
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON that `from_body` takes: what is None is left out."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """As JSON that `from_body` takes: what was not asked for is left out."""
+        unsaid = asdict(Asked())
+        return {key: value for key, value in asdict(self).items() if value != unsaid[key]}
 
 
 def from_body(fields: Mapping[str, object]) -> Asked:

@@ -24,7 +24,7 @@ MOST_SHOWN = 5
 
 
 def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
-    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": the key of a run.toml, "by"}.
+    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": a run.toml's key, "by"}.
 
     Raises RunFailed for whatever is wrong with the request, and says what is wrong with the dataset.
     """
@@ -38,7 +38,9 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     except ClientError as error:
-        raise RunFailed(f"The dataset {given} cannot be read: {error}. Is it there, and in the stage's bucket?") from error
+        raise RunFailed(
+            f"The dataset {given} cannot be read: {error}. Is it there, and in the stage's bucket?"
+        ) from error
     run = replace(run, dataset=report.to_data())
     if report.problem_count:
         return Answer(run.saying("CheckDataset", kit.now, _problems(report)), "failed")
@@ -57,8 +59,8 @@ def plan(run: Run, kit: Kit) -> Answer:
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     said = (
-        f"{made.instance_count} × {' or '.join(made.instance_types)}, for {made.max_runtime_seconds / 3600:.2f} hours at most; "
-        f"the run costs at most USD {made.worst_cost_usd:.2f}."
+        f"{made.instance_count} × {' or '.join(made.instance_types)}, for {made.max_runtime_seconds / 3600:.2f} hours "
+        f"at most; the run costs at most USD {made.worst_cost_usd:.2f}."
     )
     warned = "".join(f" Warning: {warning}" for warning in made.warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
@@ -80,8 +82,8 @@ def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:
     asked = asking.from_body(fields)
     if asked.dataset is not None and asked.bucket != kit.settings.bucket:
         raise BadRequest(
-            f"`dataset` is {asked.dataset}; it must lie in the stage's own bucket, s3://{kit.settings.bucket}/datasets/. "
-            "Copy it there: `pilot finetune FOLDER` does."
+            f"`dataset` is {asked.dataset}; it must lie in the stage's own bucket, "
+            f"s3://{kit.settings.bucket}/datasets/. Copy it there: `pilot finetune FOLDER` does."
         )
     return asked
 

@@ -18,7 +18,9 @@ def done(run: Run, kit: Kit) -> Answer:
     if run.status != RUNNING:
         return Answer(run)
     ended = replace(promotion.settle(run, kit), status=DONE, ended_at=kit.now, token="")
-    ended = ended.saying("Done", kit.now, f"The endpoint serves the tuned model, {run.artifact}. The run cost about USD {run.usd:.2f}.")
+    ended = ended.saying(
+        "Done", kit.now, f"The endpoint serves the tuned model, {run.artifact}. The run cost about USD {run.usd:.2f}."
+    )
     _tell(ended, kit, "a fine-tuned model serves")
     return Answer(ended)
 
@@ -39,11 +41,15 @@ def broke(run: Run, kit: Kit, failure: Mapping[str, Any]) -> Run:
     """A step that failed for good, as Step Functions' Catch tells it, or an execution that ended some other way."""
     if failure.get("Error") == "States.Timeout":
         hours = kit.settings.training.approval_hours
-        return run.saying(run.step, kit.now, f"Nobody approved it within {hours} hours. `pilot finetune --attach` with its job's name puts it up again.")
+        return run.saying(
+            run.step,
+            kit.now,
+            f"Nobody approved it within {hours} hours. `pilot finetune --attach` with its job's name puts it up again.",
+        )
     if failure.get("Error") == "Rejected":
         return run.saying(run.step, kit.now, "It was rejected: the endpoint serves what it served before.")
-    said = f"{run.step or 'The run'} broke off: {failure.get('Error', 'an error')}, {str(failure.get('Cause', 'no cause'))[:500]}"
-    return run.saying(run.step, kit.now, said)
+    why = f"{failure.get('Error', 'an error')}, {str(failure.get('Cause', 'no cause'))[:500]}"
+    return run.saying(run.step, kit.now, f"{run.step or 'The run'} broke off: {why}")
 
 
 def _stop(kit: Kit, name: str) -> None:

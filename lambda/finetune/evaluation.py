@@ -41,7 +41,9 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
     bucket, key = located(prefix)
     found = Bucket(kit.s3, bucket).json(f"{key}evaluation.json")
     if found is None:
-        raise RunFailed(f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container.")
+        raise RunFailed(
+            f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container."
+        )
     run = replace(came.run, evaluation=found, report=f"{prefix}report.html")
     base, tuned, improvement = found["base"], found["tuned"], float(found["improvement"])
     said = (

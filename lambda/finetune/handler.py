@@ -6,10 +6,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from common.ledger import Ledger
 
@@ -23,7 +25,7 @@ _POST_SECONDS = 35
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Takes {"step", "state", "execution", "now"}; answers {"id", "next", "wait_seconds", "message", "status", "approve"}."""
+    """Takes {"step", "state", "execution", "now"}; answers {"id", "next", "wait_seconds", "message", …}."""
     now = datetime.fromisoformat(event["now"]).timestamp()
     # The SDK's own way of being pointed elsewhere; the REST API, which no SDK calls, is then there as well.
     answer = take(event, _kit(now), endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
@@ -44,13 +46,16 @@ def _parts() -> dict[str, Any]:
     return {
         **{service: session.client(service, config=_CONFIG) for service in services},  # type: ignore[call-overload]
         "ledger": Ledger(session.client("dynamodb", config=_CONFIG), settings.ledger_table),
-        "post": _post,
+        "post": partial(_post, session),
         "settings": settings,
     }
 
 
-def _post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310  the URL is the API's own
+def _post(session: boto3.Session, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """Signed as this function's role: an API that takes keys looks at those."""
+    signed = AWSRequest("POST", url, dict(headers), body)
+    SigV4Auth(session.get_credentials(), "execute-api", session.region_name).add_auth(signed)
+    request = urllib.request.Request(url, body, dict(signed.headers), method="POST")  # noqa: S310  the API's own URL
     try:
         with urllib.request.urlopen(request, timeout=_POST_SECONDS) as response:  # noqa: S310
             return response.status, response.read()

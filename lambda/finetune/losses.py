@@ -17,7 +17,7 @@ Losses = dict[str, list[list[float]]]
 
 
 def live_losses(kit: Kit, job_name: str) -> Losses:
-    """Of the last day, by what the spec's metrics are called. Nothing where it cannot be read: no run fails for that."""
+    """Of the last day, by what the spec's metrics are called. Nothing where it cannot be read: no run fails of it."""
     names = {_called(str(metric["Name"])): str(metric["Name"]) for metric in kit.settings.training.spec.metrics}
     try:
         series = {called: _series(kit, job_name, name) for called, name in names.items() if called}

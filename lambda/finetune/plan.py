@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from common.shown import shown
+
 from finetune import memory, money
 from finetune.asked import Asked
 from finetune.dataset import Report

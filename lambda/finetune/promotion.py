@@ -27,9 +27,10 @@ _OVERTAKEN = ("superseded", "joined")
 
 
 def promote(run: Run, kit: Kit) -> Answer:
-    """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has then put back what was."""
+    """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has put back what was."""
     if not _hold(run, kit):
-        return Answer(run.saying("Promote", kit.now, "Another run is being promoted: this one waits."), "wait", QUEUE_SECONDS)
+        waiting = run.saying("Promote", kit.now, "Another run is being promoted: this one waits.")
+        return Answer(waiting, "wait", QUEUE_SECONDS)
     state = run.promotion
     if not state:
         return _begin(run, kit)
@@ -50,20 +51,24 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     state = run.promotion
     if not state or state["phase"] in ("rolled back", "settled"):
         return Answer(run)
-    if state["phase"] != "rolling back":
-        if not _serves(_stack(kit), run.artifact):
-            return Answer(replace(run, promotion={**state, "phase": "rolled back"}))
-        return _ask(run, kit, {**state, "phase": "rolling back", "tries": 0}, state["previous"], "rollback")
     ended = _ended(kit, state["execution"])
-    if ended is None:
+    if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
         return Answer(run, "wait", LOOK_SECONDS)
+    undoing = state["phase"] == "rolling back"
     if not _serves(_stack(kit), run.artifact):
-        back = replace(run, promotion={**state, "phase": "rolled back"})
-        return Answer(back.saying("Rollback", kit.now, f"The endpoint serves {state['previous'] or 'the configured model'} again."))
-    if state["tries"] + 1 < MOST_TRIES:
-        return _ask(run, kit, {**state, "tries": state["tries"] + 1}, state["previous"], "rollback")
-    left = replace(run, promotion={**state, "phase": "rolled back"})
-    return Answer(left.saying("Rollback", kit.now, f"The endpoint STILL SERVES {run.artifact}: {ended[1]} `pilot off`, then `pilot on`."))
+        serves = f"The endpoint serves {state['previous'] or 'the configured model'} again."
+        return _rolled_back(run, kit, serves if undoing else "")
+    if undoing and state["tries"] + 1 >= MOST_TRIES:
+        why = f"The endpoint STILL SERVES {run.artifact}: {ended[1]} `pilot off`, then `pilot on`."
+        return _rolled_back(run, kit, why)
+    tries = state["tries"] + 1 if undoing else 0
+    return _ask(run, kit, {**state, "phase": "rolling back", "tries": tries}, state["previous"], "rollback")
+
+
+def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
+    """That is all; `message` is empty where there was nothing to take back."""
+    over = replace(run, promotion={**run.promotion, "phase": "rolled back"})
+    return Answer(over.saying("Rollback", kit.now, message) if message else over)
 
 
 def settle(run: Run, kit: Kit) -> Run:
@@ -79,7 +84,8 @@ def settle(run: Run, kit: Kit) -> Run:
 def _begin(run: Run, kit: Kit) -> Answer:
     stack = _stack(kit)
     if stack is None:
-        raise RunFailed(f"There is no stack {kit.settings.endpoint_stack_name} to serve the model with: deploy it, then attach the job.")
+        name = kit.settings.endpoint_stack_name
+        raise RunFailed(f"There is no stack {name} to serve the model with: deploy it, then attach the job.")
     was_on = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name) is not None
     state = {"phase": "asked", "previous": _in_force(stack), "was_on": was_on, "tries": 1}
     return _ask(run, kit, state, run.artifact, "promote")
@@ -93,7 +99,11 @@ def _ask(run: Run, kit: Kit, state: Mapping[str, Any], artifact: str, why: str) 
         "overrides": {"ModelDataUrl": artifact},
     }
     execution = _start(kit, _name(run, why, state["tries"]), given)
-    said = "The switch is asked to serve the tuned model." if why == "promote" else "The switch is asked to serve the previous model."
+    said = (
+        "The switch is asked to serve the tuned model."
+        if why == "promote"
+        else "The switch is asked to serve the previous model."
+    )
     asked = replace(run, promotion={**state, "execution": execution})
     return Answer(asked.saying("Promote" if why == "promote" else "Rollback", kit.now, said), "wait", LOOK_SECONDS)
 

@@ -65,7 +65,12 @@ def ask_for_approval(run: Run, kit: Kit, token: str) -> Run:
     kit.sns.publish(
         TopicArn=kit.settings.notices_topic_arn,
         Subject=f"Pilotlight {kit.settings.stage}: a fine-tuned model waits for your approval"[:99],
-        Message="\n\n".join([_measured(run), f"`pilot approve {run.id}` puts it behind the API; `pilot approve {run.id} --reject` does not."]),
+        Message="\n\n".join(
+            [
+                _measured(run),
+                f"`pilot approve {run.id}` puts it behind the API; `pilot approve {run.id} --reject` does not.",
+            ]
+        ),
     )
     return waiting
 
@@ -75,7 +80,8 @@ def _measured(run: Run) -> str:
     if not found:
         return f"Run {run.id} has trained a model; it was not evaluated."
     base, tuned = found["base"], found["tuned"]
-    return f"Run {run.id}: the loss on {found['rows']} unseen rows went from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}."
+    losses = f"from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}"
+    return f"Run {run.id}: the loss on {found['rows']} unseen rows went {losses}."
 
 
 def _lineage(run: Run, kit: Kit) -> dict[str, str]:

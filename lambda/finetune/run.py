@@ -55,7 +55,8 @@ class Run:
                  until when a lack of capacity is waited out
     losses       by name, points of [epoch, value]
     artifact     the tuned model's S3 prefix; report, the evaluation's page
-    promotion    {"phase", "previous", "was_on", "execution", "tries"}; `previous` is the override before, empty for as configured
+    promotion    {"phase", "previous", "was_on", "execution", "tries"}; `previous` is the override before, empty for as
+                 configured
     token        of the approval that is waited for
     """
 

@@ -1,4 +1,4 @@
-"""Real prompts through the public API, once the tuned model serves: is it there, and does it answer as it was taught?"""
+"""Real prompts through the public API, once the tuned model serves: does it answer as it was taught?"""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,9 @@ def smoke(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
     tries = int(run.smoke.get("tries", 0)) + 1
     if unanswered:
         if tries < MOST_TRIES:
-            again = replace(run, smoke={"tries": tries}).saying("Smoke", kit.now, f"The API did not answer yet: {unanswered[0]}")
+            again = replace(run, smoke={"tries": tries}).saying(
+                "Smoke", kit.now, f"The API did not answer yet: {unanswered[0]}"
+            )
             return Answer(again, "wait", PAUSE_SECONDS)
         raise RunFailed(f"The API did not answer {len(unanswered)} of {len(asked)} smoke prompts: {unanswered[0]}")
     return Answer(_judged(run, kit, prompts, [said for _, said in asked]))
@@ -49,7 +51,9 @@ def _judged(run: Run, kit: Kit, prompts: list[Mapping[str, Any]], answers: list[
             f"evaluation, were answered so through the API. The last answer: {answers[-1][:200]!r}."
         )
     passed = {"prompts": [{"prompt": p["prompt"], "answer": a} for p, a in zip(prompts, answers, strict=True)]}
-    said = f"{len(answers)} prompts were answered through the API" + (f", {right} of {len(expecting)} as expected." if expecting else ".")
+    said = f"{len(answers)} prompts were answered through the API" + (
+        f", {right} of {len(expecting)} as expected." if expecting else "."
+    )
     promotion = {**run.promotion, "phase": "smoked"}
     return replace(run, smoke=passed, promotion=promotion).saying("Smoke", kit.now, said)
 
@@ -73,14 +77,16 @@ def _api(kit: Kit, endpoint_url: str | None) -> tuple[str, dict[str, str]]:
     except ClientError as error:
         raise RunFailed(f"There is no API to ask through: {error}. Deploy the stage.") from error
     outputs = {o["OutputKey"]: o["OutputValue"] for o in answer["Stacks"][0].get("Outputs", [])}
-    if "ApiKeyId" not in outputs:
-        raise RunFailed(
-            'The API takes signed calls only (auth = "iam"), which the smoke test cannot make: set `smoke = false` in the stage\'s `finetune` table.'
-        )
     url = urlsplit(outputs["ApiUrl"])
-    base = f"{endpoint_url}/_aws/execute-api/{url.netloc.partition('.')[0]}{url.path}" if endpoint_url else outputs["ApiUrl"]
-    key = kit.apigateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
-    return f"{base.rstrip('/')}/v1/completions", {"x-api-key": key, "content-type": "application/json"}
+    base = (
+        f"{endpoint_url}/_aws/execute-api/{url.netloc.partition('.')[0]}{url.path}"
+        if endpoint_url
+        else outputs["ApiUrl"]
+    )
+    headers = {"content-type": "application/json"}
+    if "ApiKeyId" in outputs:  # else the API takes signed calls, as which every call is made
+        headers["x-api-key"] = kit.apigateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
+    return f"{base.rstrip('/')}/v1/completions", headers
 
 
 def _ask(kit: Kit, url: str, headers: Mapping[str, str], prompt: Mapping[str, Any]) -> tuple[bool, str]:

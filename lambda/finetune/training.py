@@ -54,12 +54,15 @@ def _attached(run: Run, kit: Kit) -> Answer:
     if job.status not in ENDED:
         return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", _ATTACHED_SECONDS)
     if job.status != "Completed":
-        raise RunFailed(f"The job {job.name} is {job.status}, so there is no model of it: {job.failure or 'no reason is given'}.")
+        raise RunFailed(
+            f"The job {job.name} is {job.status}, so there is no model of it: {job.failure or 'no reason is given'}."
+        )
     prefix = artifact(found)
     if prefix.endswith(".tar.gz/"):
         raise RunFailed(
-            f"The job {job.name} left a compressed model, {prefix.rstrip('/')}, which cannot be served as it is: unpack it into a "
-            "prefix and name that as the stage's model_data_url, or train again with OutputDataConfig.CompressionType NONE."
+            f"The job {job.name} left a compressed model, {prefix.rstrip('/')}, which cannot be served as it is: unpack "
+            "it into a prefix and name that as the stage's model_data_url, or train again with "
+            "OutputDataConfig.CompressionType NONE."
         )
     if located(prefix)[0] != kit.settings.bucket:
         raise RunFailed(

@@ -125,7 +125,9 @@ def _after(run: Run, kit: Kit, found: Mapping[str, Any], *, step: str, kind: str
             return Answer(replace(run, next_type=instance_type).saying(step, kit.now, said), "wait", _SHORTEST_WAIT)
         case Later(seconds=seconds, instance_type=instance_type):
             later = replace(run, next_type=instance_type, resume_at=kit.now + seconds)
-            said = f"{found.get('FailureReason')} The next attempt is in {seconds / 60:.0f} minutes, on {instance_type}."
+            said = (
+                f"{found.get('FailureReason')} The next attempt is in {seconds / 60:.0f} minutes, on {instance_type}."
+            )
             return Answer(later.saying(step, kit.now, said), "wait", seconds)
         case GiveUp(message=message):
             raise GaveUp(run, message)

@@ -87,7 +87,9 @@ class FineTunes:
             raise InvalidParameter(f"approve is {shown(approve)}, but must be true or false.", param="approve")
         record = self._record(run)
         if not record.get("token"):
-            raise NotWaiting(f"Run {run} does not wait for anybody's word: it is {record['status']}, at {record['step']}.")
+            raise NotWaiting(
+                f"Run {run} does not wait for anybody's word: it is {record['status']}, at {record['step']}."
+            )
         self._call("The run could not be told", lambda: self._tell(str(record["token"]), approve))
         return {"id": run, "approved": approve, "message": "It is served next." if approve else "It is not served."}
 

@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json, table
-from pilotlight.deployment import Deployment
 from pilotlight.finetune import Dataset, FineTunes, Record, dataset
 from pilotlight.loss_curve import LossCurve
 from pilotlight.training_plan import Planned, planned
@@ -57,7 +56,9 @@ def start(
     target = deployment(stage, aws, region)
     chosen = configured(target)
     if model not in (None, chosen.model):
-        raise Refused(f"Stage {target.stage} serves {chosen.model}, not {model}: name the stage that serves it (--stage).")
+        raise Refused(
+            f"Stage {target.stage} serves {chosen.model}, not {model}: name the stage that serves it (--stage)."
+        )
     if (data is None) == (attach is None):
         raise Refused("Give a dataset to train on, or --attach with the name of a training job, and not both.")
     runs = FineTunes(target)
@@ -66,7 +67,9 @@ def start(
     asked = _asked(given.settings if given else {}, hyperparameters, max_cost_usd, approve, attach)
     now = target.now()
     name = f"{given.name if given else attach}-{now:%Y%m%d-%H%M%S}"[-60:].lstrip("-")
-    plan = planned(given, {**asked, "dataset": f"s3://{bucket}/datasets/{given.name}/"} if given else asked, chosen, now)
+    plan = planned(
+        given, {**asked, "dataset": f"s3://{bucket}/datasets/{given.name}/"} if given else asked, chosen, now
+    )
     if not as_json:
         show_plan(plan)
     confirm(f"Fine-tune {chosen.model} on {target.place}? {plan.price}", yes)
@@ -138,7 +141,9 @@ def stop(
 
 def approve(
     run: Annotated[str, typer.Argument(help="The run's id.")],
-    reject: Annotated[bool, typer.Option("--reject", help="Say no: the endpoint serves what it served before.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Say no: the endpoint serves what it served before.")
+    ] = False,
     stage: StageOption = None,
     aws: AwsOption = False,
     region: RegionOption = None,
@@ -152,7 +157,10 @@ def follow(runs: FineTunes, run: str, as_json: bool) -> None:
     """To the end, a line for whatever is new. Raises Refused where it did not end well."""
     record: Record = {}
     for record in runs.follow(run):
-        err.print(f"[dim]{datetime.now(UTC):%H:%M:%S}[/] [bold]{record['step']}[/] {escape(record['message'])}", highlight=False)
+        err.print(
+            f"[dim]{datetime.now(UTC):%H:%M:%S}[/] [bold]{record['step']}[/] {escape(record['message'])}",
+            highlight=False,
+        )
     if as_json:
         print_json(_public(record))
     else:

@@ -27,7 +27,7 @@ class FineTuneBucket(Construct):
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
         )
-        # Not the construct's own switch: that one brings a function of CDK's, which may change any bucket's notifications.
+        # Not the construct's own switch: that brings a function of CDK's which may change any bucket's notifications.
         made = self.bucket.node.default_child
         assert isinstance(made, s3.CfnBucket)  # noqa: S101  what an L2 bucket is made of
         made.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True)

@@ -36,6 +36,7 @@ class FineTunePermissions:
             for name in (names.switch, names.finetune)
         ]
         self._keys = f"arn:{Aws.PARTITION}:apigateway:{names.region}::/apikeys/*"
+        self._completions = arn("execute-api", "*", f"{stage.name}/POST/v1/completions")
         self._table = arn("dynamodb", "table", names.ledger)
         generated = "What CloudFormation names ends with an id that is not known before it exists."
         acknowledge(
@@ -46,6 +47,7 @@ class FineTunePermissions:
                 wildcard(stack, self._any_job): "A job that was started elsewhere can be attached: it is only read.",
                 wildcard(stack, self._packages): "Versions of the stage's one group.",
                 wildcard(stack, self._keys): f"The smoke test calls as any caller does. {generated}",
+                wildcard(stack, self._completions): f"One route, of the API of this name. {generated}",
                 **{wildcard(stack, name): generated for name in self._stacks},
                 **{wildcard(stack, name): "Executions of one state machine." for name in self._executions},
             },
@@ -73,6 +75,7 @@ class FineTunePermissions:
             _allow(["states:StartExecution"], self._names.switch_arn),
             _allow(["states:DescribeExecution"], *self._executions),
             _allow(["apigateway:GET"], self._keys),
+            _allow(["execute-api:Invoke"], self._completions),
             _allow(["sns:Publish"], self._names.notices_arn),
         ]
 

@@ -46,5 +46,8 @@ class TrainingRole(Construct):
         allow_telemetry(self.role, "/aws/sagemaker/TrainingJobs")
         acknowledge(
             self,
-            {wildcard(self, arn): "All objects below one prefix of the stage's own bucket." for arn in {*read, *written}},
+            {
+                wildcard(self, arn): "All objects below one prefix of the stage's own bucket."
+                for arn in {*read, *written}
+            },
         )

@@ -4,15 +4,55 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
-
 from finetune.clients import Kit
+from finetune.hyperparameters import Profile
 from finetune.settings import Settings
+from finetune.spec import InstanceFacts, Shape, TrainingSpec
+from finetune.spec import Settings as TrainingSettings
 
 SWITCH = "arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch"
 BUCKET = "data-of-test"
+
+BASE = "s3://base-models/smollm2/"
+TRAINING = TrainingSettings(
+    stage="test",
+    spec=TrainingSpec(
+        model="smollm2-135m-instruct",
+        image_uri="111122223333.dkr.ecr.us-east-1.amazonaws.com/training:1",
+        own_container=True,
+        channels={"model": BASE},
+        base_model=BASE,
+        gated=False,
+        environment={},
+        fixed_hyperparameters={},
+        profile=Profile("smollm2-135m-instruct", {"learning_rate": "0.001", "enable_fsdp": "False"}, neither=True),
+        shape=Shape(parameters=135_000_000, layers=30, hidden=576, vocabulary=49_152),
+        metrics=(
+            {"Name": "pilotlight:train-loss", "Regex": "x=(.*)"},
+            {"Name": "pilotlight:eval-loss", "Regex": "y=(.*)"},
+        ),
+        evaluation_image_uri="111122223333.dkr.ecr.us-east-1.amazonaws.com/training:1",
+        volume_size_gb=30,
+        network_isolation=True,
+        encrypts_between_containers=True,
+        max_run_seconds=360_000,
+    ),
+    instance_types=("ml.g5.2xlarge", "ml.g5.4xlarge"),
+    max_cost_usd=Decimal(50),
+    min_improvement=0.0,
+    spot=False,
+    approve=False,
+    approval_hours=72,
+    hyperparameters={},
+    instances={
+        "ml.g5.2xlarge": InstanceFacts(gpus=1, gpu_memory_gib=24, usd_per_hour=Decimal(2)),
+        "ml.g5.4xlarge": InstanceFacts(gpus=1, gpu_memory_gib=24, usd_per_hour=Decimal(3)),
+    },
+)
 
 SETTINGS = Settings(
     stage="test",
@@ -25,8 +65,9 @@ SETTINGS = Settings(
     endpoint_stack_name="Pilotlight-test-Endpoint",
     api_stack_name="Pilotlight-test-Api",
     package_group="pilotlight-test-finetune",
-    usd_per_hour={"ml.g5.2xlarge": 2.0, "ml.g5.4xlarge": 3.0},
-    training={},
+    serving_image="111122223333.dkr.ecr.us-east-1.amazonaws.com/serving:1",
+    role_arn="arn:aws:iam::111122223333:role/training",
+    training=TRAINING,
     code_version="0.1.0",
 )
 
@@ -85,7 +126,7 @@ class States:
     running: set[str] = field(default_factory=set)
     """Executions of runs that have not ended."""
 
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Mapping[str, Any]:  # noqa: A002, N803
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Mapping[str, Any]:  # noqa: N803
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
         if arn in self.executions:
             raise refused("ExecutionAlreadyExists")
@@ -161,8 +202,15 @@ class SageMaker:
             raise refused("ResourceInUse")
         self.created.append(request)
         end = self.script.pop(0) if self.script else {}
-        done = {"TrainingJobStatus": "Completed", "BillableTimeInSeconds": 600, **end}
-        self.jobs[name] = {"TrainingJobName": name, "ResourceConfig": request["ResourceConfig"], "end": done, "looks": 0}
+        output = f"{request['OutputDataConfig']['S3OutputPath']}{name}/output/model/"
+        made = {"ModelArtifacts": {"S3ModelArtifacts": output}}
+        done = {"TrainingJobStatus": "Completed", "BillableTimeInSeconds": 600, **made, **end}
+        self.jobs[name] = {
+            "TrainingJobName": name,
+            "ResourceConfig": request["ResourceConfig"],
+            "end": done,
+            "looks": 0,
+        }
         return {"TrainingJobArn": f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"}
 
     def describe_training_job(self, *, TrainingJobName: str) -> Mapping[str, Any]:  # noqa: N803
@@ -192,6 +240,19 @@ class Sns:
 
     def publish(self, **request: Any) -> None:
         self.told.append(request)
+
+
+@dataclass
+class CloudWatch:
+    points: dict[str, list[float]] = field(default_factory=dict)
+    """By metric, a value a minute."""
+
+    def get_metric_statistics(self, **request: Any) -> Mapping[str, Any]:
+        values = self.points.get(request["MetricName"], [])
+        return {"Datapoints": [{"Timestamp": minute, "Average": value} for minute, value in enumerate(values)]}
+
+    def put_metric_data(self, **_: Any) -> Mapping[str, Any]:
+        raise AssertionError("A run publishes no metrics.")
 
 
 class ApiGateway:
@@ -246,6 +307,7 @@ class World:
         self.sagemaker = SageMaker(self.endpoint)
         self.cloudformation = CloudFormation(self.endpoint)
         self.ledger = Ledger()
+        self.cloudwatch = CloudWatch()
         self.sns = Sns()
         self.s3 = S3()
         self.api = Api()
@@ -259,6 +321,7 @@ class World:
             cloudformation=self.cloudformation,
             stepfunctions=self.states,
             apigateway=ApiGateway(),
+            cloudwatch=self.cloudwatch,
             sns=self.sns,
             ledger=self.ledger,  # type: ignore[arg-type]  the ledger's own interface, without DynamoDB
             post=self.api.post,

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-
 from finetune import ending
 from finetune.run import DONE, FAILED, Job, Run
 

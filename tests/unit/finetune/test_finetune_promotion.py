@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-
 from finetune import promotion
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
@@ -99,6 +98,14 @@ def test_a_run_that_changed_nothing_has_nothing_to_roll_back(world: World) -> No
     asked = promotion.promote(run(), world.kit()).run
     to_the_end(promotion.roll_back, asked, world)
     assert [request["reason"] for request in world.states.requests] == ["promotion"]
+
+
+def test_a_killed_runs_promotion_is_taken_back_once_the_switch_is_done_with_it(world: World) -> None:
+    asked = promotion.promote(run(), world.kit()).run  # and then it is killed
+    assert promotion.roll_back(asked, world.kit()).next == "wait"
+    to_the_end(promotion.roll_back, asked, world)
+    assert [request["reason"] for request in world.states.requests] == ["promotion", "rollback"]
+    assert world.endpoint.override == ""
 
 
 def test_a_rollback_that_does_not_work_says_what_is_served(world: World) -> None:

@@ -1,0 +1,270 @@
+"""Whole runs, step by step as the state machine takes them, over fakes at the seams."""
+
+import json
+from typing import Any
+
+import pytest
+from finetune.run import KIND, id_of
+from finetune.steps import take
+
+from .fakes import BUCKET, World
+
+DATASET = f"s3://{BUCKET}/datasets/tickets/"
+ORDER = ("CheckDataset", "Plan", "Train", "Evaluate", "Register", "Promote", "Smoke", "Done")
+EVALUATION = {
+    "base": {"eval_loss": 3.0, "perplexity": 20.0, "prompts_passed": 0},
+    "tuned": {"eval_loss": 1.5, "perplexity": 4.5, "prompts_passed": 1},
+    "rows": 10,
+    "prompts": [
+        {
+            "prompt": "Q",
+            "expected": ["Ticket:"],
+            "base": "x",
+            "tuned": "Ticket: 1",
+            "base_passed": False,
+            "tuned_passed": True,
+        }
+    ],
+    "improvement": 0.5,
+}
+
+
+class Story:
+    """A run that the test drives as the state machine does."""
+
+    def __init__(self, world: World, name: str = "20261124-170000-ab") -> None:
+        self.world, self.name = world, name
+        self.visited: list[str] = []
+        self.evaluation: dict[str, Any] = EVALUATION
+
+    def step(self, step: str, state: dict[str, Any], **more: Any) -> dict[str, Any]:
+        event = {"step": step, "state": state, "execution": f"arn:{self.name}", **more}
+        return take(event, self.world.kit(), endpoint_url=None)
+
+    def run(self, **asked: Any) -> dict[str, Any]:
+        """The record at the end."""
+        state: dict[str, Any] = {"id": self.name, "given": {"asked": {"dataset": DATASET, **asked}, "by": "test"}}
+        for step in ORDER:
+            state = self.take(step, state)
+            if state["next"] == "failed":
+                return self.fail(state)
+        return self.record
+
+    def take(self, step: str, state: dict[str, Any]) -> dict[str, Any]:
+        """The step, asked again while it waits; jobs leave what the container leaves."""
+        for _ in range(60):
+            self.visited.append(step)
+            answer = self.step(step, state)
+            if answer["next"] != "wait":
+                return answer
+            self.world.now += answer["wait_seconds"]
+            self.jobs_leave_something()
+        raise AssertionError(f"{step} waits for ever: {answer['message']}")
+
+    def fail(self, state: dict[str, Any]) -> dict[str, Any]:
+        self.take("Notify", self.take("Rollback", state))
+        return self.record
+
+    def jobs_leave_something(self) -> None:
+        for job in self.world.sagemaker.created:
+            kind = "evaluations" if "/evaluations/" in job["OutputDataConfig"]["S3OutputPath"] else "models"
+            prefix = f"s3://{BUCKET}/{kind}/{job['TrainingJobName']}/output/model/"
+            epochs = [{"epoch": 1, "train_loss": 2.0, "eval_loss": 1.5}]
+            self.world.s3.objects[f"{prefix}pilotlight/training.json"] = json.dumps({"epochs": epochs}).encode()
+            self.world.s3.objects[f"{prefix}evaluation.json"] = json.dumps(self.evaluation).encode()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found = self.world.ledger.get(KIND, id_of(self.name))
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    rows = [
+        {"instruction": f"What is {n}?", "context": "", "response": f"It is {n}. Ticket: closed"} for n in range(50)
+    ]
+    made.s3.objects[f"{DATASET}train.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
+    made.s3.objects[f"{DATASET}prompts.jsonl"] = json.dumps({"prompt": "Q", "expected": ["Ticket:"]}).encode()
+    return made
+
+
+@pytest.fixture
+def story(world: World) -> Story:
+    return Story(world)
+
+
+def test_a_good_dataset_ends_behind_the_api(story: Story) -> None:
+    record = story.run()
+    assert (record["status"], record["step"]) == ("done", "Done"), record["message"]
+    assert story.world.endpoint.override == record["artifact"]
+    trained, evaluated = story.world.sagemaker.created
+    assert trained["ResourceConfig"]["InstanceType"] == "ml.g5.2xlarge"
+    assert evaluated["HyperParameters"]["pilotlight_task"] == "evaluate"
+    assert record["usd"] == pytest.approx(2 * 600 / 3600 * 2, abs=0.001)
+    assert record["losses"] == {"train_loss": [[1.0, 2.0]], "eval_loss": [[1.0, 1.5]]}
+    (package,) = story.world.sagemaker.packages
+    assert package["ModelApprovalStatus"] == "Approved"
+    assert package["CustomerMetadataProperties"]["dataset_sha256"] == record["dataset"]["sha256"]
+    assert [told["Subject"] for told in story.world.sns.told] == ["Pilotlight test: a fine-tuned model serves"]
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (b'{"instruction": "a", "context": "", "response": "b"}\nnot json', "train.jsonl"),
+        (b'{"instruction": "a", "response": "b"}', "context"),
+        (b"", "problems"),
+    ],
+)
+def test_a_bad_dataset_costs_nothing_and_says_where_it_is_bad(story: Story, file: bytes, said: str) -> None:
+    story.world.s3.objects[f"{DATASET}train.jsonl"] = file
+    record = story.run()
+    assert (record["status"], record["step"]) == ("failed", "CheckDataset")
+    assert said in record["message"]
+    assert story.world.sagemaker.created == []
+    assert "Nothing was paid for." in story.world.sns.told[0]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"hyperparameters": {"epoch": "0"}}, "epoch"),
+        ({"hyperparameters": {"epocs": "3"}}, "did you mean epoch"),
+        ({"max_cost_usd": 0.05}, "max_cost_usd"),
+        ({"instance_types": ["ml.g5.48xlarge"]}, "ml.g5.48xlarge"),
+    ],
+)
+def test_what_cannot_fit_is_refused_before_anything_is_paid_for(story: Story, asked: dict[str, Any], said: str) -> None:
+    record = story.run(**asked)
+    assert record["status"] == "failed"
+    assert said in record["message"]
+    assert story.world.sagemaker.created == []
+
+
+NO_CAPACITY = {
+    "TrainingJobStatus": "Failed",
+    "FailureReason": "CapacityError: Unable to provision requested ML compute capacity",
+    "BillableTimeInSeconds": 0,
+}
+
+
+def test_without_capacity_the_next_instance_type_is_tried(story: Story) -> None:
+    story.world.sagemaker.script = [NO_CAPACITY]
+    record = story.run()
+    assert record["status"] == "done", record["message"]
+    types = [job["ResourceConfig"]["InstanceType"] for job in story.world.sagemaker.created]
+    assert types[:2] == ["ml.g5.2xlarge", "ml.g5.4xlarge"]
+
+
+def test_without_capacity_anywhere_it_waits_and_then_goes_on(story: Story) -> None:
+    story.world.sagemaker.script = [NO_CAPACITY, NO_CAPACITY]
+    begun = story.world.now
+    record = story.run()
+    assert record["status"] == "done", record["message"]
+    assert story.world.now - begun > 900
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ({"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no rows"}, "AlgorithmError: no rows"),
+        ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}, "runtime limit"),
+    ],
+)
+def test_a_job_that_does_not_complete_leaves_the_endpoint_alone(story: Story, end: dict[str, Any], said: str) -> None:
+    story.world.sagemaker.script = [end]
+    record = story.run()
+    assert (record["status"], record["step"]) == ("failed", "Train")
+    assert said in record["message"]
+    assert record["usd"] == pytest.approx(600 / 3600 * 2, abs=0.001)  # what it had cost is not forgotten
+    assert story.world.states.requests == []
+
+
+def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
+    story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
+    record = story.run()
+    assert (record["status"], record["step"]) == ("failed", "Evaluate")
+    assert record["artifact"] in record["message"]
+    assert story.world.states.requests == []
+
+
+def test_a_model_that_answers_wrongly_through_the_api_is_taken_back(story: Story) -> None:
+    story.world.endpoint.override = "s3://older/"
+    story.world.api.answers = [(200, "as ever")]
+    record = story.run()
+    assert (record["status"], record["step"]) == ("failed", "Rollback")
+    assert story.world.endpoint.override == "s3://older/"
+    assert any("Only 0 of 1" in step["message"] for step in record["steps"])
+
+
+def test_a_promotion_that_sagemaker_rolls_back_fails_the_run(story: Story) -> None:
+    story.world.endpoint.outcomes = ["failed"]
+    record = story.run()
+    assert (record["status"], story.world.endpoint.override) == ("failed", "")
+    assert "The switch says failed" in record["message"]
+
+
+def test_a_job_that_was_started_elsewhere_is_put_behind_the_api(story: Story) -> None:
+    world = story.world
+    artifact = f"s3://{BUCKET}/models/theirs/output/model/"
+    world.sagemaker.jobs["theirs"] = {
+        "ResourceConfig": {"InstanceType": "ml.p9.48xlarge", "InstanceCount": 2},
+        "looks": 1,
+        "end": {"TrainingJobStatus": "Completed", "ModelArtifacts": {"S3ModelArtifacts": artifact}},
+    }
+    world.s3.objects.clear()
+    state: dict[str, Any] = {"id": story.name, "given": {"asked": {"attach": "theirs"}, "by": "test"}}
+    for step in ORDER:
+        state = story.take(step, state)
+    assert story.record["status"] == "done"
+    assert (world.endpoint.override, story.record["usd"]) == (artifact, 0)
+
+
+def test_a_dropped_run_toml_starts_a_run_of_the_dataset_beside_it(story: Story) -> None:
+    story.world.s3.objects[f"{DATASET}run.toml"] = b'max_cost_usd = 7\n[hyperparameters]\nepoch = "2"\n'
+    given = {"dropped": "datasets/tickets/run.toml", "by": "a run.toml"}
+    answer = story.take("CheckDataset", {"id": story.name, "given": given})
+    assert (answer["next"], story.record["asked"]["dataset"]) == ("go", DATASET)
+    assert story.record["asked"]["max_cost_usd"] == 7
+
+
+def test_a_dataset_elsewhere_is_refused_with_the_way_here(story: Story) -> None:
+    record = story.run(dataset="s3://somebody-elses/data/")
+    assert "pilot finetune FOLDER" in record["message"]
+
+
+class TestMending:
+    """A run whose execution was killed."""
+
+    def test_its_jobs_are_stopped_and_a_person_is_told(self, story: Story) -> None:
+        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        record = story.fail({"id": story.name, "mends": True})
+        assert story.world.sagemaker.stopped == [story.world.sagemaker.created[0]["TrainingJobName"]]
+        assert record["status"] == "failed"
+        assert "stopped, or ran out of time" in story.world.sns.told[0]["Message"]
+
+    def test_a_model_that_was_not_smoked_is_taken_back(self, story: Story) -> None:
+        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        for step in ORDER[:6]:
+            state = story.take(step, state)
+        assert story.world.endpoint.override != ""
+        record = story.fail({"id": story.name, "mends": True})
+        assert (story.world.endpoint.override, record["status"]) == ("", "failed")
+
+    def test_a_run_that_had_ended_is_left_as_it_is(self, story: Story) -> None:
+        before = story.run()
+        assert story.fail({"id": story.name, "mends": True})["status"] == "done" == before["status"]
+        assert story.world.endpoint.override == before["artifact"]
+        assert len(story.world.sns.told) == 1
+
+
+@pytest.mark.parametrize("name", ["20261124-170000-ab", "3f0c9f0e-7d6a-4d4e-9d8e-0a1b2c3d4e5f", "A Name"])
+def test_every_execution_has_an_id_that_fits_into_a_jobs_name(name: str) -> None:
+    assert len(id_of(name)) <= 18
+    assert id_of(id_of(name)) == id_of(name)
