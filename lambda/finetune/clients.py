@@ -34,7 +34,7 @@ class ApiGatewayClient(Protocol):
 
 
 Post = Callable[[str, Mapping[str, str], bytes], tuple[int, bytes]]
-"""One HTTP POST, signed for API Gateway: (URL, headers, body) to (status, body). Raises OSError where nobody answers."""
+"""One HTTP POST, signed for API Gateway: (URL, headers, body) to (status, body). Raises OSError without an answer."""
 
 
 @dataclass(frozen=True)

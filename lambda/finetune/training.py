@@ -60,8 +60,8 @@ def _attached(run: Run, kit: Kit) -> Answer:
     prefix = artifact(found)
     if prefix.endswith(".tar.gz/"):
         raise RunFailed(
-            f"The job {job.name} left a compressed model, {prefix.rstrip('/')}, which cannot be served as it is: unpack "
-            "it into a prefix and name that as the stage's model_data_url, or train again with "
+            f"The job {job.name} left a compressed model, {prefix.rstrip('/')}, which cannot be served as it is: "
+            "unpack it into a prefix and name that as the stage's model_data_url, or train again with "
             "OutputDataConfig.CompressionType NONE."
         )
     if located(prefix)[0] != kit.settings.bucket:
