@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, Final, TypeVar
 
 from common.shown import shown
+
 from finetune import hyperparameters
 from finetune.errors import BadRequest, did_you_mean
 from finetune.hyperparameters import Scalar

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any, Final, Literal
 
 from common.shown import shown
+
 from finetune.errors import BadRequest, did_you_mean
 
 Scalar = str | int | float | bool

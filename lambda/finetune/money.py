@@ -27,9 +27,7 @@ def after_limit_seconds(parameters: int) -> int:
 
 
 def rate_usd(facts: InstanceFacts, count: int) -> Decimal:
-    """An hour of all instances. Only for a type whose price is known."""
-    if facts.usd_per_hour is None:
-        raise ValueError("This instance type has no price.")
+    """An hour of all instances."""
     return facts.usd_per_hour * count
 
 

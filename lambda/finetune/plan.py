@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from common.shown import shown
+
 from finetune import memory, money
 from finetune.asked import Asked
 from finetune.dataset import Report
@@ -73,7 +74,7 @@ def plan(asked: Asked, report: Report, settings: Settings, *, now: float, run_id
     ceiling = Decimal(str(asked.max_cost_usd)) if asked.max_cost_usd is not None else settings.max_cost_usd
     _check_count(count, hyperparameters, settings)
     for name in types:
-        facts = known(name, settings)
+        facts = _known(name, settings)
         memory.check_training(spec.shape, hyperparameters, name, facts, count)
     evaluating = tuple(_evaluation_types(types, settings))
     reserve = ceiling * money.EVALUATION_SHARE if evaluating else Decimal(0)
@@ -121,19 +122,13 @@ def evaluation_seconds(settings: Settings, instance_type: str, budget_usd: Decim
     return min(money.runtime_seconds(budget_usd, rate, money.after_limit_seconds(0)), money.EVALUATION_SECONDS)
 
 
-def known(instance_type: str, settings: Settings) -> InstanceFacts:
-    """The facts of a type that has a price. Raises BadRequest."""
+def _known(instance_type: str, settings: Settings) -> InstanceFacts:
     facts = settings.instances.get(instance_type)
     if facts is None:
         raise BadRequest(
-            f"`instance_types` holds {shown(instance_type)}{did_you_mean(instance_type, settings.instances)}, which is not known; "
+            f"`instance_types` holds {shown(instance_type)}{did_you_mean(instance_type, settings.instances)}, which cannot "
+            "be trained on, or has no known price, and without one the ceiling max_cost_usd cannot be kept; "
             f"it may hold {', '.join(settings.instances)}.",
-            param="instance_types",
-        )
-    if facts.usd_per_hour is None:
-        raise BadRequest(
-            f"No price is known for {instance_type}, so the ceiling max_cost_usd could not be kept. Name another type, or fetch "
-            "the price with `pilot prices refresh` and deploy again.",
             param="instance_types",
         )
     return facts
