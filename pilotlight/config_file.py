@@ -138,8 +138,8 @@ class FineTuneTable(_Table):
         None,
         pattern=_IMAGE_URI,
         max_length=255,
-        description="the project's training container in Amazon ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, "
-        "of at most 255 characters",
+        description="the project's training container in Amazon ECR, "
+        "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, of at most 255 characters",
         examples=['"111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"'],
     )
     instance_types: tuple[str, ...] | None = Field(

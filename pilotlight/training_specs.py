@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -141,7 +141,7 @@ def resolve(
     """
     file = training()
     facts = file.models[model]
-    common = {
+    common: dict[str, Any] = {
         "model": model,
         "base_model": base_model,
         "gated": gated,

@@ -23,11 +23,11 @@ class Shape:
 class TrainingSpec:
     """One model's training program.
 
-    `own_container`: it speaks the project's training contract, so it takes a task, trains on several instances, and takes
-    no notice of other files beside the training files. Else it is JumpStart's. `channels` are inputs beside the dataset,
-    S3 URIs by channel name. `base_model` is the served artifact, a prefix, for evaluation. `fixed_hyperparameters` are
-    the container's own. `evaluation_image_uri` is the project's container; None: nothing can evaluate, and the training's
-    own metrics judge.
+    `own_container`: it speaks the project's training contract, so it takes a task, trains on several instances, and
+    takes no notice of other files beside the training files. Else it is JumpStart's. `channels` are inputs beside the
+    dataset, S3 URIs by channel name. `base_model` is the served artifact, a prefix, for evaluation.
+    `fixed_hyperparameters` are the container's own. `evaluation_image_uri` is the project's container; None: nothing
+    can evaluate, and the training's own metrics judge.
     """
 
     model: str
