@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pilotlight import access, advice, auto_off, catalog, fit, provenance
+from pilotlight import access, advice, auto_off, catalog, fine_tune, fit, provenance
 from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ConfigError, Problem
@@ -45,6 +45,7 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         *fit.problems(choice),
         *access.problems(choice),
         *auto_off.problems(choice),
+        *fine_tune.problems(choice),
     ]
     if problems:
         raise ConfigError(path.name, problems)
@@ -67,6 +68,7 @@ def _resolve(choice: Choice) -> Stage:
     prices = {name: usd_per_hour(name) for name in choice.instance_types}
     # The embedded cloud's wake-up is that of the small model that stands in there.
     served = catalog.models()[LOCAL_MODEL] if choice.target == "local" else model
+    gated = model.eula_key is not None and table.model_data_url is None
     return Stage(
         name=choice.stage,
         target=choice.target,
@@ -77,7 +79,7 @@ def _resolve(choice: Choice) -> Stage:
         window=choice.window,
         image_uri=_image_uri(choice),
         model_data_url=_model_data_url(choice),
-        gated=model.eula_key is not None and table.model_data_url is None,
+        gated=gated,
         instance_types=choice.instance_types,
         instance_count=table.instance_count,
         promotion=table.promotion,
@@ -94,6 +96,7 @@ def _resolve(choice: Choice) -> Stage:
         notify=table.notify,
         wake_seconds=served.wake_seconds,
         usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
+        finetune=fine_tune.fine_tune(choice, base_model=_model_data_url(choice), gated=gated),
         warnings=(*advice.warnings(choice), *auto_off.warnings(choice)),
     )
 

@@ -131,6 +131,49 @@ class ScheduleTable(_Table):
     )
 
 
+class FineTuneTable(_Table):
+    """[stages.NAME.finetune]: what a run takes that does not say otherwise."""
+
+    image_uri: str | None = Field(
+        None,
+        pattern=_IMAGE_URI,
+        max_length=255,
+        description="the project's training container in Amazon ECR, "
+        "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, of at most 255 characters",
+        examples=['"111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"'],
+    )
+    instance_types: tuple[str, ...] | None = Field(
+        None,
+        strict=False,
+        min_length=1,
+        max_length=5,
+        description="an array of one to five different instance types, first choice first",
+        examples=['["ml.g5.12xlarge", "ml.g5.24xlarge"]'],
+    )
+    max_cost_usd: float = Field(
+        50,
+        ge=1,
+        le=1_000_000,
+        description="a number from 1 to 1000000 (USD a run, its evaluation included)",
+        examples=["50"],
+    )
+    min_improvement: float = Field(
+        0.0,
+        ge=-1,
+        le=1,
+        description="a number from -1 to 1, the share by which the evaluation loss must fall",
+        examples=["0.05"],
+    )
+    spot: bool = Field(False, description="true or false", examples=["true"])
+    approve: bool = Field(False, description="true or false", examples=["true"])
+    approval_hours: int = Field(72, ge=1, le=720, description="an integer from 1 to 720 (hours)", examples=["72"])
+    hyperparameters: dict[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        description="a table: names of hyperparameters and their values",
+        examples=["{ epoch = 3 }"],
+    )
+
+
 class StageTable(_Table):
     """[stages.NAME]: a key that is left out takes the catalog's value for the model."""
 
@@ -223,6 +266,9 @@ class StageTable(_Table):
     )
     api: ApiTable = Field(
         ApiTable(), description="a table of API limits", examples=["{ throttle_rate_per_second = 50 }"]
+    )
+    finetune: FineTuneTable = Field(
+        FineTuneTable(), description="a table of fine-tuning", examples=["{ max_cost_usd = 50 }"]
     )
 
 
@@ -332,6 +378,8 @@ def _table_at(location: tuple[int | str, ...]) -> tuple[type[_Table], tuple[int 
     match location:
         case ("stages", _, "api", _, *_):
             return ApiTable, location[3:]
+        case ("stages", _, "finetune", _, *_):
+            return FineTuneTable, location[3:]
         case ("stages", _, "schedules", int(), _, *_):
             return ScheduleTable, location[4:]
         case ("stages", _, _, *_):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from pilotlight.catalog import ChatTemplate, Contract
+from pilotlight.training_specs import FineTune
 
 Target = Literal["aws", "local"]
 DAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -103,6 +104,7 @@ class Stage:
     notify: tuple[str, ...]  # e-mail addresses
     wake_seconds: int
     usd_per_hour: Mapping[str, Decimal]  # by instance type, for one instance; a type without a known price is absent
+    finetune: FineTune | None  # None: this model cannot be fine-tuned, or nobody said with which image
     warnings: tuple[str, ...]  # whole sentences
 
     @property

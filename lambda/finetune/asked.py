@@ -86,7 +86,7 @@ def from_body(fields: Mapping[str, object]) -> Asked:
         for key in _ONLY_WITHOUT_ATTACH:
             if key in fields:
                 raise BadRequest(
-                    f"`{key}` has no meaning beside `attach`: the job {asked.attach} was started already. Leave it out.",
+                    f"`{key}` has no meaning beside `attach`: that job was started already. Leave it out.",
                     param=key,
                 )
     return asked

@@ -54,35 +54,36 @@ def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, now: floa
     FailureReason.
     """
     instance_types = plan.evaluation_types if evaluation else plan.instance_types
-    status, reason = job["TrainingJobStatus"], job.get("FailureReason", "")
-    here = job["ResourceConfig"]["InstanceType"]
-    if status == "Stopped":
+    reason = job.get("FailureReason", "")
+    if job["TrainingJobStatus"] == "Stopped":
         return GiveUp(_stopped(job))
     if attempt >= MAX_ATTEMPTS:
         return GiveUp(f"{MAX_ATTEMPTS} attempts failed; the last with: {reason}")
+    here = job["ResourceConfig"]["InstanceType"]
     if _SERVER_FAULT.search(reason) and attempt <= _SERVER_FAULTS:
         return Retry(here)
-    if not (_NO_CAPACITY.search(reason) or _NO_QUOTA.search(reason)):
-        return GiveUp(
-            f"The job failed: {reason or 'SageMaker gives no reason'}. Its log has more; nothing was promoted."
-        )
+    if _NO_CAPACITY.search(reason) or _NO_QUOTA.search(reason):
+        return _elsewhere(instance_types, here, reason, attempt=attempt, waited=now - plan.started_at)
+    why = reason or "SageMaker gives no reason"
+    return GiveUp(f"The job failed: {why}. Its log has more; nothing was promoted.")
+
+
+def _elsewhere(instance_types: Sequence[str], here: str, reason: str, *, attempt: int, waited: float) -> Next:
+    """The next type of the list; behind the last one it is a matter of time, or, without a quota, of asking for one."""
     place = instance_types.index(here) if here in instance_types else -1
     if place + 1 < len(instance_types):
         return Retry(instance_types[place + 1])
+    names = ", ".join(instance_types)
     if _NO_QUOTA.search(reason):
         return GiveUp(
-            f"The account may not train on {', '.join(instance_types)}: {reason}. Ask for a higher quota in Service Quotas, "
-            "or name another type in instance_types."
+            f"The account may not train on {names}: {reason}. Ask for a higher quota in Service Quotas, or name "
+            "another type in instance_types."
         )
-    return _later(instance_types, attempt=attempt, waited=now - plan.started_at)
-
-
-def _later(instance_types: Sequence[str], *, attempt: int, waited: float) -> Later | GiveUp:
     rounds = max(0, attempt // len(instance_types) - 1)
     seconds = min(_FIRST_WAIT_SECONDS * 2 ** min(rounds, 8), _LONGEST_WAIT_SECONDS)
     if waited + seconds > GIVE_UP_SECONDS:
         return GiveUp(
-            f"No capacity on {', '.join(instance_types)} for {waited / 3600:.0f} hours. Nothing was paid for it. Name other types in "
+            f"No capacity on {names} for {waited / 3600:.0f} hours. Nothing was paid for it. Name other types in "
             "instance_types, or deploy the stage in another Region."
         )
     return Later(seconds, instance_types[0])
@@ -92,8 +93,8 @@ def _stopped(job: Mapping[str, Any]) -> str:
     match job.get("SecondaryStatus"):
         case "MaxRuntimeExceeded":
             return (
-                "The job was stopped at its runtime limit, which follows from max_cost_usd: what it leaves is not complete. "
-                "Raise max_cost_usd, or lower epoch or max_train_samples."
+                "The job was stopped at its runtime limit, which follows from max_cost_usd: what it leaves is not "
+                "complete. Raise max_cost_usd, or lower epoch or max_train_samples."
             )
         case "MaxWaitTimeExceeded":
             return "Spot capacity did not suffice within the longest wait. Run again with spot = false, or later."

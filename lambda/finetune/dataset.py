@@ -229,13 +229,13 @@ class _Check:
         cuts_off = self.given.get("max_input_length", "-1")
         if lengths.over_rows and format != "domain":
             found.warnings.append(
-                f"About {lengths.over_rows} rows may be longer than {_limit(cuts_off)} tokens (estimated, upwards) and would lose "
-                "their ends. Raise max_input_length, or shorten them."
+                f"About {lengths.over_rows} rows may be longer than {_limit(cuts_off)} tokens (estimated, upwards) and "
+                "would lose their ends. Raise max_input_length, or shorten them."
             )
         if cuts_off == "-1" and lengths.rows and lengths.short_rows / lengths.rows >= _HALF:
             found.warnings.append(
-                f"{lengths.short_rows} of {lengths.rows} rows have at most 100 words. With max_input_length = -1 such short "
-                "samples train badly: set max_input_length between 200 and 400."
+                f"{lengths.short_rows} of {lengths.rows} rows have at most 100 words. With max_input_length = -1 such "
+                "short samples train badly: set max_input_length between 200 and 400."
             )
 
 

@@ -39,9 +39,7 @@ def training_request(
     left = plan.max_cost_usd - spent_usd - plan.evaluation_usd
     seconds = training_seconds(settings, instance_type, plan.instance_count, left)
     _check_left(seconds, LEAST_RUNTIME_SECONDS, spent_usd, plan, "another attempt")
-    channels = {**spec.channels, "training": plan.train_uri}
-    if plan.validation_uri is not None:
-        channels["validation"] = plan.validation_uri
+    channels = {**spec.channels, **_dataset_channels(plan)}
     task = {"pilotlight_task": "train"} if spec.own_container else {}
     request = _request(
         plan,
@@ -79,9 +77,9 @@ def evaluation_request(
         raise ValueError(f"{spec.model} has no image that evaluates.")
     seconds = evaluation_seconds(settings, instance_type, plan.max_cost_usd - spent_usd)
     _check_left(seconds, LEAST_EVALUATION_SECONDS, spent_usd, plan, "the evaluation")
-    channels = {"model": spec.base_model, "tuned": tuned_model, "training": plan.train_uri}
-    optional = {"validation": plan.validation_uri, "prompts": plan.prompts_uri}
-    channels |= {name: uri for name, uri in optional.items() if uri is not None}
+    channels = {"model": spec.base_model, "tuned": tuned_model, **_dataset_channels(plan)}
+    if plan.prompts_uri is not None:
+        channels["prompts"] = plan.prompts_uri
     return _request(
         plan,
         settings,
@@ -100,6 +98,11 @@ def evaluation_request(
 def output_prefix(request: Mapping[str, Any]) -> str:
     """Where SageMaker puts what the job leaves: the served artifact, or the evaluation's report."""
     return f"{request['OutputDataConfig']['S3OutputPath']}{request['TrainingJobName']}/output/model/"
+
+
+def _dataset_channels(plan: Plan) -> dict[str, str]:
+    found = {"training": plan.train_uri, "validation": plan.validation_uri}
+    return {name: uri for name, uri in found.items() if uri is not None}
 
 
 def _request(

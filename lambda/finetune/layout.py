@@ -12,6 +12,8 @@ Format = Literal["instruction", "chat", "domain"]
 TEMPLATE: Final = "template.json"
 PROMPTS: Final = "prompts.jsonl"
 RUN: Final = "run.toml"
+TRAIN: Final = "train/"
+VALIDATION: Final = "validation/"
 MAX_FILES: Final = 1_000
 MAX_BYTES: Final = 2**31
 """What one Lambda reads within its 15 minutes."""
@@ -62,20 +64,20 @@ def laid_out(listed: Iterable[tuple[str, int]], findings: Findings) -> Layout:
         findings.add(
             "", None, f"the files have {total} bytes together, and at most {MAX_BYTES} are read; take fewer rows"
         )
-    by_folder: dict[str, list[File]] = {"": [], "train/": [], "validation/": []}
+    by_folder: dict[str, list[File]] = {"": [], TRAIN: [], VALIDATION: []}
     for file in files:
         folder = file.name[: file.name.rfind("/") + 1]
         if folder in by_folder:
             by_folder[folder].append(file)
         else:
             findings.add(file.name, None, "this folder has no meaning; there may be train/ and validation/")
-    return _sorted_out(by_folder["train/"], by_folder["validation/"], by_folder[""], findings)
+    return _sorted_out(by_folder[TRAIN], by_folder[VALIDATION], by_folder[""], findings)
 
 
 def _sorted_out(train: list[File], validation: list[File], root: list[File], findings: Findings) -> Layout:
     special = {file.name: file for file in root if file.name in (TEMPLATE, PROMPTS, RUN)}
     data = [file for file in root if file.name not in special]
-    folder = "train/" if train else ""
+    folder = TRAIN if train else ""
     if train:
         for file in data:
             findings.add(file.name, None, "it lies beside train/, where the training does not look; move or remove it")
@@ -91,9 +93,7 @@ def _sorted_out(train: list[File], validation: list[File], root: list[File], fin
     if not training:
         findings.add("", None, "there is no training file; put one there, or into train/")
     beside = (
-        ()
-        if train
-        else (*(name for name in (PROMPTS, RUN) if name in special), *(["validation/"] if validation else []))
+        () if train else (*(name for name in (PROMPTS, RUN) if name in special), *([VALIDATION] if validation else []))
     )
     return Layout(
         train_folder=folder,

@@ -19,7 +19,7 @@ _PROBES: Final = 4
 class Lengths:
     """Rows by estimated tokens (`common.tokens`: an upper estimate, one to two and a half times the true number).
 
-    The estimate is the slowest part of a check, so beyond 10,000 rows every twentieth is estimated and counts for twenty.
+    The estimate is the slowest part of a check: beyond 10,000 rows every twentieth is estimated and counts for twenty.
     """
 
     rows: int = 0

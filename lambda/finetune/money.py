@@ -1,7 +1,7 @@
 """A run's dollars: what it may still cost, and for how long a job may therefore run. Exact arithmetic.
 
-SageMaker stops a job itself, at MaxRuntimeInSeconds. Beyond that it bills the two minutes in which the program may still
-save, and the upload of the artifact: both are taken off beforehand.
+SageMaker stops a job itself, at MaxRuntimeInSeconds. Beyond that it bills the two minutes in which the program may
+still save, and the upload of the artifact: both are taken off beforehand.
 """
 
 from collections.abc import Mapping
@@ -27,9 +27,7 @@ def after_limit_seconds(parameters: int) -> int:
 
 
 def rate_usd(facts: InstanceFacts, count: int) -> Decimal:
-    """An hour of all instances. Only for a type whose price is known."""
-    if facts.usd_per_hour is None:
-        raise ValueError("This instance type has no price.")
+    """An hour of all instances."""
     return facts.usd_per_hour * count
 
 
@@ -44,7 +42,7 @@ def worst_usd(limit_seconds: int, rate: Decimal, margin_seconds: int) -> Decimal
 
 
 def spent_usd(job: Mapping[str, Any], instances: Mapping[str, InstanceFacts], now: datetime) -> Decimal:
-    """What a job has cost until now, by its DescribeTrainingJob answer: by the price on demand, which spot never passes."""
+    """What a job has cost until now, by its DescribeTrainingJob answer; at the price on demand, also for spot."""
     resources = job["ResourceConfig"]
     rate = rate_usd(instances[resources["InstanceType"]], resources["InstanceCount"])
     started = job.get("TrainingStartTime")

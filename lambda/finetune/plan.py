@@ -17,7 +17,8 @@ from finetune.asked import Asked
 from finetune.dataset import Report
 from finetune.errors import BadRequest, did_you_mean
 from finetune.hyperparameters import complete
-from finetune.spec import InstanceFacts, Settings
+from finetune.layout import PROMPTS, VALIDATION
+from finetune.spec import Settings
 
 LEAST_RUNTIME_SECONDS: Final = 600
 """Less than this is gone before the first step: image, base model and dataset are downloaded first."""
@@ -30,12 +31,13 @@ class Plan:
     """What a run will do. `evaluation_types` is empty where nothing can evaluate. All of it is JSON, by `to_data`."""
 
     run_id: str
-    dataset: str
-    format: str
-    train_uri: str
+    attach: str | None  # a training job started elsewhere: nothing is trained
+    dataset: str | None  # this and the next five: None together
+    format: str | None
+    train_uri: str | None
     validation_uri: str | None
     prompts_uri: str | None
-    sha256: str
+    sha256: str | None
     hyperparameters: Mapping[str, str]
     instance_types: tuple[str, ...]  # in the order of trying
     instance_count: int
@@ -63,36 +65,37 @@ class Plan:
         return cls(**{**data, **tuples, **dollars})
 
 
-def plan(asked: Asked, report: Report, settings: Settings, *, now: float, run_id: str) -> Plan:
-    """`now` in epoch seconds; `run_id` at most 18 lower-case letters, digits and inner hyphens. Raises BadRequest."""
+def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float, run_id: str) -> Plan:
+    """`now` in epoch seconds; `run_id` of at most 18 lower-case letters, digits and inner hyphens. Raises BadRequest.
+
+    `report` is None for a run without a dataset: it attaches a job, and nothing can be evaluated.
+    """
     if not _RUN_ID.fullmatch(run_id):
         raise ValueError(f"{run_id!r} is no run id: at most 18 lower-case letters, digits and inner hyphens.")
-    _check_report(report, settings)
-    spec = settings.spec
-    hyperparameters = complete(_with_format(asked, report, settings), spec.profile)
+    if report is not None:
+        _check_report(report, settings)
     types, count = asked.instance_types or settings.instance_types, asked.instance_count
-    ceiling = Decimal(str(asked.max_cost_usd)) if asked.max_cost_usd is not None else settings.max_cost_usd
-    _check_count(count, hyperparameters, settings)
     for name in types:
-        facts = known(name, settings)
-        memory.check_training(spec.shape, hyperparameters, name, facts, count)
-    evaluating = tuple(_evaluation_types(types, settings))
+        _check_known(name, settings)
+    hyperparameters = complete(_with_format(asked, report, settings), settings.spec.profile)
+    ceiling = Decimal(str(asked.max_cost_usd)) if asked.max_cost_usd is not None else settings.max_cost_usd
+    evaluating = _evaluation_types(types, settings) if report is not None else ()
     reserve = ceiling * money.EVALUATION_SHARE if evaluating else Decimal(0)
-    limits = [training_seconds(settings, name, count, ceiling - reserve) for name in types]
-    for name, seconds in zip(types, limits, strict=True):
-        _check_training_limit(name, seconds, ceiling, settings, count)
     for name in evaluating:
         _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings)
-    rate, margin = money.rate_usd(settings.instances[types[0]], count), money.after_limit_seconds(spec.shape.parameters)
-    prefix = asked.dataset or ""
+    seconds, cost = 0, Decimal(0)
+    if asked.attach is None:
+        _check_count(count, hyperparameters, settings)
+        for name in reversed(types):  # the first choice last: its limit is the plan's
+            _check_memory(name, hyperparameters, settings, count)
+            seconds = training_seconds(settings, name, count, ceiling - reserve)
+            _check_training_limit(name, seconds, ceiling, settings, count)
+        rate = money.rate_usd(settings.instances[types[0]], count)
+        cost = money.worst_usd(seconds, rate, money.after_limit_seconds(settings.spec.shape.parameters))
     return Plan(
         run_id=run_id,
-        dataset=prefix,
-        format=report.format,
-        train_uri=prefix + report.train_folder,
-        validation_uri=f"{prefix}validation/" if report.has_validation else None,
-        prompts_uri=f"{prefix}prompts.jsonl" if report.has_prompts else None,
-        sha256=report.sha256,
+        attach=asked.attach,
+        **_data_of(asked, report),
         hyperparameters=hyperparameters,
         instance_types=types,
         instance_count=count,
@@ -102,10 +105,10 @@ def plan(asked: Asked, report: Report, settings: Settings, *, now: float, run_id
         spot=settings.spot if asked.spot is None else asked.spot,
         approve=settings.approve if asked.approve is None else asked.approve,
         min_improvement=settings.min_improvement if asked.min_improvement is None else asked.min_improvement,
-        max_runtime_seconds=limits[0],
-        worst_cost_usd=money.worst_usd(limits[0], rate, margin) + reserve,
+        max_runtime_seconds=seconds,
+        worst_cost_usd=cost + reserve,
         started_at=now,
-        warnings=(*report.warnings, *_warnings(settings)),
+        warnings=(*(report.warnings if report else ()), *_warnings(report, evaluating, settings)),
     )
 
 
@@ -122,22 +125,32 @@ def evaluation_seconds(settings: Settings, instance_type: str, budget_usd: Decim
     return min(money.runtime_seconds(budget_usd, rate, money.after_limit_seconds(0)), money.EVALUATION_SECONDS)
 
 
-def known(instance_type: str, settings: Settings) -> InstanceFacts:
-    """The facts of a type that has a price. Raises BadRequest."""
-    facts = settings.instances.get(instance_type)
-    if facts is None:
+def _data_of(asked: Asked, report: Report | None) -> dict[str, Any]:
+    if report is None or asked.dataset is None:
+        names = ("dataset", "format", "train_uri", "validation_uri", "prompts_uri", "sha256")
+        return dict.fromkeys(names)
+    return {
+        "dataset": asked.dataset,
+        "format": report.format,
+        "train_uri": asked.dataset + report.train_folder,
+        "validation_uri": f"{asked.dataset}{VALIDATION}" if report.has_validation else None,
+        "prompts_uri": f"{asked.dataset}{PROMPTS}" if report.has_prompts else None,
+        "sha256": report.sha256,
+    }
+
+
+def _check_known(instance_type: str, settings: Settings) -> None:
+    if instance_type not in settings.instances:
         raise BadRequest(
-            f"`instance_types` holds {shown(instance_type)}{did_you_mean(instance_type, settings.instances)}, which is not known; "
+            f"`instance_types` holds {shown(instance_type)}{did_you_mean(instance_type, settings.instances)}, which "
+            "cannot be trained on, or has no known price, and without one the ceiling max_cost_usd cannot be kept; "
             f"it may hold {', '.join(settings.instances)}.",
             param="instance_types",
         )
-    if facts.usd_per_hour is None:
-        raise BadRequest(
-            f"No price is known for {instance_type}, so the ceiling max_cost_usd could not be kept. Name another type, or fetch "
-            "the price with `pilot prices refresh` and deploy again.",
-            param="instance_types",
-        )
-    return facts
+
+
+def _check_memory(name: str, hyperparameters: Mapping[str, str], settings: Settings, count: int) -> None:
+    memory.check_training(settings.spec.shape, hyperparameters, name, settings.instances[name], count)
 
 
 def _check_report(report: Report, settings: Settings) -> None:
@@ -152,10 +165,13 @@ def _check_report(report: Report, settings: Settings) -> None:
         )
 
 
-def _with_format(asked: Asked, report: Report, settings: Settings) -> dict[str, Any]:
-    given = {**settings.hyperparameters, **asked.hyperparameters}
-    format = {"instruction": "instruction_tuned", "chat": "chat_dataset"}.get(report.format)
-    return {**given, **{name: name == format for name in ("instruction_tuned", "chat_dataset")}}
+def _with_format(asked: Asked, report: Report | None, settings: Settings) -> dict[str, Any]:
+    """What was asked for over what the stage sets, with the format that the dataset has."""
+    given: dict[str, Any] = {**settings.hyperparameters, **asked.hyperparameters}
+    if report is None:
+        return given
+    tuned = {"instruction": "instruction_tuned", "chat": "chat_dataset"}.get(report.format)
+    return {**given, **{name: name == tuned for name in ("instruction_tuned", "chat_dataset")}}
 
 
 def _check_count(count: int, hyperparameters: Mapping[str, str], settings: Settings) -> None:
@@ -163,28 +179,31 @@ def _check_count(count: int, hyperparameters: Mapping[str, str], settings: Setti
         return
     if not settings.spec.own_container:
         raise BadRequest(
-            f"`instance_count` is {count}, but JumpStart's training of {settings.spec.model} runs on 1 instance. Leave it out.",
+            f"`instance_count` is {count}, but JumpStart's training of {settings.spec.model} runs on 1 instance. "
+            "Leave it out.",
             param="instance_count",
         )
     if hyperparameters["enable_fsdp"] != "True":
         raise BadRequest(
-            f"`instance_count` is {count}, but several instances train with FSDP only. Set enable_fsdp to True, or leave it out.",
+            f"`instance_count` is {count}, but only FSDP trains on several instances. Set enable_fsdp to True, or leave "
+            "instance_count out.",
             param="instance_count",
         )
 
 
-def _evaluation_types(types: tuple[str, ...], settings: Settings) -> list[str]:
+def _evaluation_types(types: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     if settings.spec.evaluation_image_uri is None:
-        return []
-    return [name for name in types if memory.fits_evaluation(settings.spec.shape, name, settings.instances[name])]
+        return ()
+    shape, instances = settings.spec.shape, settings.instances
+    return tuple(name for name in types if memory.fits_evaluation(shape, name, instances[name]))
 
 
 def _check_training_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings, count: int) -> None:
     if seconds < LEAST_RUNTIME_SECONDS:
         rate = money.rate_usd(settings.instances[name], count)
         raise BadRequest(
-            f"`max_cost_usd` is {ceiling}, which leaves {max(seconds, 0)} seconds of training on {count} {name} at USD {rate} an hour; "
-            f"at least {LEAST_RUNTIME_SECONDS} are needed. Raise it, or name a cheaper type.",
+            f"`max_cost_usd` is {ceiling}, which leaves {max(seconds, 0)} seconds of training on {count} {name} at "
+            f"USD {rate} an hour; at least {LEAST_RUNTIME_SECONDS} are needed. Raise it, or name a cheaper type.",
             param="max_cost_usd",
         )
 
@@ -192,19 +211,24 @@ def _check_training_limit(name: str, seconds: int, ceiling: Decimal, settings: S
 def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings) -> None:
     if seconds < LEAST_EVALUATION_SECONDS:
         raise BadRequest(
-            f"`max_cost_usd` is {ceiling}, of which a fifth is kept for the evaluation: {max(seconds, 0)} seconds on {name} at "
-            f"USD {settings.instances[name].usd_per_hour} an hour; at least {LEAST_EVALUATION_SECONDS} are needed. Raise it.",
+            f"`max_cost_usd` is {ceiling}, and the fifth of it that is kept for the evaluation pays for "
+            f"{max(seconds, 0)} seconds on {name} at USD {settings.instances[name].usd_per_hour} an hour; at least "
+            f"{LEAST_EVALUATION_SECONDS} are needed. Raise it, or name a cheaper type.",
             param="max_cost_usd",
         )
 
 
-def _warnings(settings: Settings) -> list[str]:
-    if settings.spec.evaluation_image_uri is not None:
+def _warnings(report: Report | None, evaluating: tuple[str, ...], settings: Settings) -> list[str]:
+    if evaluating:
         return []
-    return [
-        f"Nothing evaluates {settings.spec.model} against its base: [stages.{settings.stage}.finetune] names no image_uri of the "
-        "project's training container. The training's own evaluation loss is all there is."
-    ]
+    consequence = "No evaluation against the base model: the training's own evaluation loss is all there is."
+    if report is None:
+        return [f"This run has no dataset. {consequence}"]
+    if settings.spec.evaluation_image_uri is None:
+        return [
+            f"[stages.{settings.stage}.finetune] names no image_uri of the project's training container. {consequence}"
+        ]
+    return [f"The model fits none of the instance types at full precision. {consequence}"]
 
 
 def _json(value: Any) -> Any:

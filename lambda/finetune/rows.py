@@ -97,8 +97,8 @@ def chat(row: object) -> str:
         del roles[0]
     if len(roles) < len(_TURNS) or len(roles) % 2 or any(role != _TURNS[at % 2] for at, role in enumerate(roles)):
         raise BadRow(
-            f"the roles are {', '.join(role for role, _ in turns)[:80] or 'none'}; they must be user and assistant in turn, "
-            "the assistant last, after at most one system"
+            f"the roles are {', '.join(role for role, _ in turns)[:80] or 'none'}; they must be user and assistant in "
+            "turn, the assistant last, after at most one system"
         )
     return "\n".join(content for _, content in turns)
 

@@ -1,7 +1,7 @@
 """How one model is trained, and what the stage sets for its runs: handed to the functions as one JSON object."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,12 +21,13 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """One model's training program. `own_container`: it speaks the project's training contract, so it also evaluates,
-    trains on several instances, and takes no notice of other files beside the training files. Else it is JumpStart's.
+    """One model's training program.
 
-    `channels` are inputs beside the dataset, S3 URIs by channel name: one ending with a slash is a prefix. `base_model` is
-    the one of the served artifact, as a Transformers folder, for evaluation. `fixed_hyperparameters` are the container's own.
-    `evaluation_image_uri` is the project's own container; None: nothing can evaluate, and the job's own metrics judge.
+    `own_container`: it speaks the project's training contract, so it takes a task, trains on several instances, and
+    takes no notice of other files beside the training files. Else it is JumpStart's. `channels` are inputs beside the
+    dataset, S3 URIs by channel name. `base_model` is the served artifact, a prefix, for evaluation.
+    `fixed_hyperparameters` are the container's own. `evaluation_image_uri` is the project's container; None: nothing
+    can evaluate, and the training's own metrics judge.
     """
 
     model: str
@@ -49,11 +50,11 @@ class TrainingSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceFacts:
-    """All GPUs together. `usd_per_hour` is None where no price is known."""
+    """An instance type that can be trained on and whose price is known. The memory is that of all GPUs together."""
 
     gpus: int
     gpu_memory_gib: int
-    usd_per_hour: Decimal | None
+    usd_per_hour: Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,12 @@ class Settings:
     instances: Mapping[str, InstanceFacts]
 
     def to_json(self) -> str:
-        """Compact, and the same for the same settings."""
-        return json.dumps(asdict(self), default=str, separators=(",", ":"), sort_keys=True)
+        """Compact, for an environment variable (all of a function's have 4 KB together), and always the same."""
+        data = asdict(self)
+        data["instances"] = {
+            name: [facts.gpus, facts.gpu_memory_gib, str(facts.usd_per_hour)] for name, facts in self.instances.items()
+        }
+        return json.dumps(data, default=str, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Settings":
@@ -98,6 +103,6 @@ class Settings:
         )
 
 
-def _instance(facts: Mapping[str, Any]) -> InstanceFacts:
-    usd = facts["usd_per_hour"]
-    return InstanceFacts(**{**facts, "usd_per_hour": None if usd is None else Decimal(usd)})
+def _instance(facts: Sequence[Any]) -> InstanceFacts:
+    gpus, gpu_memory_gib, usd_per_hour = facts
+    return InstanceFacts(gpus=gpus, gpu_memory_gib=gpu_memory_gib, usd_per_hour=Decimal(usd_per_hour))

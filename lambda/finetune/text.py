@@ -15,6 +15,7 @@ MAX_ROW_BYTES: Final = 1_048_576
 """A row beyond this is no sample: it is some hundred thousand tokens, and no model here takes 5,000."""
 
 _UTF_8_MARK: Final = codecs.BOM_UTF8
+_LONGEST_MARK: Final = 4
 _OTHER_MARKS: Final = (  # the longer ones first: UTF-32's begins as UTF-16's does
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -84,13 +85,10 @@ def _without_mark(chunks: Iterable[bytes], refuse: Refuse) -> _Unmarked:
 
 
 def _peeked(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """What the file begins with, white space and a character behind it, in one chunk; and all its chunks, that first."""
+    """All chunks of a file, the first of them long enough to tell what it is; and that first one."""
     rest = iter(chunks)
     head = b""
-    while (
-        len(head) < MAX_ROW_BYTES
-        and len(head.lstrip(_UTF_8_MARK + b" \t\r\n")) < max(map(len, (_UTF_8_MARK, b"["))) + 1
-    ):
+    while len(head) < MAX_ROW_BYTES and len(head.lstrip(_UTF_8_MARK + b" \t\r\n")) < _LONGEST_MARK:
         chunk = next(rest, None)
         if chunk is None:
             break
