@@ -34,6 +34,8 @@ class WaitingTasks:
         self._owner = owner
         self._sagemaker = sagemaker
         self._children: dict[str, Signal] = {}
+        self._closed: set[str] = set()
+        """The tokens that nobody may answer any more."""
 
     def install(self) -> None:
         """Extend ministack in process."""
@@ -42,6 +44,8 @@ class WaitingTasks:
         self._stepfunctions._invoke_resource_with_timeout = self._in_time
         self._stepfunctions._invoke_nested_start_execution_sync = self._run_nested
         self._stepfunctions._SERVICE_DISPATCH[_TRAINING] = self._train
+        for send in ("_send_task_success", "_send_task_failure"):
+            setattr(self._stepfunctions, send, self._unless_closed(getattr(self._stepfunctions, send)))
 
     def execution_ended(self, arn: str) -> None:
         """To be called while the execution is still work under way."""
@@ -85,10 +89,27 @@ class WaitingTasks:
             self._wait(task["event"], lambda: None)
         finally:
             _deadline.reset(deadline)
+            self._closed.add(token)
             self._stepfunctions._task_tokens.pop(token, None)
         if failed := task["error"]:
             raise self._error(failed["Error"], failed["Cause"])
         return json.loads(task["result"])
+
+    def _unless_closed(self, send: Callable[[Record], Any]) -> Callable[[Record], Any]:
+        """The first answer in time counts; ministack takes the last."""
+
+        def sent(data: Record) -> Any:
+            token = data.get("taskToken")
+            if token in self._closed:
+                return self._stepfunctions.error_response_json(
+                    "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'", 400
+                )
+            answer = send(data)
+            if answer[0] < 400:
+                self._closed.add(str(token))
+            return answer
+
+        return sent
 
     # Nested executions
 

@@ -150,7 +150,7 @@ STEP_FUNCTIONS = (
     "_start_sync_execution _stop_execution futures_wait ThreadPoolExecutor _call_lambda _AWS_SDK_SERVICE_MAP "
     "_AWS_SDK_ERROR_PREFIX _AWS_SDK_ERROR_CODE_OVERRIDES _ExecutionError _SERVICE_DISPATCH _describe_execution "
     "_invoke_nested_start_execution _invoke_nested_start_execution_sync _invoke_resource "
-    "_invoke_resource_with_timeout _invoke_with_callback _task_tokens"
+    "_invoke_resource_with_timeout _invoke_with_callback _send_task_failure _send_task_success _task_tokens"
 )
 
 

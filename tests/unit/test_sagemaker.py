@@ -160,6 +160,11 @@ def from_s3(uri: str, compression: str = "None") -> dict[str, Any]:
     return {"Image": "image", "ModelDataSource": {"S3DataSource": source}}
 
 
+def serving(sagemaker: SageMaker) -> Any:
+    """The container that answers: a fake."""
+    return sagemaker.endpoints.serving("e")
+
+
 class TestModelData:
     def serve(self, sagemaker: SageMaker, container: dict[str, Any]) -> dict[str, Any]:
         """Endpoint e on a model with this container, new or updated; what DescribeEndpoint says of it."""
@@ -216,11 +221,11 @@ class TestModelData:
         updating = threading.Thread(target=self.serve, args=(sagemaker, from_s3("s3://b/new/")))
         updating.start()
         eventually(lambda: len(fleet.containers) == 2)
-        assert sagemaker.endpoints.serving("e") is old  # type: ignore[comparison-overlap]  a fake
+        assert serving(sagemaker) is old
         assert self.files(old) == {"config.json": b"old"}
         fleet.containers[1].ready.set()
         updating.join()
-        assert sagemaker.endpoints.serving("e") is fleet.containers[1]  # type: ignore[comparison-overlap]
+        assert serving(sagemaker) is fleet.containers[1]
         eventually(lambda: old.stopped and not self.files(old))
         assert self.files(fleet.containers[1]) == {"config.json": b"new"}
 

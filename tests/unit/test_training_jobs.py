@@ -111,13 +111,13 @@ def asked(name: str) -> dict[str, Any]:
     }
 
 
-SPOT = {
+SPOT: dict[str, Any] = {
     "EnableManagedSpotTraining": True,
     "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
 }
-CHECKPOINTS = {"CheckpointConfig": {"S3Uri": "s3://b/checkpoints/run"}}
-HANGING = {"HyperParameters": {"sleep": "60"}}
-SAVING = {"HyperParameters": {"sleep": "60", "checkpoint": "yes"}}
+CHECKPOINTS: dict[str, Any] = {"CheckpointConfig": {"S3Uri": "s3://b/checkpoints/run"}}
+HANGING: dict[str, Any] = {"HyperParameters": {"sleep": "60"}}
+SAVING: dict[str, Any] = {"HyperParameters": {"sleep": "60", "checkpoint": "yes"}}
 
 
 @pytest.fixture
