@@ -12,6 +12,7 @@ from pilotlight.config import ConfigError, Stage, load
 from stacks.api import ApiStack
 from stacks.control import ControlStack
 from stacks.endpoint import EndpointStack
+from stacks.finetune import FineTuneStack
 from stacks.foundation import FoundationStack
 from stacks.names import Names
 
@@ -27,7 +28,14 @@ def build(app: cdk.App, stage: Stage) -> None:
     endpoint.add_stack_dependency(control)
     api = ApiStack(app, names.stack("Api"), stage=stage, names=names, env=where)
     api.add_stack_dependency(endpoint)
-    for stack in (foundation, control, endpoint, api):
+    stacks = [foundation, control, endpoint, api]
+    if stage.finetune:
+        finetune = FineTuneStack(
+            app, names.stack("FineTune"), stage=stage, finetune=stage.finetune, names=names, env=where
+        )
+        finetune.add_stack_dependency(api)
+        stacks.append(finetune)
+    for stack in stacks:
         cdk.Tags.of(stack).add("pilotlight:stage", stage.name)
     cdk.Annotations.of(endpoint).add_info(worst_case(stage))
     for number, warning in enumerate(stage.warnings, start=1):

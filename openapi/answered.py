@@ -31,6 +31,7 @@ def answer_schemas() -> dict[str, Json]:
             }
         ),
         "Snoozed": record({"snoozed_until": nullable(MOMENT), "message": STRING, "request_id": STRING}),
+        "Page": said({"type": "string"}, "HTML, for a person."),
         "ChatCompletion": _openai("chat.completion", {"message": ref("ChatAnswer")}),
         "ChatAnswer": record({"role": {"const": "assistant"}, "content": STRING, "refusal": {"type": "null"}}),
         "Completion": _openai("text_completion", {"text": STRING}),

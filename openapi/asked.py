@@ -67,6 +67,7 @@ def request_schemas() -> dict[str, Json]:
         **{task_schema(shape.name): _task(shape) for shape in shipped_tasks().values()},
         "Turn": _turn(),
         "Snooze": _snooze(),
+        "SnoozeForm": record({"token": said(STRING, "As in the link.")}),
         "ChatMessage": _message(),
         "ChatTextPart": _part(),
         "ChatCompletionRequest": _chat(),

@@ -11,13 +11,15 @@ from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
 from openapi.answered import answer_schemas
 from openapi.asked import request_schemas
 from openapi.examples import shown
-from openapi.failed import error_schemas, of_the_gateway, of_the_proxy, response
+from openapi.failed import PAGE, error_schemas, of_the_gateway, of_the_proxy, response
 from openapi.files import ROOT
 from openapi.headers import PARAMETERS, headers, of_an_answer
 from openapi.operations import Operation, operations
 from openapi.schemas import Json, ref
 from openapi.words import ABOUT, SECURITY_SCHEMES, SERVERS, TAGS
 from stacks.routes import Route
+
+FORM = "application/x-www-form-urlencoded"
 
 
 def document() -> Json:
@@ -66,37 +68,41 @@ class _Shared:
 def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -> Json:
     body = {}
     if operation.request:
-        content = _json(operation.request, shown(route.method, path, "request"))
+        content = _content(operation, operation.request, FORM, shown(route.method, path, "request"))
         body = {"requestBody": {"required": True, "content": content}}
     return {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "security": [{name: []} for name in _keys(route)],
-        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _parameters(operation)],
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _parameters(route, operation)],
         **body,
         "responses": {
             "200": {
                 "description": HTTPStatus.OK.phrase + ".",
                 "headers": of_an_answer(),
-                "content": _json(operation.answer, shown(route.method, path, "answer")),
+                "content": _content(operation, operation.answer, PAGE, shown(route.method, path, "answer")),
             },
             **{str(status): shared(status, made) for status, made in _failures(path, operation)},
         },
     }
 
 
-def _parameters(operation: Operation) -> tuple[str, ...]:
+def _parameters(route: Route, operation: Operation) -> tuple[str, ...]:
+    if operation.is_page:
+        return ("RequestTimeout", "SnoozeToken") if route.method == "GET" else ("RequestTimeout",)
     return ("RequestTimeout", "IdempotencyKey") if operation.request else ("RequestTimeout",)
 
 
 def _keys(route: Route) -> tuple[str, ...]:
-    """Any one of them."""
+    """Any one of them; none for whoever comes with a token."""
+    if route.is_open:
+        return ()
     return ("AdminKey", "AdminBearer", "Iam") if route.changes_something else ("Key", "Bearer", "Iam")
 
 
-def _json(schema: str, examples: Json) -> Json:
-    return {"application/json": {"schema": ref(schema), **examples}}
+def _content(operation: Operation, schema: str, of_a_page: str, examples: Json) -> Json:
+    return {of_a_page if operation.is_page else "application/json": {"schema": ref(schema), **examples}}
 
 
 def _failures(path: str, operation: Operation) -> Iterator[tuple[int, Json]]:
@@ -105,4 +111,4 @@ def _failures(path: str, operation: Operation) -> Iterator[tuple[int, Json]]:
     found = [*of_the_proxy(operation.problems), *of_the_gateway(has_body=has_body)]
     found.sort(key=attrgetter("status"))
     for status, failures in groupby(found, key=attrgetter("status")):
-        yield status, response(list(failures), openai=path.startswith(OPENAI_PREFIX))
+        yield status, response(list(failures), openai=path.startswith(OPENAI_PREFIX), page=operation.is_page)

@@ -15,6 +15,7 @@ from stacks.refusals import Refusal, refusals
 # A line of the tree that the errors are drawn as: name, status, what it means.
 _IN_TREE = re.compile(r"^[│├└─ ]*(\w+) +(\d{3})(?: +(.+))?$", re.MULTILINE)
 
+PAGE = "text/html"
 _LISTED = "the message lists them"
 _MAY_SAY_WHEN = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _ABOUT_A_BODY = {"BAD_REQUEST_BODY", "REQUEST_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"}
@@ -58,13 +59,16 @@ def error_schemas() -> dict[str, Json]:
     return {"Error": record({"error": record(ours)}), "OpenAIError": record({"error": record(openai)})}
 
 
-def response(failures: Sequence[Failure], *, openai: bool) -> Json:
-    """The response object for failures of one status. On OpenAI's routes the proxy speaks as OpenAI does."""
+def response(failures: Sequence[Failure], *, openai: bool, page: bool) -> Json:
+    """The response object for failures of one status. On OpenAI's routes the proxy speaks as OpenAI does, and from a
+    page to a person.
+    """
     status = failures[0].status
     shapes = []
     if theirs := [failure for failure in failures if openai and not failure.by_gateway]:
         shapes.append(_narrowed("OpenAIError", "code", theirs))
-    if ours := [failure for failure in failures if failure not in theirs]:
+    in_words = [failure for failure in failures if page and not failure.by_gateway]
+    if ours := [failure for failure in failures if failure not in (*theirs, *in_words)]:
         shapes.append(_narrowed("Error", "type", ours))
     from_the_proxy = any(not failure.by_gateway for failure in failures)
     headers = of_a_refusal() if from_the_proxy else {}
@@ -75,7 +79,10 @@ def response(failures: Sequence[Failure], *, openai: bool) -> Json:
     return {
         "description": "\n".join([HTTPStatus(status).phrase + ".", "", *_lines(failures)]),
         **({"headers": headers} if headers else {}),
-        "content": {"application/json": {"schema": shapes[0] if len(shapes) == 1 else any_of(*shapes)}},
+        "content": {
+            **({"application/json": {"schema": shapes[0] if len(shapes) == 1 else any_of(*shapes)}} if shapes else {}),
+            **({PAGE: {"schema": ref("Page")}} if in_words else {}),
+        },
     }
 
 

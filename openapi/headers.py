@@ -20,6 +20,13 @@ PARAMETERS: dict[str, Json] = {
         "description": f"The same key and request within {KEPT_SECONDS // 60} minutes get the first one's answer.",
         "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
     },
+    "SnoozeToken": {
+        "name": "token",
+        "in": "query",
+        "required": True,
+        "description": "Signed, good once and for a short time; it comes in a mail.",
+        "schema": STRING,
+    },
 }
 
 _WITH_ALL_OF_THE_PROXY: dict[str, Json] = {

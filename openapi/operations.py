@@ -20,11 +20,15 @@ from proxy.errors import (
     InvocationFailed,
     KeyInUse,
     KeyReused,
+    LinkExpired,
+    LinkRefused,
+    LinkUsed,
     ModelFailed,
     ModelNotFound,
     ModelNotReady,
     ModelOverloaded,
     ModelRefused,
+    NothingToSnooze,
     PayloadTooLarge,
     Problem,
     ServiceUnavailable,
@@ -52,6 +56,7 @@ _BODY: Problems = (
     AnswersUnavailable,
 )
 _LOOKING: Problems = (ControlPlaneFailed, DeadlineExceeded)
+_LINK: Problems = (LinkRefused, LinkExpired, LinkUsed, ControlPlaneFailed)
 _ASKING: Problems = (
     *_BODY,
     EndpointOff,
@@ -75,7 +80,7 @@ _ASKING: Problems = (
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """`request` and `answer` name component schemas."""
+    """`request` and `answer` name component schemas. A page takes a form, and answers and refuses in HTML."""
 
     id: str
     tag: str
@@ -83,6 +88,7 @@ class Operation:
     answer: str
     problems: Problems
     request: str | None = None
+    is_page: bool = False
 
 
 _SAID: Mapping[str, Operation] = {
@@ -153,6 +159,23 @@ _SAID: Mapping[str, Operation] = {
         summary="This document.",
         answer="Document",
         problems=_ANY,
+    ),
+    "GET /snooze": Operation(
+        id="show_snooze_page",
+        tag="endpoint",
+        summary="The page behind the link in a mail: a button. It changes nothing.",
+        answer="Page",
+        problems=(*_ANY, *_LINK),
+        is_page=True,
+    ),
+    "POST /snooze": Operation(
+        id="snooze_by_mail",
+        tag="endpoint",
+        summary="What that button sends: leave it on for two hours, once.",
+        request="SnoozeForm",
+        answer="Page",
+        problems=(*_ANY, *_LINK, InvalidRequest, PayloadTooLarge, NothingToSnooze, DeadlineExceeded),
+        is_page=True,
     ),
 }
 

@@ -86,6 +86,21 @@ class ControlStack(Stack):
                 "NOTIFY": json.dumps(stage.notify),
             },
         )
+        warning = Worker(
+            self,
+            "Warning",
+            package="warning",
+            timeout_seconds=60,
+            statements=permissions.of_the_warning(),
+            environment={
+                "STAGE": stage.name,
+                "ENDPOINT_NAME": stage.endpoint_name,
+                "API_STACK_NAME": names.stack("Api"),
+                "LEDGER_TABLE": names.ledger,
+                "NOTICES_TOPIC_ARN": topic.topic_arn,
+                **limits_environment(limits),
+            },
+        )
         events.Rule(
             self,
             "Daily",
@@ -98,6 +113,6 @@ class ControlStack(Stack):
             schedule=events.Schedule.rate(METER_PERIOD),
             targets=[targets.LambdaFunction(meter.function, retry_attempts=2)],
         )
-        Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine)
+        Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine, warning=warning.function)
         Schedules(self, "Schedules", schedules=limits.schedules, switch=machine.state_machine)
         CfnOutput(self, "SwitchArn", value=machine.state_machine.state_machine_arn)

@@ -5,6 +5,8 @@ agree on (who switches, until when it is snoozed). Entries by kind and key, time
 
 meter/memory        what the meter carries from tick to tick; the meter alone writes it
 snooze/endpoint     {"until", "by"}
+snooze/used#NONCE   {"at"}: a mail's token that was used
+secret/NAME         {"key"}: a random text that signs, made by the first who needs it
 switch/lease        {"target", "reason", "by", "execution", "asked_at"}: the execution that switches now
 wake/estimate       {"seconds": [...]}: how long the last ten wakes took
 budget/YYYY-MM      {"usd"}: a ceiling for that month in the configured one's place
@@ -13,7 +15,7 @@ receipt/TIME#target what one change did, and what it cost
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -47,32 +49,33 @@ class Ledger:
 
     def put(self, kind: str, key: str, data: Mapping[str, Any], *, expires_at: float | None = None) -> None:
         """Write whatever was there before; DynamoDB removes it some time after `expires_at` (epoch seconds)."""
-        expires = {} if expires_at is None else {":expires": {"N": str(int(expires_at))}}
-        self._client.update_item(
-            TableName=self._table,
-            Key=_key(kind, key),
-            UpdateExpression=f"SET #data = :data{', expires_at = :expires' if expires else ''} ADD #version :one",
-            ExpressionAttributeNames={"#data": "data", "#version": "version"},
-            ExpressionAttributeValues={":data": {"S": _text(data)}, ":one": {"N": "1"}} | expires,
-        )
+        self._write(kind, key, data, expires_at, {})
 
-    def put_if(self, kind: str, key: str, data: Mapping[str, Any], *, version: int) -> bool:
+    def put_if(
+        self, kind: str, key: str, data: Mapping[str, Any], *, version: int, expires_at: float | None = None
+    ) -> bool:
         """Write over exactly this version (0: nothing there yet). False where somebody else was faster."""
+        wanted = {":version": {"N": str(version)}} if version else {}
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=_key(kind, key),
-                UpdateExpression="SET #data = :data ADD #version :one",
+            self._write(
+                kind,
+                key,
+                data,
+                expires_at,
+                wanted,
                 ConditionExpression="#version = :version" if version else "attribute_not_exists(#version)",
-                ExpressionAttributeNames={"#data": "data", "#version": "version"},
-                ExpressionAttributeValues={":data": {"S": _text(data)}, ":one": {"N": "1"}}
-                | ({":version": {"N": str(version)}} if version else {}),
             )
         except ClientError as error:
             if error.response["Error"].get("Code") != "ConditionalCheckFailedException":
                 raise
             return False
         return True
+
+    def key_for(self, purpose: str, make: Callable[[], str]) -> bytes:
+        """The secret that signs for a purpose; of several who need it first, one makes it."""
+        if self.get("secret", purpose) is None:
+            self.put_if("secret", purpose, {"key": make()}, version=0)
+        return str((self.get("secret", purpose) or {})["key"]).encode()
 
     def latest(self, kind: str, limit: int) -> list[Data]:
         """The entries of a kind, the greatest key first."""
@@ -86,6 +89,25 @@ class Ledger:
             ConsistentRead=True,
         )
         return [_data(item) for item in answer["Items"]]
+
+    def _write(
+        self,
+        kind: str,
+        key: str,
+        data: Mapping[str, Any],
+        expires_at: float | None,
+        values: Mapping[str, Mapping[str, str]],
+        **condition: str,
+    ) -> None:
+        expires = {} if expires_at is None else {":expires": {"N": str(int(expires_at))}}
+        self._client.update_item(
+            TableName=self._table,
+            Key=_key(kind, key),
+            UpdateExpression=f"SET #data = :data{', expires_at = :expires' if expires else ''} ADD #version :one",
+            ExpressionAttributeNames={"#data": "data", "#version": "version"},
+            ExpressionAttributeValues={":data": {"S": _text(data)}, ":one": {"N": "1"}, **expires, **values},
+            **condition,
+        )
 
 
 def _key(kind: str, key: str) -> dict[str, dict[str, str]]:

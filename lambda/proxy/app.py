@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from common.shown import shown
 
+from proxy import endpoint_routes, snooze_page
 from proxy.admission import Limits
 from proxy.api_document import api_document
 from proxy.contracts import contract_named
-from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
+from proxy.endpoint_routes import ControlPlane, EndpointRoutes
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
 from proxy.idempotency import key_of
 from proxy.invocations import Invocations, Runtime, Worker
@@ -43,6 +45,10 @@ class Call:
         return int(self.now.timestamp())
 
 
+class Switch(endpoint_routes.Switch, snooze_page.Tokens, Protocol):
+    """The seam to the switch and to the stage's ledger."""
+
+
 class Proxy:
     """One a worker. `random` gives uniform numbers in [0, 1)."""
 
@@ -61,6 +67,7 @@ class Proxy:
         self._settings = settings
         self._contract = contract_named(settings.contract)
         self._runtime = runtime
+        self._switch = switch
         self._endpoint = EndpointRoutes(settings, control_plane=control_plane, switch=switch)
         self._answers = answers
         self._clock = clock
@@ -94,6 +101,23 @@ class Proxy:
             return once.answer(lambda: route(call))
         finally:
             log.add_invocations(call.invocations)
+
+    def page(self, request: Request, context: object) -> str:
+        """The HTML behind a mail's link: a 200 answer. Raises Problem for every other status."""
+        if request.method not in ("GET", "POST"):
+            raise MethodNotAllowed(f"{request.path} does not take {shown(request.method)}. Allowed: GET, POST.")
+        call = self._begin(request, context, reserve_seconds=0.0)
+        name = self._settings.endpoint_name
+        if request.method == "GET":
+            token = request.query.get("token", "")
+            return snooze_page.shown(token, tokens=self._switch, endpoint_name=name, now=call.now)
+        return snooze_page.pressed(
+            request.form_field("token"),
+            lambda use: self._endpoint.snooze_by_mail(call.now, call.deadline, use=use),
+            tokens=self._switch,
+            endpoint_name=name,
+            now=call.now,
+        )
 
     def _route(self, request: Request) -> Callable[[Call], JsonObject]:
         methods = self._routes.get(task_routes.ROUTE if request.path.startswith(task_routes.PREFIX) else request.path)

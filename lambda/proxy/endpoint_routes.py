@@ -1,15 +1,16 @@
 """`/endpoint` and `/endpoint/snooze`, and what a caller is told when nothing is there to answer."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from common.facts import EndpointFacts
 
 from proxy.endpoint import Facts, State, report, state_of, unavailable
-from proxy.errors import EndpointOff, EndpointWaking, Problem, ServiceUnavailable
+from proxy.errors import EndpointOff, EndpointWaking, NothingToSnooze, Problem, ServiceUnavailable
 from proxy.next_off import Remembered
 from proxy.settings import Settings
+from proxy.snooze_page import HOURS
 from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
 from proxy.turning import check_snooze, check_turn, snoozed, wake_estimate
@@ -27,7 +28,7 @@ class Switch(Protocol):
 
     def start(self, request: JsonObject, now: datetime) -> None: ...
     def wake(self, now: datetime) -> None: ...
-    def snooze(self, until: datetime) -> None: ...
+    def snooze(self, until: datetime, by: str) -> None: ...
     def remembered(self, kind: str, key: str) -> Mapping[str, Any]: ...
 
 
@@ -71,8 +72,23 @@ class EndpointRoutes:
     def snooze(self, fields: JsonObject, now: datetime, deadline: Deadline) -> JsonObject:
         """`POST /endpoint/snooze`."""
         until = check_snooze(fields, now=now, ends=self._control_plane.facts(deadline).ends)
-        self._switch.snooze(until)
+        self._switch.snooze(until, by="POST /endpoint/snooze")
         return snoozed(until, now)
+
+    def snooze_by_mail(self, now: datetime, deadline: Deadline, *, use: Callable[[], None]) -> str:
+        """What the button behind a mail's link does, and says; `use` is called once nothing speaks against it.
+
+        A snooze that already lasts longer stays. Raises NothingToSnooze where the endpoint is off.
+        """
+        facts = self._control_plane.facts(deadline)
+        if facts.endpoint is None:
+            raise NothingToSnooze("The endpoint is off already, so there is nothing to snooze: `pilot on` turns it on.")
+        until = check_snooze({"hours": HOURS}, now=now, ends=facts.ends)
+        use()
+        present = self._remembered(now).snoozed_until
+        if present < until.timestamp():
+            self._switch.snooze(until, by="a mail's link")
+        return str(snoozed(max(until, datetime.fromtimestamp(present, UTC)), now)["message"])
 
     def why_missing(self, now: datetime, deadline: Deadline) -> Problem:
         """Off, waking or failed. Where that cannot be found out, the runtime's word stands: not there."""

@@ -8,6 +8,10 @@ Problem                      500  a bug of ours; its details go to the log, neve
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by
 ├── MethodNotAllowed         405
+├── LinkRefused              403  a mail's link that was not made here, or for another endpoint
+│   ├── LinkExpired          410  made here, and too old
+│   ├── LinkUsed             409  used before
+│   └── NothingToSnooze      409  the endpoint is off already
 ├── IdempotencyConflict      409  the Idempotency-Key is taken
 │   ├── KeyInUse             409  by a call that is still at work
 │   ├── AnswerNotKept        409  by a call whose answer was too large to be kept
@@ -77,6 +81,22 @@ class ModelNotFound(Problem):
 
 class MethodNotAllowed(Problem):
     type = "method_not_allowed"
+
+
+class LinkRefused(Problem):
+    type = "link_refused"
+
+
+class LinkExpired(LinkRefused):
+    type = "link_expired"
+
+
+class LinkUsed(LinkRefused):
+    type = "link_used"
+
+
+class NothingToSnooze(LinkRefused):
+    type = "nothing_to_snooze"
 
 
 class IdempotencyConflict(Problem):
@@ -191,6 +211,10 @@ _STATUS: dict[type[Problem], int] = {
     RouteNotFound: 404,
     ModelNotFound: 404,
     MethodNotAllowed: 405,
+    LinkRefused: 403,
+    LinkExpired: 410,
+    LinkUsed: 409,
+    NothingToSnooze: 409,
     IdempotencyConflict: 409,
     KeyReused: 422,
     AnswersUnavailable: 503,

@@ -4,12 +4,14 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
 
 from proxy.errors import InvalidRequest, PayloadTooLarge
 from proxy.strict_json import MAX_OBJECTS, JsonObject, is_unicode, parse_object
 
 MAX_BODY_BYTES = 2**20
+MAX_FORM_CHARACTERS = 4096
 
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 _YEAR_10000_MILLISECONDS = 253_402_300_800_000  # past what a datetime holds
@@ -31,6 +33,7 @@ class Request:
     caller: str | None
     body: str
     is_base64: bool
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_event(cls, event: object, context: object) -> "Request":
@@ -47,7 +50,15 @@ class Request:
             caller=_caller(about, headers),
             body=_text(fields.get("body")),
             is_base64=fields.get("isBase64Encoded") is True,
+            query={str(k): _text(v) for k, v in _mapping(fields.get("queryStringParameters")).items()},
         )
+
+    def form_field(self, name: str) -> str:
+        """A field of a form's body, empty where it has none. Raises PayloadTooLarge, or InvalidRequest."""
+        if len(self.body) > MAX_FORM_CHARACTERS:
+            raise PayloadTooLarge(f"The form is larger than {MAX_FORM_CHARACTERS} characters.")
+        text = _decoded(self.body) if self.is_base64 else self.body
+        return parse_qs(text, keep_blank_values=True).get(name, [""])[0]
 
     def json_object(self, *, max_objects: int = MAX_OBJECTS) -> JsonObject:
         """The body's JSON object. Raises InvalidRequest, or PayloadTooLarge before anything is decoded."""

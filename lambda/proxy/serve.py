@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 
+from proxy import snooze_page
 from proxy.app import Proxy
 from proxy.errors import AnswerTooLarge, Problem, error_body
 from proxy.log import LogLine
@@ -26,9 +27,10 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
     started = clock.monotonic()
     request = Request.from_event(event, context)
     log = LogLine(request_id=request.id, route=f"{request.method} {request.path}"[:80])
+    is_page = request.path == snooze_page.PATH
     told: Mapping[str, str] = {}
     try:
-        text = _bounded(_text(proxy().answer(request, context, log)))
+        text = proxy().page(request, context) if is_page else _bounded(_text(proxy().answer(request, context, log)))
     except Problem as problem:
         log.add_problem(problem)
         text, told = _refusal(problem, request)
@@ -46,7 +48,7 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
     return {
         "statusCode": log.status,
         "headers": {
-            "Content-Type": "application/json",
+            **(snooze_page.HEADERS if is_page else {"Content-Type": "application/json"}),
             "x-request-id": request.id,
             **log.headers(elapsed_seconds=elapsed),
             **told,
@@ -87,6 +89,8 @@ def _refusal(problem: Problem, request: Request) -> tuple[str, Mapping[str, str]
     """The body and the headers that tell of a problem, as the clients of the route expect them."""
     wait = problem.retry_after_seconds
     headers = {} if wait is None else {"Retry-After": str(wait)}
+    if request.path == snooze_page.PATH:
+        return snooze_page.refused(problem), headers
     if request.path.startswith(OPENAI_PREFIX):
         retry = {"x-should-retry": json.dumps(should_retry(problem))}
         return _text(openai_error_body(problem)), headers | retry

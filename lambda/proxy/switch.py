@@ -1,17 +1,21 @@
 """The adapter to the switch: how it is started, and what the stage's ledger remembers."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common.ledger import Data
+from common.snooze_token import SnoozeToken
 
 from proxy.errors import ControlPlaneFailed
 from proxy.strict_json import JsonObject
 from proxy.turning import execution_name
+
+_USED_KEPT_SECONDS = 24 * 3600
 
 
 class StatesClient(Protocol):
@@ -25,6 +29,9 @@ class Entries(Protocol):
 
     def get(self, kind: str, key: str) -> Data | None: ...
     def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None: ...
+    def put_if(
+        self, kind: str, key: str, data: Mapping[str, Any], *, version: int, expires_at: float | None = None
+    ) -> bool: ...
 
 
 class Switch:
@@ -69,12 +76,27 @@ class Switch:
         self.start({"target": "on", "reason": "wake", "by": "a call"}, now)
         self._woken = now
 
-    def snooze(self, until: datetime) -> None:
+    def snooze(self, until: datetime, by: str) -> None:
         """Raises ControlPlaneFailed."""
-        try:
-            self._ledger.put("snooze", "endpoint", {"until": until.timestamp(), "by": "POST /endpoint/snooze"})
-        except (ClientError, BotoCoreError) as exc:
-            raise ControlPlaneFailed(f"The snooze could not be written ({type(exc).__name__}): try again.") from exc
+        with _ledger_answers():
+            self._ledger.put("snooze", "endpoint", {"until": until.timestamp(), "by": by})
+
+    def token_key(self) -> bytes | None:
+        """What signs the links in mails; None before the first mail. Raises ControlPlaneFailed."""
+        with _ledger_answers():
+            found = self._ledger.get("secret", "snooze")
+        return str(found["key"]).encode() if found else None
+
+    def token_is_used(self, token: SnoozeToken) -> bool:
+        """Raises ControlPlaneFailed."""
+        with _ledger_answers():
+            return self._ledger.get("snooze", f"used#{token.nonce}") is not None
+
+    def use_token(self, token: SnoozeToken, now: datetime) -> bool:
+        """False where somebody was faster. Raises ControlPlaneFailed."""
+        entry, kept_until = {"at": now.timestamp()}, token.expires_at + _USED_KEPT_SECONDS
+        with _ledger_answers():
+            return self._ledger.put_if("snooze", f"used#{token.nonce}", entry, version=0, expires_at=kept_until)
 
     def remembered(self, kind: str, key: str) -> Data:
         """An entry of the ledger; empty where there is none, or it cannot be read: nobody is refused for that."""
@@ -82,3 +104,11 @@ class Switch:
             return self._ledger.get(kind, key) or {}
         except (ClientError, BotoCoreError):
             return {}
+
+
+@contextmanager
+def _ledger_answers() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as exc:
+        raise ControlPlaneFailed(f"The ledger could not be reached ({type(exc).__name__}): try again.") from exc

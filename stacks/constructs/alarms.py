@@ -7,6 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -19,13 +20,16 @@ METER_PERIOD = Duration.minutes(5)
 
 @dataclass(frozen=True)
 class _Threshold:
-    """`turns_off` names the reason with which the switch is started; without one a person is told."""
+    """`turns_off` names the reason with which the switch is started; `warns`: a function writes the mail, with what
+    only it can put in; without either a person is told in CloudWatch's own words.
+    """
 
     name: str
     metric: str
     at_least: float
     says: str
     turns_off: str | None = None
+    warns: bool = False
 
 
 class Alarms(Construct):
@@ -39,6 +43,7 @@ class Alarms(Construct):
         stage: Stage,
         topic: sns.ITopic,
         switch: sfn.IStateMachine,
+        warning: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage.name
@@ -55,7 +60,10 @@ class Alarms(Construct):
                 # One tick that is missing neither ends an alarm nor starts one.
                 treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
             )
-            self._act(alarm, threshold.turns_off)
+            if threshold.warns:
+                self._rule(alarm, "Warns", f"{alarm.node.id} tells a person", targets.LambdaFunction(warning))
+            else:
+                self._act(alarm, threshold.turns_off)
         # Without a tick so far this alarm is in INSUFFICIENT_DATA, and stays there: a fresh deploy tells nobody.
         silent = self._heartbeat(
             "MeterSilent", 15, "The meter has been silent for 15 minutes.", cloudwatch.TreatMissingData.MISSING
@@ -90,23 +98,25 @@ class Alarms(Construct):
         if turns_off is None:
             alarm.add_alarm_action(actions.SnsAction(self._topic))
             return
+        target = targets.SfnStateMachine(
+            self._switch,
+            input=events.RuleTargetInput.from_object(
+                {"target": "off", "reason": turns_off, "by": f"the alarm {alarm.node.id}"}
+            ),
+        )
+        self._rule(alarm, "TurnsOff", f"{alarm.node.id} starts the switch", target)
+
+    def _rule(self, alarm: cloudwatch.Alarm, role: str, says: str, target: events.IRuleTarget) -> None:
         events.Rule(
             self,
-            f"{alarm.node.id}TurnsOff",
-            description=f"{alarm.node.id} starts the switch",
+            f"{alarm.node.id}{role}",
+            description=says,
             event_pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
                 detail_type=["CloudWatch Alarm State Change"],
                 detail={"alarmName": [alarm.alarm_name], "state": {"value": ["ALARM"]}},
             ),
-            targets=[
-                targets.SfnStateMachine(
-                    self._switch,
-                    input=events.RuleTargetInput.from_object(
-                        {"target": "off", "reason": turns_off, "by": f"the alarm {alarm.node.id}"}
-                    ),
-                )
-            ],
+            targets=[target],
         )
 
 
@@ -122,6 +132,7 @@ def _thresholds(stage: Stage) -> list[_Threshold]:
                 warned,
                 f"Nobody has called for {warned} minutes: in {limits.warning_minutes} the endpoint is turned off. "
                 "`pilot snooze 2h` keeps it on.",
+                warns=True,
             ),
             _Threshold("Idle", "IdleMinutes", limits.idle_minutes, "Nobody called: it is turned off.", "idle"),
         ]

@@ -34,6 +34,7 @@ class ControlPermissions:
         self._topic = topic_arn
         # A stack's ARN ends with an id that is not known before it exists.
         self._stack = arn("cloudformation", "stack", f"{names.stack('Endpoint')}/*")
+        self._api_stack = arn("cloudformation", "stack", f"{names.stack('Api')}/*")
         self._endpoint = arn("sagemaker", "endpoint", stage.endpoint_name)
         self._configs = arn("sagemaker", "endpoint-config", "*")
         self._table = arn("dynamodb", "table", names.ledger)
@@ -84,6 +85,18 @@ class ControlPermissions:
             _allow(
                 ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
             ),
+        ]
+
+    def of_the_warning(self) -> list[iam.PolicyStatement]:
+        """It reads where the API is, and keeps the key that signs the links."""
+        return [
+            _allow(["cloudformation:DescribeStacks"], self._api_stack),
+            _allow(
+                ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+                self._table,
+                conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["secret"]}},
+            ),
+            _allow(["sns:Publish"], self._topic),
         ]
 
     def of_the_sweep(self) -> list[iam.PolicyStatement]:

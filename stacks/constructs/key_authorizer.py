@@ -44,7 +44,7 @@ class KeyAuthorizer(Construct):
             timeout_seconds=10,
             environment={
                 "KEY_HEADER": key_header,
-                "OPEN_ROUTES": json.dumps([str(route) for route in routes if not route.changes_something]),
+                "OPEN_ROUTES": json.dumps([str(route) for route in routes if route.takes_any_key]),
                 "ADMIN_KEY_ID": admin_key.key_id,
             },
         )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
@@ -18,6 +19,9 @@ from stacks.routes import Route
 _ADMIN_THROTTLE = apigateway.ThrottleSettings(rate_limit=2, burst_limit=10)
 """Routes that change something are called by hand or by a schedule."""
 
+_OPEN_THROTTLE = apigateway.ThrottleSettings(rate_limit=1, burst_limit=5)
+"""Of all callers together: a person presses a button, and a scanner looks at it."""
+
 _ACCESS_LOG_FIELDS = {
     "request_id": apigateway.AccessLogField.context_request_id(),
     "requested_at": apigateway.AccessLogField.context_request_time_epoch(),
@@ -30,6 +34,10 @@ _ACCESS_LOG_FIELDS = {
     "integration_latency_ms": apigateway.AccessLogField.context_integration_latency(),
     "error": apigateway.AccessLogField.context_error_response_type(),
 }
+
+_NOBODYS_KEY: Any = {"api_key_required": False, "authorization_type": apigateway.AuthorizationType.NONE}
+# Full request data would put prompts, and tokens, into the log.
+_LOGGING: Any = {"logging_level": apigateway.MethodLoggingLevel.ERROR, "data_trace_enabled": False}
 
 
 class TextApi(Construct):
@@ -57,7 +65,7 @@ class TextApi(Construct):
             # Not the API's own add_api_key: that one waits for the stage, which waits for the authorizer.
             self.admin_key = apigateway.ApiKey(self, "AdminKey", description="For routes that change something")
             access = self._access_by_key(routes, limits, self.admin_key)
-        self.rest_api = self._rest_api(limits, stage_name, access)
+        self.rest_api = self._rest_api(limits, stage_name, access, routes)
         self._add_routes(proxy, limits, routes)
         add_gateway_responses(self.rest_api, limits=limits, routes=routes)
         if self.admin_key:
@@ -85,7 +93,9 @@ class TextApi(Construct):
             api_key_required=True, authorizer=authorizer, authorization_type=apigateway.AuthorizationType.CUSTOM
         )
 
-    def _rest_api(self, limits: ApiLimits, stage_name: str, access: apigateway.MethodOptions) -> apigateway.RestApi:
+    def _rest_api(
+        self, limits: ApiLimits, stage_name: str, access: apigateway.MethodOptions, routes: Sequence[Route]
+    ) -> apigateway.RestApi:
         access_log = logs.LogGroup(
             self, "AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
@@ -105,10 +115,17 @@ class TextApi(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(
                     json.dumps({name: str(field) for name, field in _ACCESS_LOG_FIELDS.items()})
                 ),
-                logging_level=apigateway.MethodLoggingLevel.ERROR,
-                # Full request data would put prompts into the log.
-                data_trace_enabled=False,
+                **_LOGGING,
                 tracing_enabled=True,
+                method_options={
+                    f"{route.path}/{route.method}": apigateway.MethodDeploymentOptions(
+                        throttling_rate_limit=_OPEN_THROTTLE.rate_limit,
+                        throttling_burst_limit=_OPEN_THROTTLE.burst_limit,
+                        **_LOGGING,
+                    )
+                    for route in routes
+                    if route.is_open
+                },
             ),
             # The key is what the authorizer found, in whichever header it came.
             api_key_source_type=apigateway.ApiKeySourceType.AUTHORIZER if limits.auth == "key" else None,
@@ -132,10 +149,11 @@ class TextApi(Construct):
             "BodyIsJsonObject", validate_request_body=True, validate_request_parameters=True
         )
         for route in routes:
-            has_body = route.method == "POST"
+            has_body = route.method == "POST" and not route.is_open  # a form is no JSON
             self.rest_api.root.resource_for_path(route.path).add_method(
                 route.method,
                 integration,
+                **(_NOBODYS_KEY if route.is_open else {}),
                 request_models={"application/json": json_object} if has_body else None,
                 request_validator=body_check if has_body else None,
             )

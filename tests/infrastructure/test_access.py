@@ -49,10 +49,25 @@ class TestKeys:
         (authorizer_id,) = template.find_resources("AWS::ApiGateway::Authorizer")
         found = routes(template)
         assert len(found) == len(ROUTES)
-        for method in found:
+        keyed = [method for method in found if method["AuthorizationType"] != "NONE"]
+        assert len(keyed) == len([route for route in ROUTES if not route.is_open])
+        for method in keyed:
             assert (method["AuthorizationType"], method["AuthorizerId"]) == ("CUSTOM", {"Ref": authorizer_id})
             assert method["ApiKeyRequired"] is True
         assert only(template, "AWS::ApiGateway::RestApi")["ApiKeySourceType"] == "AUTHORIZER"
+
+    @pytest.mark.parametrize("stage", [*KEYED, "iam"])
+    def test_the_page_behind_a_mails_link_takes_no_key_and_is_throttled(self, synthesis: Synthesis, stage: str) -> None:
+        template = synthesis.template(stage, "Api")
+        opened = [method for method in routes(template) if method["AuthorizationType"] == "NONE"]
+        assert sorted(method["HttpMethod"] for method in opened) == ["GET", "POST"]
+        assert len({json.dumps(method["ResourceId"]) for method in opened}) == 1
+        assert all(method["ApiKeyRequired"] is False for method in opened)
+        settings = only(template, "AWS::ApiGateway::Stage")["MethodSettings"]
+        throttled = {setting["HttpMethod"]: setting for setting in settings if setting["ResourcePath"] == "/~1snooze"}
+        assert throttled.keys() == {"GET", "POST"}
+        assert all(setting["ThrottlingRateLimit"] <= 1 for setting in throttled.values())
+        assert not any(setting["DataTraceEnabled"] for setting in throttled.values())
 
     def test_where_either_header_will_do_nothing_is_cached(self, synthesis: Synthesis) -> None:
         """Whatever could be cached by is either not always sent or no secret."""
@@ -101,7 +116,7 @@ class TestKeys:
         template = synthesis.template("falcon", "Api")
         variables = authorizer_function(template)["Environment"]["Variables"]
         settings = Settings.from_environment(variables)
-        assert settings.open_routes == {str(route) for route in ROUTES if not route.changes_something}
+        assert settings.open_routes == {str(route) for route in ROUTES if route.takes_any_key}
         assert variables["ADMIN_KEY_ID"] == template.to_json()["Outputs"]["AdminKeyId"]["Value"]
 
     def test_the_authorizer_may_read_that_one_key_and_nothing_else(self, synthesis: Synthesis) -> None:
@@ -142,9 +157,9 @@ class TestKeys:
 class TestIam:
     def test_every_route_is_signed_for_and_there_are_no_keys(self, synthesis: Synthesis) -> None:
         template = synthesis.template("iam", "Api")
-        for method in routes(template):
-            assert method["AuthorizationType"] == "AWS_IAM"
-            assert not method.get("ApiKeyRequired")
+        signed = [method for method in routes(template) if method["AuthorizationType"] == "AWS_IAM"]
+        assert len(signed) == len([route for route in ROUTES if not route.is_open])
+        assert not any(method.get("ApiKeyRequired") for method in routes(template))
         for kind in ("ApiKey", "UsagePlan", "Authorizer"):
             assert not template.find_resources(f"AWS::ApiGateway::{kind}")
         assert set(template.to_json()["Outputs"]) >= {"ApiUrl", "ApiAuth"}

@@ -45,7 +45,7 @@ def test_schemathesis_finds_nothing(cloud: LocalCloud) -> None:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
         )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "Tested: 14" in found.stdout
+    assert "Tested: 16" in found.stdout
 
 
 @contextmanager

@@ -57,3 +57,23 @@ def test_the_latest_of_a_kind_come_newest_first(ledger: Ledger) -> None:
         ledger.put("receipt", f"2026-11-22T0{hour}:00:00Z#off", {"hour": hour})
     ledger.put("snooze", "endpoint", {"hour": 9})
     assert [receipt["hour"] for receipt in ledger.latest("receipt", 3)] == [4, 3, 2]
+
+
+def test_what_is_written_once_may_expire(ledger: Ledger) -> None:
+    assert ledger.put_if("snooze", "used#a", {"at": 1}, version=0, expires_at=100.5)
+    assert not ledger.put_if("snooze", "used#a", {"at": 2}, version=0, expires_at=200)
+    assert ledger.get("snooze", "used#a") == {"at": 1}
+
+
+def test_a_secret_is_made_once(ledger: Ledger) -> None:
+    assert ledger.key_for("snooze", lambda: "first") == b"first"
+    assert ledger.key_for("snooze", lambda: "second") == b"first"
+    assert ledger.key_for("another", lambda: "third") == b"third"
+
+
+def test_of_two_who_make_a_secret_at_once_both_sign_with_the_same(ledger: Ledger) -> None:
+    def make() -> str:
+        ledger.key_for("snooze", lambda: "the faster one's")
+        return "the slower one's"
+
+    assert ledger.key_for("snooze", make) == b"the faster one's"

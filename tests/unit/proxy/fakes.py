@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from common.facts import EndpointFacts
+from common.snooze_token import SnoozeToken
 from proxy.app import Proxy
 from proxy.endpoint import Facts
 from proxy.errors import AnswersUnavailable, Problem
@@ -131,6 +132,9 @@ class FakeSwitch:
     started: list[JsonObject] = field(default_factory=list)
     wakes: int = 0
     snoozed: datetime | None = None
+    snoozed_by: str = ""
+    key: bytes | None = b"a key"
+    used: set[str] = field(default_factory=set)
 
     def start(self, request: JsonObject, _now: datetime) -> None:
         self.started.append(request)
@@ -138,8 +142,19 @@ class FakeSwitch:
     def wake(self, _now: datetime) -> None:
         self.wakes += 1
 
-    def snooze(self, until: datetime) -> None:
-        self.snoozed = until
+    def snooze(self, until: datetime, by: str) -> None:
+        self.snoozed, self.snoozed_by = until, by
+
+    def token_key(self) -> bytes | None:
+        return self.key
+
+    def token_is_used(self, token: SnoozeToken) -> bool:
+        return token.nonce in self.used
+
+    def use_token(self, token: SnoozeToken, _now: datetime) -> bool:
+        is_fresh = token.nonce not in self.used
+        self.used.add(token.nonce)
+        return is_fresh
 
     def remembered(self, kind: str, _key: str) -> dict[str, Any]:
         return self.kept.get(kind, {})
