@@ -8,7 +8,7 @@ from typing import Any
 
 from pilotlight.cli.target import call
 from pilotlight.demo import Narrator, deployed, run, undrifted
-from pilotlight.finetune import FineTuneError, FineTunes, dataset
+from pilotlight.finetune import FineTuneError, FineTunes, dataset, run_name
 from pilotlight.local.cloud import ROOT, Cloud, State
 
 EXAMPLE = ROOT / "examples" / "finetune"
@@ -60,7 +60,7 @@ def finetuned(state: State, narrator: Narrator) -> dict[str, Any]:
     data = dataset(EXAMPLE)
     now = state.deployment.now()
     asked = {"dataset": runs.upload(data, now, lambda *_: None), **data.settings}
-    name = runs.start(asked, name=f"{data.name}-{now:%Y%m%d-%H%M%S}", by="make demo-finetune")
+    name = runs.start(asked, name=run_name(now), by="make demo-finetune")
     record: dict[str, Any] = {}
     for record in runs.follow(name):
         narrator.doing(f"Fine-tune: {record['step']}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +68,11 @@ def _files(folder: Path) -> dict[str, Path]:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.name != RUN_FILE
     }
+
+
+def run_name(now: datetime) -> str:
+    """A new run's id: sortable, and short enough to be part of a job's name."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(1)}"
 
 
 @dataclass(frozen=True)

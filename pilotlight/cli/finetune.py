@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json, table
-from pilotlight.finetune import Dataset, FineTunes, Record, dataset
+from pilotlight.finetune import Dataset, FineTunes, Record, dataset, run_name
 from pilotlight.loss_curve import LossCurve
 from pilotlight.training_plan import Planned, planned
 
@@ -66,10 +66,9 @@ def start(
     given = dataset(data) if data else None
     asked = _asked(given.settings if given else {}, hyperparameters, max_cost_usd, approve, attach)
     now = target.now()
-    name = f"{given.name if given else attach}-{now:%Y%m%d-%H%M%S}"[-60:].lstrip("-")
-    plan = planned(
-        given, {**asked, "dataset": f"s3://{bucket}/datasets/{given.name}/"} if given else asked, chosen, now
-    )
+    name = run_name(now)
+    preview = {**asked, "dataset": f"s3://{bucket}/datasets/{given.name}/"} if given else asked
+    plan = planned(given, preview, chosen, now)
     if not as_json:
         show_plan(plan)
     confirm(f"Fine-tune {chosen.model} on {target.place}? {plan.price}", yes)

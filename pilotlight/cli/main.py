@@ -10,11 +10,13 @@ from rich.markup import escape
 
 from pilotlight.cdk import CdkError
 from pilotlight.cli import costs, endpoint, orphans, stacks
+from pilotlight.cli.finetune import approve, finetune_commands
 from pilotlight.cli.local import local
 from pilotlight.cli.price_refresh import price_commands
 from pilotlight.cli.terminal import Refused, err
 from pilotlight.config import ConfigError
 from pilotlight.deployment import NotDeployedError
+from pilotlight.finetune import FineTuneError
 from pilotlight.local.cloud import CloudError
 from pilotlight.local.processes import MachineError, bypass_proxy_for_loopback
 from pilotlight.price_list import BadPriceListError
@@ -28,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(local, name="local")
 app.add_typer(price_commands, name="prices")
+app.add_typer(finetune_commands, name="finetune")
 for command in (
     endpoint.ask,
     endpoint.status,
@@ -36,6 +39,7 @@ for command in (
     endpoint.snooze,
     costs.cost,
     orphans.sweep,
+    approve,
     stacks.deploy,
     stacks.destroy,
 ):
@@ -53,7 +57,7 @@ def sentence_for(error: Exception) -> str | None:
     match error:
         case ConfigError() | CloudError() | MachineError() | NotDeployedError() | SwitchError() | Refused():
             return str(error)
-        case CdkError() | TeardownError() | BadPriceListError():
+        case CdkError() | TeardownError() | BadPriceListError() | FineTuneError():
             return str(error)
         case requests.ConnectionError() | requests.Timeout():
             return f"The API cannot be reached: {error}. Is it still there? `pilot local status` tells."

@@ -1,0 +1,86 @@
+"""What a run will do and may cost, told before anything is uploaded: by the code that checks and plans it afterwards."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pilotlight.finetune import Dataset, FineTuneError
+from pilotlight.stage import Stage
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
+
+from finetune import asked as asking
+from finetune.dataset import Report, check
+from finetune.errors import BadRequest
+from finetune.plan import Plan, plan
+
+_CHUNK_BYTES = 1 << 20
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Planned:
+    """For a person: `rows` are the plan, `price` one sentence of what the run costs at most."""
+
+    rows: Mapping[str, str]
+    price: str
+    warnings: tuple[str, ...]
+
+
+def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: datetime) -> Planned:
+    """Raises FineTuneError for what the run would be refused for."""
+    try:
+        request = asking.from_body(asked)
+        if data is None:
+            return Planned({"job": str(request.attach)}, "Nothing is trained, so nothing is paid for that.", ())
+        report = check(_Files(data, request.prefix), request)
+        if report.problem_count:
+            raise FineTuneError(_problems(report))
+        if stage.finetune is None:
+            raise FineTuneError(f"The model of stage {stage.name}, {stage.model}, cannot be fine-tuned.")
+        made = plan(request, report, stage.finetune.settings, now=now.timestamp(), run_id="planned")
+    except BadRequest as bad:
+        raise FineTuneError(bad.message) from bad
+    return Planned(_rows(report, made), f"It costs at most USD {made.worst_cost_usd:.2f}.", made.warnings)
+
+
+class _Files:
+    """The dataset as it will lie in the bucket, below `prefix`."""
+
+    def __init__(self, data: Dataset, prefix: str) -> None:
+        self._paths = {prefix + name: path for name, path in data.files.items()}
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return ((key, path.stat().st_size) for key, path in self._paths.items() if key.startswith(prefix))
+
+    def open(self, key: str) -> Iterator[bytes]:
+        with self._paths[key].open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+
+
+def _rows(report: Report, made: Plan) -> dict[str, str]:
+    changed = ", ".join(f"{name} {value}" for name, value in made.hyperparameters.items())
+    spot = ", spot" if made.spot else ""
+    return {
+        "rows": ", ".join(f"{count} {part}" for part, count in report.rows.items() if count),
+        "format": report.format,
+        "tokens in a row": f"at most about {report.longest_tokens}",
+        "instance": f"{made.instance_count} × {' or '.join(made.instance_types)}{spot}",
+        "time": f"at most {made.max_runtime_seconds / 3600:.2f} hours of training",
+        "hyperparameters": changed,
+        "costs": f"at most USD {made.worst_cost_usd:.2f}, of which USD {made.evaluation_usd:.2f} is for the evaluation",
+        "serves": "after `pilot approve`"
+        if made.approve
+        else f"if the loss falls by {made.min_improvement:.0%} or more",
+    }
+
+
+def _problems(report: Report) -> str:
+    lines = [str(problem) for problem in report.problems[:_MOST_SHOWN]]
+    more = report.problem_count - len(lines)
+    rest = [f"and {more} more"] if more > 0 else []
+    return "\n".join([f"The dataset has {report.problem_count} problems; nothing was uploaded:", *lines, *rest])
