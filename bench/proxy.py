@@ -16,7 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.app import Proxy
+from proxy.endpoint_routes import EndpointRoutes
 from proxy.serve import serve
+from proxy.tasks.file import shipped_tasks
 
 from tests.unit.proxy.fakes import SETTINGS, FakeAnswers, FakeControlPlane, FakeSwitch, echo, event
 
@@ -66,9 +68,9 @@ def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
     worker = Proxy(
         SETTINGS,
         runtime=model,
-        control_plane=FakeControlPlane(),
-        switch=FakeSwitch(),
-        answers=answers,
+        endpoint=lambda: EndpointRoutes(SETTINGS, control_plane=FakeControlPlane(), switch=FakeSwitch()),
+        answers=lambda: answers,
+        tasks=shipped_tasks,
         clock=time,
         random=lambda: 0.5,
     )

@@ -10,6 +10,7 @@ from proxy.errors import (
     BadModelAnswer,
     ConnectionFailed,
     ConnectionLost,
+    ContextLengthExceeded,
     ControlPlaneFailed,
     DeadlineExceeded,
     EndpointFailed,
@@ -33,8 +34,8 @@ from proxy.errors import (
     TooBusy,
     WindowExceeded,
 )
+from proxy.tasks import PREFIX, ROUTE
 from proxy.tasks.file import shipped_tasks
-from proxy.tasks.routes import PREFIX, ROUTE
 
 from openapi.asked import task_schema
 from stacks.routes import ROUTES, Route
@@ -130,7 +131,7 @@ _SAID: Mapping[str, Operation] = {
         summary="OpenAI's chat, over whichever model the stage has.",
         request="ChatCompletionRequest",
         answer="ChatCompletion",
-        problems=(*_ASKING, ModelNotFound),
+        problems=(*_ASKING, ModelNotFound, ContextLengthExceeded),
     ),
     "POST /v1/completions": Operation(
         id="create_completion",
@@ -138,7 +139,7 @@ _SAID: Mapping[str, Operation] = {
         summary="OpenAI's text completion, over whichever model the stage has.",
         request="CompletionRequest",
         answer="Completion",
-        problems=(*_ASKING, ModelNotFound),
+        problems=(*_ASKING, ModelNotFound, ContextLengthExceeded),
     ),
     "GET /v1/models": Operation(
         id="list_models",

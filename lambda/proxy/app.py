@@ -1,33 +1,38 @@
-"""The proxy's routes over its seams: SageMaker's runtime, AWS's control plane, the switch."""
+"""The proxy's routes over its seams: SageMaker's runtime, AWS's control plane, the switch.
+
+A cold start imports what `POST /generate` needs. What other requests need is imported and made by the first of them,
+here and in `proxy.handler`: `bench/cold.py` measures what that spares the one and costs the others.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.admission import Limits
 from proxy.api_document import api_document
 from proxy.contracts import contract_named
-from proxy.endpoint_routes import ControlPlane, EndpointRoutes, Switch
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
-from proxy.idempotency import key_of
+from proxy.idempotency import RESERVE_SECONDS, Key, key_of
 from proxy.invocations import Invocations, Runtime, Worker
 from proxy.log import LogLine
 from proxy.long_inputs import Model, generate_any_length
-from proxy.once import RESERVE_SECONDS, Answers, Once
-from proxy.openai.asked import MAX_CHAT_OBJECTS
-from proxy.openai.routes import OpenAIRoutes
 from proxy.request import Request
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject, shown
-from proxy.tasks import routes as task_routes
-from proxy.tasks.file import shipped_tasks
-from proxy.tasks.shape import Shape
+from proxy.tasks import PREFIX as TASKS_PREFIX
+from proxy.tasks import ROUTE as TASK_ROUTE
 from proxy.timing import MARGIN_SECONDS, Clock, Deadline, caller_timeout, seconds_allowed
 
+if TYPE_CHECKING:
+    from proxy.endpoint_routes import EndpointRoutes
+    from proxy.once import Answers, Once
+    from proxy.openai.routes import OpenAIRoutes
+    from proxy.tasks.shape import Shape
 
-@dataclass(frozen=True)
-class Call:
+
+class Call(NamedTuple):
     """A request together with its time: `now` is the caller's, which in a simulation is not the process's."""
 
     request: Request
@@ -42,37 +47,38 @@ class Call:
 
 
 class Proxy:
-    """One a worker. `random` gives uniform numbers in [0, 1)."""
+    """One a worker. `random` gives uniform numbers in [0, 1).
+
+    `endpoint`, `answers` and `tasks` are called once, by the first request that needs what they make.
+    """
 
     def __init__(
         self,
         settings: Settings,
         *,
         runtime: Runtime,
-        control_plane: ControlPlane,
-        switch: Switch,
-        answers: Answers,
+        endpoint: "Callable[[], EndpointRoutes]",
+        answers: "Callable[[], Answers]",
+        tasks: "Callable[[], Mapping[str, Shape]]",
         clock: Clock,
         random: Callable[[], float],
-        tasks: Callable[[], Mapping[str, Shape]] = shipped_tasks,
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
         self._runtime = runtime
-        self._endpoint = EndpointRoutes(settings, control_plane=control_plane, switch=switch)
-        self._answers = answers
+        self._endpoint = cache(endpoint)
+        self._answers = cache(answers)
         self._clock = clock
         self._random = random
-        self._tasks = tasks
+        self._tasks = cache(tasks)
         budget = settings.integration_timeout_seconds - MARGIN_SECONDS
         self._worker = Worker(Limits.of(budget, calm=settings.overload_latency_seconds))
-        self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
             "/endpoint/snooze": {"POST": self._snooze},
             "/tasks": {"GET": self._list_tasks},
-            task_routes.ROUTE: {"POST": self._task},
+            TASK_ROUTE: {"POST": self._task},
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
@@ -88,13 +94,17 @@ class Proxy:
         try:
             if key is None:
                 return route(call)
-            once = Once(key, self._answers, owner=request.id, now=call.now, deadline=call.deadline, log=log)
-            return once.answer(lambda: route(call))
+            return self._once(key, call, log).answer(lambda: route(call))
         finally:
             log.add_invocations(call.invocations)
 
+    def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
+        from proxy.once import Once
+
+        return Once(key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log)
+
     def _route(self, request: Request) -> Callable[[Call], JsonObject]:
-        methods = self._routes.get(task_routes.ROUTE if request.path.startswith(task_routes.PREFIX) else request.path)
+        methods = self._routes.get(TASK_ROUTE if request.path.startswith(TASKS_PREFIX) else request.path)
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
         if request.method not in methods:
@@ -135,12 +145,16 @@ class Proxy:
         return {**answer, **self._names(call)}
 
     def _list_tasks(self, call: Call) -> JsonObject:
-        return {**task_routes.listed(self._tasks()), **self._names(call)}
+        from proxy.tasks.routes import listed
+
+        return {**listed(self._tasks()), **self._names(call)}
 
     def _task(self, call: Call) -> JsonObject:
+        from proxy.tasks.routes import carried_out
+
         fields = call.request.json_object()
         with self._saying_why(call):
-            done = task_routes.carried_out(
+            done = carried_out(
                 self._tasks(),
                 call.request.path,
                 fields,
@@ -156,7 +170,7 @@ class Proxy:
         return Model(self._contract, call.invocations, self._settings.window, call.deadline)
 
     def _chat_completions(self, call: Call) -> JsonObject:
-        fields = call.request.json_object(max_objects=MAX_CHAT_OBJECTS)
+        fields = call.request.json_object(max_objects=self._openai.max_chat_objects)
         with self._saying_why(call):
             return self._openai.chat(fields, call.invocations, request_id=call.request.id, created=call.created)
 
@@ -171,19 +185,31 @@ class Proxy:
         try:
             yield
         except EndpointMissing as missing:
-            raise self._endpoint.why_missing(call.now, call.deadline) from missing
+            raise self._endpoint().why_missing(call.now, call.deadline) from missing
         except ServiceUnavailable as problem:
-            raise self._endpoint.why_unavailable(problem, call.now, call.deadline) from problem
+            raise self._endpoint().why_unavailable(problem, call.now, call.deadline) from problem
+
+    @cached_property
+    def _openai(self) -> "OpenAIRoutes":
+        from proxy.openai.routes import OpenAIRoutes
+
+        settings = self._settings
+        return OpenAIRoutes(
+            models=settings.models,
+            contract=self._contract,
+            template=settings.chat_template,
+            window=settings.window,
+        )
 
     def _report(self, call: Call) -> JsonObject:
-        return {**self._endpoint.report(call.now, call.deadline), "request_id": call.request.id}
+        return {**self._endpoint().report(call.now, call.deadline), "request_id": call.request.id}
 
     def _turn(self, call: Call) -> JsonObject:
-        return {**self._endpoint.turn(call.request.json_object(), call.now), "request_id": call.request.id}
+        return {**self._endpoint().turn(call.request.json_object(), call.now), "request_id": call.request.id}
 
     def _snooze(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
-        return {**self._endpoint.snooze(fields, call.now, call.deadline), "request_id": call.request.id}
+        return {**self._endpoint().snooze(fields, call.now, call.deadline), "request_id": call.request.id}
 
 
 def _seconds_remaining(context: object) -> float | None:

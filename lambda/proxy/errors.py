@@ -4,6 +4,7 @@ Problem                      500  a bug of ours; its details go to the log, neve
 ├── InvalidRequest           400  the body is not what the route takes
 │   ├── InvalidParameter     400  one named field of the body is wrong
 │   ├── WindowExceeded       422  the text is longer than the model takes, and nobody said what to do about it
+│   │   └── ContextLengthExceeded 400  the prompt, or it and its completion, is longer than the model takes: OpenAI's name for it
 │   └── PayloadTooLarge      413  the body is over the bound
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by
@@ -65,6 +66,10 @@ class PayloadTooLarge(InvalidRequest):
 
 class WindowExceeded(InvalidRequest):
     type = "window_exceeded"
+
+
+class ContextLengthExceeded(WindowExceeded):
+    type = "context_length_exceeded"
 
 
 class RouteNotFound(Problem):
@@ -188,6 +193,7 @@ _STATUS: dict[type[Problem], int] = {
     InvalidRequest: 400,
     PayloadTooLarge: 413,
     WindowExceeded: 422,
+    ContextLengthExceeded: 400,
     RouteNotFound: 404,
     ModelNotFound: 404,
     MethodNotAllowed: 405,

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -15,7 +14,6 @@ from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
 
 MAX_ANSWER_BYTES = 390_000  # DynamoDB's 400 KB an item, less the rest of it
-RESERVE_SECONDS = 1.0  # off the deadline of the work, for keeping its answer
 GRACE_SECONDS = 5.0  # after the deadline, before a call that was not heard of counts as dead
 
 
@@ -86,8 +84,8 @@ class Once:
 
     def _keep(self, text: str) -> bool:
         fits = len(text) <= MAX_ANSWER_BYTES
-        entry = replace(self._claim(), expires_at=self._now() + KEPT_SECONDS)
-        entry = replace(entry, state=State.ANSWERED, answer=text) if fits else replace(entry, state=State.TOO_LARGE)
+        entry = self._claim()._replace(expires_at=self._now() + KEPT_SECONDS)
+        entry = entry._replace(state=State.ANSWERED, answer=text) if fits else entry._replace(state=State.TOO_LARGE)
         try:
             return self._answers.keep(self._key.id, entry) and fits
         except AnswersUnavailable:  # the answer is there, and paid for

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.errors import InvalidRequest, PayloadTooLarge
 from proxy.strict_json import MAX_OBJECTS, JsonObject, is_unicode, parse_object
@@ -15,8 +15,7 @@ _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 _YEAR_10000_MILLISECONDS = 253_402_300_800_000  # past what a datetime holds
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """`start_epoch` is when API Gateway received it, in seconds since 1970; None where that is not stated.
 
     Names of `headers` are in lower case. `caller` tells callers apart and is None where nothing does: it may be a

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from proxy.app import Proxy
 from proxy.errors import AnswerTooLarge, Problem, error_body
 from proxy.log import LogLine
-from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
-from proxy.openai.bodies import openai_error_body, should_retry
+from proxy.openai import PREFIX as OPENAI_PREFIX
 from proxy.request import Request
 from proxy.timing import Clock
 
@@ -88,6 +87,8 @@ def _refusal(problem: Problem, request: Request) -> tuple[str, Mapping[str, str]
     wait = problem.retry_after_seconds
     headers = {} if wait is None else {"Retry-After": str(wait)}
     if request.path.startswith(OPENAI_PREFIX):
+        from proxy.openai.bodies import openai_error_body, should_retry
+
         retry = {"x-should-retry": json.dumps(should_retry(problem))}
         return _text(openai_error_body(problem)), headers | retry
     return _text(error_body(problem, request.id)), headers

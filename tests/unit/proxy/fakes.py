@@ -9,12 +9,12 @@ from typing import Any
 from common.facts import EndpointFacts
 from proxy.app import Proxy
 from proxy.endpoint import Facts
+from proxy.endpoint_routes import EndpointRoutes
 from proxy.errors import AnswersUnavailable, Problem
 from proxy.idempotency import Entry, Verdict, judge
-from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
-from proxy.settings import Settings
+from proxy.settings import Limits, Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks.file import shipped_tasks
 from proxy.tasks.shape import Shape
@@ -243,9 +243,8 @@ class Api:
         self.proxy = Proxy(
             settings,
             runtime=self.runtime,
-            control_plane=self.control_plane,
-            switch=self.switch,
-            answers=self.answers,
+            endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
+            answers=lambda: self.answers,
             clock=self.clock,
             random=lambda: 0.5,
             tasks=tasks,
