@@ -70,6 +70,8 @@ def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
         runtime=model,
         endpoint=lambda: EndpointRoutes(SETTINGS, control_plane=FakeControlPlane(), switch=FakeSwitch()),
         answers=lambda: answers,
+        send_trace=lambda _: None,
+        trace_header=lambda: None,
         tasks=shipped_tasks,
         clock=time,
         random=lambda: 0.5,

@@ -24,6 +24,7 @@ from proxy.strict_json import JsonObject, shown
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
 from proxy.timing import MARGIN_SECONDS, Clock, Deadline, caller_timeout, seconds_allowed
+from proxy.trace import Trace, parent_of
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -39,6 +40,7 @@ class Call(NamedTuple):
     now: datetime
     deadline: Deadline
     invocations: Invocations
+    trace: Trace
 
     @property
     def created(self) -> int:
@@ -49,7 +51,8 @@ class Call(NamedTuple):
 class Proxy:
     """One a worker. `random` gives uniform numbers in [0, 1).
 
-    `endpoint`, `answers` and `tasks` are called once, by the first request that needs what they make.
+    `endpoint`, `answers` and `tasks` are called once, by the first request that needs what they make. `send_trace`
+    takes a datagram for X-Ray; `trace_header` gives what Lambda says of the present request.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class Proxy:
         endpoint: "Callable[[], EndpointRoutes]",
         answers: "Callable[[], Answers]",
         tasks: "Callable[[], Mapping[str, Shape]]",
+        send_trace: Callable[[bytes], None],
+        trace_header: Callable[[], str | None],
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -68,6 +73,8 @@ class Proxy:
         self._runtime = runtime
         self._endpoint = cache(endpoint)
         self._answers = cache(answers)
+        self._send_trace = send_trace
+        self._trace_header = trace_header
         self._clock = clock
         self._random = random
         self._tasks = cache(tasks)
@@ -101,10 +108,12 @@ class Proxy:
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once
 
-        return Once(key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log)
+        return Once(
+            key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log, trace=call.trace
+        )
 
     def _route(self, request: Request) -> Callable[[Call], JsonObject]:
-        methods = self._routes.get(TASK_ROUTE if request.path.startswith(TASKS_PREFIX) else request.path)
+        methods = self._routes.get(_route_of(request.path))
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
         if request.method not in methods:
@@ -125,6 +134,7 @@ class Proxy:
         )
         allowed -= reserve_seconds
         deadline = Deadline(at=self._clock.monotonic() + allowed, clock=self._clock)
+        trace = self._trace(request)
         return Call(
             request=request,
             now=datetime.fromtimestamp(wall if start is None else start, UTC),
@@ -134,8 +144,19 @@ class Proxy:
                 deadline=deadline,
                 worker=self._worker,
                 random=self._random,
+                trace=trace,
                 reissue=reserve_seconds > 0,
             ),
+            trace=trace,
+        )
+
+    def _trace(self, request: Request) -> Trace:
+        return Trace(
+            parent_of(self._trace_header()),
+            self._send_trace,
+            clock=self._clock,
+            random=self._random,
+            annotations={"route": _route_of(request.path), "model": self._settings.model},
         )
 
     def _generate(self, call: Call) -> JsonObject:
@@ -210,6 +231,10 @@ class Proxy:
     def _snooze(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
         return {**self._endpoint().snooze(fields, call.now, call.deadline), "request_id": call.request.id}
+
+
+def _route_of(path: str) -> str:
+    return TASK_ROUTE if path.startswith(TASKS_PREFIX) else path
 
 
 def _seconds_remaining(context: object) -> float | None:

@@ -4,7 +4,7 @@ Problem                      500  a bug of ours; its details go to the log, neve
 ├── InvalidRequest           400  the body is not what the route takes
 │   ├── InvalidParameter     400  one named field of the body is wrong
 │   ├── WindowExceeded       422  the text is longer than the model takes, and nobody said what to do about it
-│   │   └── ContextLengthExceeded 400  the prompt, or it and its completion, is longer than the model takes: OpenAI's name for it
+│   │   └── ContextLengthExceeded 400  the same on OpenAI's routes, the completion counted in
 │   └── PayloadTooLarge      413  the body is over the bound
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by

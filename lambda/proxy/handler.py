@@ -18,6 +18,7 @@ from proxy.log import log_prompt
 from proxy.serve import Response, serve, with_headers
 from proxy.settings import Settings
 from proxy.timing import MARGIN_SECONDS
+from proxy.trace import DAEMON_VARIABLE, TRACE_VARIABLE, Daemon
 
 if TYPE_CHECKING:
     from proxy.answer_table import AnswerTable
@@ -47,6 +48,8 @@ def _proxy() -> Proxy:
         endpoint=seams.endpoint,
         answers=seams.answers,
         tasks=seams.tasks,
+        send_trace=Daemon(os.environ.get(DAEMON_VARIABLE)),
+        trace_header=lambda: os.environ.get(TRACE_VARIABLE),
         clock=time,
         random=random.random,
     )

@@ -240,11 +240,15 @@ class Api:
         self.control_plane = FakeControlPlane()
         self.switch = FakeSwitch()
         self.answers = FakeAnswers()
+        self.traced: list[bytes] = []
+        self.trace_header: str | None = None
         self.proxy = Proxy(
             settings,
             runtime=self.runtime,
             endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
             answers=lambda: self.answers,
+            send_trace=self.traced.append,
+            trace_header=lambda: self.trace_header,
             clock=self.clock,
             random=lambda: 0.5,
             tasks=tasks,
