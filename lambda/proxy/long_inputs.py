@@ -56,7 +56,7 @@ def _shortened(generation: Generation, side: Side, model: Model) -> JsonObject:
     room = room_for(generation, model.window)
     cuts = _cuts(generation.inputs, side, room, estimate_tokens)
     invocations = len(model.contract.requests(_of(generation, cuts)))
-    each = len(cuts) // invocations  # inputs that are refused together
+    each = max(1, len(cuts) // invocations)  # inputs that are refused together
     texts: list[str] = []
     for first in range(0, len(cuts), each):
         ours = slice(first, first + each)
