@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.app import Proxy
+from proxy.call import Calls
 from proxy.endpoint_routes import EndpointRoutes
 from proxy.serve import serve
 from proxy.tasks.file import shipped_tasks
@@ -67,14 +68,17 @@ def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
     model, answers = TimedModel(), FakeAnswers()
     worker = Proxy(
         SETTINGS,
-        runtime=model,
+        calls=Calls(
+            SETTINGS,
+            runtime=model,
+            send_trace=lambda _: None,
+            trace_header=lambda: None,
+            clock=time,
+            random=lambda: 0.5,
+        ),
         endpoint=lambda: EndpointRoutes(SETTINGS, control_plane=FakeControlPlane(), switch=FakeSwitch()),
         answers=lambda: answers,
-        send_trace=lambda _: None,
-        trace_header=lambda: None,
         tasks=shipped_tasks,
-        clock=time,
-        random=lambda: 0.5,
     )
 
     def call() -> float:

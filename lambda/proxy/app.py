@@ -6,16 +6,14 @@ here and in `proxy.handler`: `bench/cold.py` measures what that spares the one a
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from proxy.admission import Limits
 from proxy.api_document import api_document
+from proxy.call import Call, Calls
 from proxy.contracts import contract_named
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
 from proxy.idempotency import RESERVE_SECONDS, Key, key_of
-from proxy.invocations import Invocations, Runtime, Worker
 from proxy.log import LogLine
 from proxy.long_inputs import Model, generate_any_length
 from proxy.request import Request
@@ -23,8 +21,6 @@ from proxy.settings import Settings
 from proxy.strict_json import JsonObject, shown
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
-from proxy.timing import MARGIN_SECONDS, Clock, Deadline, caller_timeout, seconds_allowed
-from proxy.trace import Trace, parent_of
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -33,53 +29,24 @@ if TYPE_CHECKING:
     from proxy.tasks.shape import Shape
 
 
-class Call(NamedTuple):
-    """A request together with its time: `now` is the caller's, which in a simulation is not the process's."""
-
-    request: Request
-    now: datetime
-    deadline: Deadline
-    invocations: Invocations
-    trace: Trace
-
-    @property
-    def created(self) -> int:
-        """`now` in whole seconds since 1970."""
-        return int(self.now.timestamp())
-
-
 class Proxy:
-    """One a worker. `random` gives uniform numbers in [0, 1).
-
-    `endpoint`, `answers` and `tasks` are called once, by the first request that needs what they make. `send_trace`
-    takes a datagram for X-Ray; `trace_header` gives what Lambda says of the present request.
-    """
+    """One a worker. `endpoint`, `answers` and `tasks` are called once, by the first request that needs them."""
 
     def __init__(
         self,
         settings: Settings,
         *,
-        runtime: Runtime,
+        calls: Calls,
         endpoint: "Callable[[], EndpointRoutes]",
         answers: "Callable[[], Answers]",
         tasks: "Callable[[], Mapping[str, Shape]]",
-        send_trace: Callable[[bytes], None],
-        trace_header: Callable[[], str | None],
-        clock: Clock,
-        random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
-        self._runtime = runtime
+        self._calls = calls
         self._endpoint = cache(endpoint)
         self._answers = cache(answers)
-        self._send_trace = send_trace
-        self._trace_header = trace_header
-        self._clock = clock
-        self._random = random
         self._tasks = cache(tasks)
-        budget = settings.integration_timeout_seconds - MARGIN_SECONDS
-        self._worker = Worker(Limits.of(budget, calm=settings.overload_latency_seconds))
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
@@ -94,14 +61,15 @@ class Proxy:
 
     def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:
         """The body of a 200 answer. Raises Problem for every other status; adds to the log line."""
-        route = self._route(request)
+        route, work = self._route(request)
         key = key_of(request)
-        call = self._begin(request, context, reserve_seconds=0.0 if key is None else RESERVE_SECONDS)
+        reserve = 0.0 if key is None else RESERVE_SECONDS
+        call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
         log.budget_ms = round(call.deadline.seconds_left() * 1000)
         try:
             if key is None:
-                return route(call)
-            return self._once(key, call, log).answer(lambda: route(call))
+                return work(call)
+            return self._once(key, call, log).answer(lambda: work(call))
         finally:
             log.add_invocations(call.invocations)
 
@@ -112,52 +80,16 @@ class Proxy:
             key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log, trace=call.trace
         )
 
-    def _route(self, request: Request) -> Callable[[Call], JsonObject]:
-        methods = self._routes.get(_route_of(request.path))
+    def _route(self, request: Request) -> tuple[str, Callable[[Call], JsonObject]]:
+        route = TASK_ROUTE if request.path.startswith(TASKS_PREFIX) else request.path
+        methods = self._routes.get(route)
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
         if request.method not in methods:
             raise MethodNotAllowed(
                 f"{request.path} does not take {shown(request.method)}. Allowed: {', '.join(methods)}."
             )
-        return methods[request.method]
-
-    def _begin(self, request: Request, context: object, *, reserve_seconds: float) -> Call:
-        """`reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
-        wall = self._clock.time()
-        start = request.start_epoch
-        allowed = seconds_allowed(
-            request_age=None if start is None else wall - start,
-            integration_timeout=self._settings.integration_timeout_seconds,
-            lambda_remaining=_seconds_remaining(context),
-            caller_timeout=caller_timeout(request.headers),
-        )
-        allowed -= reserve_seconds
-        deadline = Deadline(at=self._clock.monotonic() + allowed, clock=self._clock)
-        trace = self._trace(request)
-        return Call(
-            request=request,
-            now=datetime.fromtimestamp(wall if start is None else start, UTC),
-            deadline=deadline,
-            invocations=Invocations(
-                self._runtime,
-                deadline=deadline,
-                worker=self._worker,
-                random=self._random,
-                trace=trace,
-                reissue=reserve_seconds > 0,
-            ),
-            trace=trace,
-        )
-
-    def _trace(self, request: Request) -> Trace:
-        return Trace(
-            parent_of(self._trace_header()),
-            self._send_trace,
-            clock=self._clock,
-            random=self._random,
-            annotations={"route": _route_of(request.path), "model": self._settings.model},
-        )
+        return route, methods[request.method]
 
     def _generate(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
@@ -231,12 +163,3 @@ class Proxy:
     def _snooze(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
         return {**self._endpoint().snooze(fields, call.now, call.deadline), "request_id": call.request.id}
-
-
-def _route_of(path: str) -> str:
-    return TASK_ROUTE if path.startswith(TASKS_PREFIX) else path
-
-
-def _seconds_remaining(context: object) -> float | None:
-    read = getattr(context, "get_remaining_time_in_millis", None)
-    return read() / 1000 if callable(read) else None

@@ -12,6 +12,7 @@ import boto3
 
 from proxy import invoke
 from proxy.app import Proxy
+from proxy.call import Calls
 from proxy.cors import cors_headers, origins_of
 from proxy.invoke import SageMakerRuntime
 from proxy.log import log_prompt
@@ -44,14 +45,17 @@ def _proxy() -> Proxy:
     seams = _Seams(settings)
     return Proxy(
         settings,
-        runtime=seams.runtime(),
+        calls=Calls(
+            settings,
+            runtime=seams.runtime(),
+            send_trace=Daemon(os.environ.get(DAEMON_VARIABLE)),
+            trace_header=lambda: os.environ.get(TRACE_VARIABLE),
+            clock=time,
+            random=random.random,
+        ),
         endpoint=seams.endpoint,
         answers=seams.answers,
         tasks=seams.tasks,
-        send_trace=Daemon(os.environ.get(DAEMON_VARIABLE)),
-        trace_header=lambda: os.environ.get(TRACE_VARIABLE),
-        clock=time,
-        random=random.random,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from common.facts import EndpointFacts
 from proxy.app import Proxy
+from proxy.call import Calls
 from proxy.endpoint import Facts
 from proxy.endpoint_routes import EndpointRoutes
 from proxy.errors import AnswersUnavailable, Problem
@@ -243,13 +244,16 @@ class Api:
         self.trace_header: str | None = None
         self.proxy = Proxy(
             settings,
-            runtime=self.runtime,
+            calls=Calls(
+                settings,
+                runtime=self.runtime,
+                send_trace=self.traced.append,
+                trace_header=lambda: self.trace_header,
+                clock=self.clock,
+                random=lambda: 0.5,
+            ),
             endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
             answers=lambda: self.answers,
-            send_trace=self.traced.append,
-            trace_header=lambda: self.trace_header,
-            clock=self.clock,
-            random=lambda: 0.5,
             tasks=tasks,
         )
 
