@@ -9,6 +9,7 @@ import aws_cdk as cdk
 
 from pilotlight.auto_off import worst_case
 from pilotlight.config import ConfigError, Stage, load
+from pilotlight.tasks import check_tasks
 from stacks.api import ApiStack
 from stacks.control import ControlStack
 from stacks.endpoint import EndpointStack
@@ -56,6 +57,7 @@ def chosen_stage() -> Stage:
 if __name__ == "__main__":
     try:
         stage = chosen_stage()
+        check_tasks()
     except ConfigError as error:
         sys.exit(f"\n{error}\n")
     app = cdk.App()

@@ -1,7 +1,12 @@
 """A cold start: import and init of the handler beside importing boto3 and creating one client, in the same run.
 
-Each is a fresh interpreter with compiled bytecode, taken in turns. Then what each import costs (`-X importtime`),
-and the size of the package that is deployed.
+Each is a fresh interpreter with compiled bytecode, taken in turns. What counts is the time of the processor, user and
+system, less that of an interpreter that does nothing: the clock on the wall counts what other programs take as well.
+
+What a route needs beyond `POST /generate` is imported by the first request that asks for it. So the same is measured
+with a first request, against a model on this machine that answers at once, beside boto3 and one `invoke_endpoint`.
+
+Then what each import costs (`-X importtime`), and the size of the package that is deployed.
 
     python -m bench.cold [--runs 15]
 """
@@ -10,22 +15,39 @@ import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
-from tests.unit.proxy.fakes import SETTINGS
+from tests.unit.proxy.fakes import SETTINGS, event
 
 LAMBDA = Path(__file__).parents[1] / "lambda"
 MOST_PACKAGE_BYTES = 2**20
-_TIMED = "import time; started = time.perf_counter(); {}; print(time.perf_counter() - started)"
-_PEER = "import boto3; boto3.Session().client('sagemaker-runtime')"
+_PEER = "import boto3; client = boto3.Session().client('sagemaker-runtime')"
+_PEER_CALLS = f"{_PEER}; client.invoke_endpoint(EndpointName='e', Body='{{}}')['Body'].read()"
 _OURS = "import proxy.handler"
+_ANSWERS = "import proxy.handler, json, sys; sys.exit(proxy.handler.lambda_handler({!r}, None)['statusCode'] != 200)"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
+
+FIRST_REQUESTS = {
+    "POST /generate": event("POST", "/generate", {"text_inputs": "the light"}),
+    "POST /v1/chat/completions": event(
+        "POST",
+        "/v1/chat/completions",
+        {"model": SETTINGS.model, "messages": [{"role": "user", "content": "the light"}]},
+    ),
+    "POST /tasks/describe": event(
+        "POST", "/tasks/describe", {"input": "the light"}, resource="/tasks/{task}", pathParameters={"task": "describe"}
+    ),
+}
 
 
 def environment() -> dict[str, str]:
@@ -42,7 +64,7 @@ def environment() -> dict[str, str]:
         "MODEL": SETTINGS.model,
         "MODEL_ALIASES": "[]",
         "CONTRACT": SETTINGS.contract,
-        "CHAT_TEMPLATE": json.dumps(template.__dict__) if template else "",
+        "CHAT_TEMPLATE": json.dumps(template._asdict()) if template else "",
         "WAKE_SECONDS": str(SETTINGS.wake_seconds),
         "USD_PER_HOUR": json.dumps(SETTINGS.usd_per_hour),
         "ALWAYS_ON_USD_PER_HOUR": "null",
@@ -58,10 +80,51 @@ def environment() -> dict[str, str]:
     }
 
 
-def seconds(code: str) -> float:
-    """What `code` takes in a fresh interpreter, whose own start does not count."""
-    command = [sys.executable, "-c", _TIMED.format(code)]
-    return float(subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout)
+class _Model(BaseHTTPRequestHandler):
+    """SageMaker's runtime with a model that says the same to everybody."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"generated_texts": ["of the bridge"]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing: the report is what is read."""
+
+
+@contextmanager
+def a_model() -> Iterator[dict[str, str]]:
+    """The environment of a function whose SageMaker is this process."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Model) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield environment() | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
+        finally:
+            server.shutdown()
+
+
+def cpu_seconds(code: str, environ: Mapping[str, str]) -> float:
+    """What a fresh interpreter takes for `code`, its own start included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def in_turns(codes: Mapping[str, str], runs: int) -> dict[str, list[float]]:
+    """Seconds by name, run by run, each less the bare interpreter's of the same turn."""
+    taken: dict[str, list[float]] = {name: [] for name in codes}
+    with a_model() as environ:
+        for code in codes.values():
+            cpu_seconds(code, environ)  # compiles what is not
+        for _ in range(runs):
+            bare = cpu_seconds("pass", environ)
+            for name, code in codes.items():
+                taken[name].append(cpu_seconds(code, environ) - bare)
+    return taken
 
 
 def imports() -> Iterator[tuple[str, int, int]]:
@@ -92,19 +155,25 @@ def package_bytes() -> int:
         return file.tell()
 
 
+def table(taken: Mapping[str, list[float]], peer: str) -> Iterator[str]:
+    """A row each; a ratio is the median of those of each turn."""
+    yield f"  {'':52}{'processor':>12}{'ratio':>9}"
+    for name, times in taken.items():
+        ratio = median(own / other for own, other in zip(times, taken[peer], strict=True))
+        yield f"  {name:52}{median(times) * 1000:9.0f} ms{ratio:7.2f} ×"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    seconds(_OURS)  # compiles what is not
-    taken = [(seconds(_OURS), seconds(_PEER)) for _ in range(runs)]
-    ours, peer = (median(times) for times in zip(*taken, strict=True))
-    ratio = median(own / other for own, other in taken)
-    print(f"Import and init, median of {runs}")
-    print(f"  {'the handler, ready for its first call':52}{ours * 1000:8.0f} ms")
-    print(f"  {'boto3 and one client':52}{peer * 1000:8.0f} ms")
-    print(f"  {'ratio (median of the pairs)':52}{ratio:8.2f} ×")
-    print("\nWhat the imports cost, by package (own time under -X importtime, which slows all)")
+    init, first = "boto3 and one client", "boto3, one client and one invoke_endpoint"
+    print(f"Import and init, {runs} turns")
+    print(*table(in_turns({init: _PEER, "the handler, ready for its first request": _OURS}, runs), init), sep="\n")
+    print(f"\nImport, init and a first request, {runs} turns")
+    requests = {f"the handler and a first {name}": _ANSWERS.format(sent) for name, sent in FIRST_REQUESTS.items()}
+    print(*table(in_turns({first: _PEER_CALLS, **requests}, runs), first), sep="\n")
+    print("\nWhat the imports cost, by package (own time under -X importtime, which slows all; proxy with its init)")
     for name, (modules, spent) in sorted(by_package().items(), key=lambda found: -found[1][1])[:14]:
         print(f"  {name:40}{modules:4} modules{spent / 1000:8.1f} ms")
     print(f"\nThe package, zipped: {package_bytes() / 1024:.0f} KiB of {MOST_PACKAGE_BYTES // 1024} KiB")

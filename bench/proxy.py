@@ -16,7 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy.app import Proxy
+from proxy.call import Calls
+from proxy.endpoint_routes import EndpointRoutes
 from proxy.serve import serve
+from proxy.tasks.file import shipped_tasks
 
 from tests.unit.proxy.fakes import SETTINGS, FakeAnswers, FakeControlPlane, FakeSwitch, echo, event
 
@@ -65,12 +68,17 @@ def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
     model, answers = TimedModel(), FakeAnswers()
     worker = Proxy(
         SETTINGS,
-        runtime=model,
-        control_plane=FakeControlPlane(),
-        switch=FakeSwitch(),
-        answers=answers,
-        clock=time,
-        random=lambda: 0.5,
+        calls=Calls(
+            SETTINGS,
+            runtime=model,
+            send_trace=lambda _: None,
+            trace_header=lambda: None,
+            clock=time,
+            random=lambda: 0.5,
+        ),
+        endpoint=lambda: EndpointRoutes(SETTINGS, control_plane=FakeControlPlane(), switch=FakeSwitch()),
+        answers=lambda: answers,
+        tasks=shipped_tasks,
     )
 
     def call() -> float:

@@ -8,7 +8,7 @@ from proxy.tasks.file import shipped_tasks
 from proxy.tasks.shape import Shape
 
 from openapi.asked import task_schema
-from openapi.schemas import COUNT, MOMENT, STRING, Json, array, nullable, one_of, record, ref, said
+from openapi.schemas import BOOLEAN, COUNT, MOMENT, STRING, Json, array, nullable, one_of, record, ref, said
 
 _NAMES: dict[str, Json] = {"model": said(STRING, "The stage's model."), "request_id": STRING}
 _AMOUNT: Json = {"type": "number", "minimum": 0}
@@ -32,6 +32,11 @@ def answer_schemas() -> dict[str, Json]:
         ),
         "Snoozed": record({"snoozed_until": nullable(MOMENT), "message": STRING, "request_id": STRING}),
         "Page": said({"type": "string"}, "HTML, for a person."),
+        "FineTuneStarted": record(
+            {"id": STRING, "status": {"const": "running"}, "message": STRING, "request_id": STRING}
+        ),
+        "FineTuneRun": _run(),
+        "FineTuneApproved": record({"id": STRING, "approved": BOOLEAN, "message": STRING, "request_id": STRING}),
         "ChatCompletion": _openai("chat.completion", {"message": ref("ChatAnswer")}),
         "ChatAnswer": record({"role": {"const": "assistant"}, "content": STRING, "refusal": {"type": "null"}}),
         "Completion": _openai("text_completion", {"text": STRING}),
@@ -147,6 +152,54 @@ def _openai(kind: str, text: dict[str, Json]) -> Json:
             "choices": array(choice, least=1),
             "usage": usage,
             "pilotlight": record({"estimated": estimated}),
+        }
+    )
+
+
+def _run() -> Json:
+    """lambda/finetune/run.py's Run, without what only it may know."""
+    step = record({"name": STRING, "at": {"type": "number"}, "message": STRING})
+    job = record(
+        {
+            "name": STRING,
+            "kind": one_of(("train", "evaluate")),
+            "instance_type": STRING,
+            "instance_count": COUNT,
+            "status": STRING,
+            "seconds": said(nullable(_AMOUNT), "Billed; null until SageMaker says."),
+            "usd": nullable(_AMOUNT),
+            "failure": STRING,
+            "attached": said(BOOLEAN, "Started elsewhere."),
+        }
+    )
+    known: Json = {"type": "object"}
+    points = array(array({"type": "number"}, least=2, most=2))
+    return record(
+        {
+            "id": STRING,
+            "by": STRING,
+            "begun_at": said({"type": "number"}, "Seconds since 1970."),
+            "ended_at": nullable({"type": "number"}),
+            "status": one_of(("running", "done", "failed")),
+            "step": STRING,
+            "steps": array(step),
+            "message": STRING,
+            "asked": known,
+            "dataset": known,
+            "plan": known,
+            "jobs": array(job),
+            "attempt": COUNT,
+            "next_type": STRING,
+            "resume_at": nullable({"type": "number"}),
+            "losses": said({"type": "object", "additionalProperties": points}, "By name, points of [epoch, value]."),
+            "artifact": said(STRING, "The tuned model's S3 prefix; empty until there is one."),
+            "report": said(STRING, "The evaluation's page in S3."),
+            "evaluation": known,
+            "package_arn": STRING,
+            "promotion": known,
+            "smoke": known,
+            "usd": _AMOUNT,
+            "request_id": STRING,
         }
     )
 

@@ -68,11 +68,33 @@ def request_schemas() -> dict[str, Json]:
         "Turn": _turn(),
         "Snooze": _snooze(),
         "SnoozeForm": record({"token": said(STRING, "As in the link.")}),
+        "FineTune": _finetune(),
+        "FineTuneApproval": record({"approve": BOOLEAN}),
         "ChatMessage": _message(),
         "ChatTextPart": _part(),
         "ChatCompletionRequest": _chat(),
         "CompletionRequest": _completion(),
     }
+
+
+def _finetune() -> Json:
+    """The keys of lambda/finetune/asked.py, whose messages say what each may be."""
+    share = {"type": "number", "minimum": -1, "maximum": 1}
+    values = any_of(STRING, BOOLEAN, {"type": "number"})
+    keys = {
+        "dataset": said(STRING, "An S3 prefix of the stage's bucket: `s3://BUCKET/datasets/NAME/`."),
+        "attach": said(STRING, "The name of a training job that was started elsewhere, in the dataset's place."),
+        "hyperparameters": said(
+            {"type": "object", "additionalProperties": values}, "By the names of JumpStart's Llama 2 training."
+        ),
+        "max_cost_usd": said({"type": "number", "minimum": 0.01}, "What the whole run may cost."),
+        "instance_types": array(STRING, least=1, most=5),
+        "instance_count": {"type": "integer", "minimum": 1, "maximum": 16},
+        "spot": BOOLEAN,
+        "approve": said(BOOLEAN, "Wait for a person before it serves."),
+        "min_improvement": said(share, "The share by which the loss on unseen rows must fall."),
+    }
+    return {**record(keys, optional=keys), "anyOf": [{"required": ["dataset"]}, {"required": ["attach"]}]}
 
 
 def task_schema(name: str) -> str:

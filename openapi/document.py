@@ -6,7 +6,7 @@ from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
 
-from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
+from proxy.openai import PREFIX as OPENAI_PREFIX
 
 from openapi.answered import answer_schemas
 from openapi.asked import request_schemas

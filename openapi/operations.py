@@ -10,6 +10,7 @@ from proxy.errors import (
     BadModelAnswer,
     ConnectionFailed,
     ConnectionLost,
+    ContextLengthExceeded,
     ControlPlaneFailed,
     DeadlineExceeded,
     EndpointFailed,
@@ -29,16 +30,18 @@ from proxy.errors import (
     ModelOverloaded,
     ModelRefused,
     NothingToSnooze,
+    NotWaiting,
     PayloadTooLarge,
     Problem,
+    RouteNotFound,
     ServiceUnavailable,
     TasksBroken,
     Throttled,
     TooBusy,
     WindowExceeded,
 )
+from proxy.tasks import PREFIX, ROUTE
 from proxy.tasks.file import shipped_tasks
-from proxy.tasks.routes import PREFIX, ROUTE
 
 from openapi.asked import task_schema
 from stacks.routes import ROUTES, Route
@@ -130,13 +133,36 @@ _SAID: Mapping[str, Operation] = {
         answer="Tasks",
         problems=(*_ANY, TasksBroken),
     ),
+    "POST /finetunes": Operation(
+        id="start_finetune",
+        tag="fine-tuning",
+        summary="Start a run: train on a dataset of the stage's bucket, and serve what comes of it if it is better.",
+        request="FineTune",
+        answer="FineTuneStarted",
+        problems=(*_BODY, RouteNotFound, ControlPlaneFailed),
+    ),
+    "GET /finetunes/{id}": Operation(
+        id="read_finetune",
+        tag="fine-tuning",
+        summary="Every step of a run, its losses, its jobs, what it cost.",
+        answer="FineTuneRun",
+        problems=(*_ANY, RouteNotFound, ControlPlaneFailed),
+    ),
+    "POST /finetunes/{id}/approval": Operation(
+        id="approve_finetune",
+        tag="fine-tuning",
+        summary="Say yes or no to a model that waits for it.",
+        request="FineTuneApproval",
+        answer="FineTuneApproved",
+        problems=(*_BODY, RouteNotFound, NotWaiting, ControlPlaneFailed),
+    ),
     "POST /v1/chat/completions": Operation(
         id="create_chat_completion",
         tag="openai",
         summary="OpenAI's chat, over whichever model the stage has.",
         request="ChatCompletionRequest",
         answer="ChatCompletion",
-        problems=(*_ASKING, ModelNotFound),
+        problems=(*_ASKING, ModelNotFound, ContextLengthExceeded),
     ),
     "POST /v1/completions": Operation(
         id="create_completion",
@@ -144,7 +170,7 @@ _SAID: Mapping[str, Operation] = {
         summary="OpenAI's text completion, over whichever model the stage has.",
         request="CompletionRequest",
         answer="Completion",
-        problems=(*_ASKING, ModelNotFound),
+        problems=(*_ASKING, ModelNotFound, ContextLengthExceeded),
     ),
     "GET /v1/models": Operation(
         id="list_models",

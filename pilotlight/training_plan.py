@@ -1,4 +1,4 @@
-"""What a run will do and may cost, told before anything is uploaded: by the code that checks and plans it afterwards."""
+"""What a run will do and may cost, told before anything is uploaded, by the code that checks it afterwards."""
 
 import sys
 from collections.abc import Iterator, Mapping

@@ -30,6 +30,7 @@ class ApiStack(Stack):
                 **limits_environment(stage.auto_off),
                 "WAKE_ON_CALL": json.dumps(stage.wake_on_call),
                 "MODEL": stage.model,
+                **({"FINETUNE_ARN": names.finetune_arn} if stage.finetune else {}),
                 "MODEL_ALIASES": json.dumps(stage.api.model_aliases),
                 "CONTRACT": stage.contract,
                 "CHAT_TEMPLATE": stage.chat_template.model_dump_json() if stage.chat_template else "",
@@ -45,6 +46,7 @@ class ApiStack(Stack):
                 "LOG_PROMPTS": json.dumps(stage.api.log_prompts),
             },
             timeout_seconds=stage.api.integration_timeout_seconds,
+            finetunes=stage.finetune is not None,
             reserved_concurrency=stage.api.reserved_concurrency,
         )
         api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name, routes=ROUTES)

@@ -7,9 +7,9 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
-from pilotlight.training_specs import FineTune
 
 from pilotlight.stage import Stage
+from pilotlight.training_specs import FineTune
 from stacks.constructs.finetune_bucket import FineTuneBucket
 from stacks.constructs.finetune_machine import FineTuneMachine
 from stacks.constructs.finetune_permissions import FineTunePermissions

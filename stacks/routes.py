@@ -29,6 +29,9 @@ ROUTES = (
     Route("POST", "/endpoint/snooze", changes_something=True),
     Route("GET", "/tasks"),
     Route("POST", "/tasks/{task}"),
+    Route("POST", "/finetunes", changes_something=True),
+    Route("GET", "/finetunes/{id}"),
+    Route("POST", "/finetunes/{id}/approval", changes_something=True),
     # OpenAI's
     Route("POST", "/v1/chat/completions"),
     Route("POST", "/v1/completions"),

@@ -16,7 +16,7 @@ queue.
 """
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 CALM_SHARE = 0.4  # of the budget, where nobody says otherwise
 SLOPE_SHARE = 0.1  # of the budget, over which it goes from all to one in ten
@@ -27,8 +27,7 @@ LATE_SHARE = 0.9  # an answer that took this much of the budget ends the trust
 RETRY_AFTER_SECONDS = math.ceil(QUIET_SECONDS) + 1
 
 
-@dataclass(frozen=True)
-class Sighting:
+class Sighting(NamedTuple):
     """What one worker saw last. Times are in seconds on its monotonic clock.
 
     `latency` is 0 before the first answer; `active_at` is when it last answered or refused.
@@ -40,8 +39,7 @@ class Sighting:
     trusted_until: float = -math.inf
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """`budget` is what a request has that arrives in good time, `calm` the latency up to which nothing is refused.
 
     Both in seconds. A `calm` of `budget` or more refuses only what has less time left than the last answer took.
@@ -67,7 +65,7 @@ def admitted_share(sighting: Sighting, *, now: float, seconds_left: float, limit
 
 def after_refusal(sighting: Sighting, *, now: float) -> Sighting:
     """What the worker knows once it has refused a request at `now`."""
-    return replace(sighting, active_at=now, has_refused=True)
+    return sighting._replace(active_at=now, has_refused=True)
 
 
 def after_attempt(sighting: Sighting, *, started: float, now: float, limits: Limits) -> Sighting:

@@ -1,87 +1,73 @@
-"""The proxy's routes over its seams: SageMaker's runtime, AWS's control plane, the switch."""
+"""The proxy's routes over its seams: SageMaker's runtime, AWS's control plane, the switch.
+
+A cold start imports what `POST /generate` needs. What other requests need is imported and made by the first of them,
+here and in `proxy.handler`: `bench/cold.py` measures what that spares the one and costs the others.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from common.shown import shown
 
-from proxy import endpoint_routes, snooze_page
-from proxy.admission import Limits
 from proxy.api_document import api_document
+from proxy.call import Call, Calls
 from proxy.contracts import contract_named
-from proxy.endpoint_routes import ControlPlane, EndpointRoutes
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
-from proxy.idempotency import key_of
-from proxy.invocations import Invocations, Runtime, Worker
+from proxy.idempotency import RESERVE_SECONDS, Key, key_of
 from proxy.log import LogLine
 from proxy.long_inputs import Model, generate_any_length
-from proxy.once import RESERVE_SECONDS, Answers, Once
-from proxy.openai.asked import MAX_CHAT_OBJECTS
-from proxy.openai.routes import OpenAIRoutes
 from proxy.request import Request
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject
-from proxy.tasks import routes as task_routes
-from proxy.tasks.file import shipped_tasks
-from proxy.tasks.shape import Shape
-from proxy.timing import MARGIN_SECONDS, Clock, Deadline, caller_timeout, seconds_allowed
+from proxy.tasks import PREFIX as TASKS_PREFIX
+from proxy.tasks import ROUTE as TASK_ROUTE
+
+if TYPE_CHECKING:
+    from proxy.endpoint_routes import EndpointRoutes
+    from proxy.finetunes import FineTunes
+    from proxy.once import Answers, Once
+    from proxy.openai.routes import OpenAIRoutes
+    from proxy.tasks.shape import Shape
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request together with its time: `now` is the caller's, which in a simulation is not the process's."""
-
-    request: Request
-    now: datetime
-    deadline: Deadline
-    invocations: Invocations
-
-    @property
-    def created(self) -> int:
-        """`now` in whole seconds since 1970."""
-        return int(self.now.timestamp())
-
-
-class Switch(endpoint_routes.Switch, snooze_page.Tokens, Protocol):
-    """The seam to the switch and to the stage's ledger."""
+SNOOZE_PAGE = "/snooze"
+FINETUNES_PREFIX = "/finetunes/"
+FINETUNE_ROUTE, APPROVAL_ROUTE = "/finetunes/{id}", "/finetunes/{id}/approval"
 
 
 class Proxy:
-    """One a worker. `random` gives uniform numbers in [0, 1)."""
+    """One a worker. `endpoint`, `answers`, `tasks` and `finetunes` are called once, by the first request that needs
+    them.
+    """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        runtime: Runtime,
-        control_plane: ControlPlane,
-        switch: Switch,
-        answers: Answers,
-        clock: Clock,
-        random: Callable[[], float],
-        tasks: Callable[[], Mapping[str, Shape]] = shipped_tasks,
+        calls: Calls,
+        endpoint: "Callable[[], EndpointRoutes]",
+        answers: "Callable[[], Answers]",
+        tasks: "Callable[[], Mapping[str, Shape]]",
+        finetunes: "Callable[[], FineTunes]",
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
-        self._runtime = runtime
-        self._switch = switch
-        self._endpoint = EndpointRoutes(settings, control_plane=control_plane, switch=switch)
-        self._answers = answers
-        self._clock = clock
-        self._random = random
-        self._tasks = tasks
-        budget = settings.integration_timeout_seconds - MARGIN_SECONDS
-        self._worker = Worker(Limits.of(budget, calm=settings.overload_latency_seconds))
-        self._openai = OpenAIRoutes(models=settings.models, contract=self._contract, template=settings.chat_template)
+        self._calls = calls
+        self._endpoint = cache(endpoint)
+        self._answers = cache(answers)
+        self._tasks = cache(tasks)
+        self._finetunes = cache(finetunes)
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
             "/endpoint/snooze": {"POST": self._snooze},
             "/tasks": {"GET": self._list_tasks},
-            task_routes.ROUTE: {"POST": self._task},
+            TASK_ROUTE: {"POST": self._task},
+            "/finetunes": {"POST": self._start_finetune},
+            FINETUNE_ROUTE: {"GET": self._read_finetune},
+            APPROVAL_ROUTE: {"POST": self._approve_finetune},
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
@@ -90,15 +76,15 @@ class Proxy:
 
     def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:
         """The body of a 200 answer. Raises Problem for every other status; adds to the log line."""
-        route = self._route(request)
+        route, work = self._route(request)
         key = key_of(request)
-        call = self._begin(request, context, reserve_seconds=0.0 if key is None else RESERVE_SECONDS)
+        reserve = 0.0 if key is None else RESERVE_SECONDS
+        call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
         log.budget_ms = round(call.deadline.seconds_left() * 1000)
         try:
             if key is None:
-                return route(call)
-            once = Once(key, self._answers, owner=request.id, now=call.now, deadline=call.deadline, log=log)
-            return once.answer(lambda: route(call))
+                return work(call)
+            return self._once(key, call, log).answer(lambda: work(call))
         finally:
             log.add_invocations(call.invocations)
 
@@ -106,53 +92,28 @@ class Proxy:
         """The HTML behind a mail's link: a 200 answer. Raises Problem for every other status."""
         if request.method not in ("GET", "POST"):
             raise MethodNotAllowed(f"{request.path} does not take {shown(request.method)}. Allowed: GET, POST.")
-        call = self._begin(request, context, reserve_seconds=0.0)
-        name = self._settings.endpoint_name
+        call = self._calls.begin(request, context, route=SNOOZE_PAGE, reserve_seconds=0.0)
         if request.method == "GET":
-            token = request.query.get("token", "")
-            return snooze_page.shown(token, tokens=self._switch, endpoint_name=name, now=call.now)
-        return snooze_page.pressed(
-            request.form_field("token"),
-            lambda use: self._endpoint.snooze_by_mail(call.now, call.deadline, use=use),
-            tokens=self._switch,
-            endpoint_name=name,
-            now=call.now,
+            return self._endpoint().show_snooze_page(request.query.get("token", ""), call.now)
+        return self._endpoint().press_snooze_button(request.form_field("token"), call.now, call.deadline)
+
+    def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
+        from proxy.once import Once
+
+        return Once(
+            key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log, trace=call.trace
         )
 
-    def _route(self, request: Request) -> Callable[[Call], JsonObject]:
-        methods = self._routes.get(task_routes.ROUTE if request.path.startswith(task_routes.PREFIX) else request.path)
+    def _route(self, request: Request) -> tuple[str, Callable[[Call], JsonObject]]:
+        route = _pattern(request.path)
+        methods = self._routes.get(route)
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
         if request.method not in methods:
             raise MethodNotAllowed(
                 f"{request.path} does not take {shown(request.method)}. Allowed: {', '.join(methods)}."
             )
-        return methods[request.method]
-
-    def _begin(self, request: Request, context: object, *, reserve_seconds: float) -> Call:
-        """`reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
-        wall = self._clock.time()
-        start = request.start_epoch
-        allowed = seconds_allowed(
-            request_age=None if start is None else wall - start,
-            integration_timeout=self._settings.integration_timeout_seconds,
-            lambda_remaining=_seconds_remaining(context),
-            caller_timeout=caller_timeout(request.headers),
-        )
-        allowed -= reserve_seconds
-        deadline = Deadline(at=self._clock.monotonic() + allowed, clock=self._clock)
-        return Call(
-            request=request,
-            now=datetime.fromtimestamp(wall if start is None else start, UTC),
-            deadline=deadline,
-            invocations=Invocations(
-                self._runtime,
-                deadline=deadline,
-                worker=self._worker,
-                random=self._random,
-                reissue=reserve_seconds > 0,
-            ),
-        )
+        return route, methods[request.method]
 
     def _generate(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
@@ -161,12 +122,16 @@ class Proxy:
         return {**answer, **self._names(call)}
 
     def _list_tasks(self, call: Call) -> JsonObject:
-        return {**task_routes.listed(self._tasks()), **self._names(call)}
+        from proxy.tasks.routes import listed
+
+        return {**listed(self._tasks()), **self._names(call)}
 
     def _task(self, call: Call) -> JsonObject:
+        from proxy.tasks.routes import carried_out
+
         fields = call.request.json_object()
         with self._saying_why(call):
-            done = task_routes.carried_out(
+            done = carried_out(
                 self._tasks(),
                 call.request.path,
                 fields,
@@ -182,7 +147,7 @@ class Proxy:
         return Model(self._contract, call.invocations, self._settings.window, call.deadline)
 
     def _chat_completions(self, call: Call) -> JsonObject:
-        fields = call.request.json_object(max_objects=MAX_CHAT_OBJECTS)
+        fields = call.request.json_object(max_objects=self._openai.max_chat_objects)
         with self._saying_why(call):
             return self._openai.chat(fields, call.invocations, request_id=call.request.id, created=call.created)
 
@@ -197,21 +162,52 @@ class Proxy:
         try:
             yield
         except EndpointMissing as missing:
-            raise self._endpoint.why_missing(call.now, call.deadline) from missing
+            raise self._endpoint().why_missing(call.now, call.deadline) from missing
         except ServiceUnavailable as problem:
-            raise self._endpoint.why_unavailable(problem, call.now, call.deadline) from problem
+            raise self._endpoint().why_unavailable(problem, call.now, call.deadline) from problem
+
+    @cached_property
+    def _openai(self) -> "OpenAIRoutes":
+        from proxy.openai.routes import OpenAIRoutes
+
+        settings = self._settings
+        return OpenAIRoutes(
+            models=settings.models,
+            contract=self._contract,
+            template=settings.chat_template,
+            window=settings.window,
+        )
 
     def _report(self, call: Call) -> JsonObject:
-        return {**self._endpoint.report(call.now, call.deadline), "request_id": call.request.id}
+        return {**self._endpoint().report(call.now, call.deadline), "request_id": call.request.id}
 
     def _turn(self, call: Call) -> JsonObject:
-        return {**self._endpoint.turn(call.request.json_object(), call.now), "request_id": call.request.id}
+        return {**self._endpoint().turn(call.request.json_object(), call.now), "request_id": call.request.id}
 
     def _snooze(self, call: Call) -> JsonObject:
         fields = call.request.json_object()
-        return {**self._endpoint.snooze(fields, call.now, call.deadline), "request_id": call.request.id}
+        return {**self._endpoint().snooze(fields, call.now, call.deadline), "request_id": call.request.id}
+
+    def _start_finetune(self, call: Call) -> JsonObject:
+        fields = call.request.json_object()
+        return {**self._finetunes().start(fields, call.now, call.request.id), "request_id": call.request.id}
+
+    def _read_finetune(self, call: Call) -> JsonObject:
+        return {**self._finetunes().read(_run_of(call)), "request_id": call.request.id}
+
+    def _approve_finetune(self, call: Call) -> JsonObject:
+        fields = call.request.json_object()
+        return {**self._finetunes().decide(_run_of(call), fields), "request_id": call.request.id}
 
 
-def _seconds_remaining(context: object) -> float | None:
-    read = getattr(context, "get_remaining_time_in_millis", None)
-    return read() / 1000 if callable(read) else None
+def _pattern(path: str) -> str:
+    """The route that a path belongs to, if there is one of that name."""
+    if path.startswith(TASKS_PREFIX):
+        return TASK_ROUTE
+    if path.startswith(FINETUNES_PREFIX):
+        return APPROVAL_ROUTE if path.endswith("/approval") else FINETUNE_ROUTE
+    return path
+
+
+def _run_of(call: Call) -> str:
+    return call.request.path.removeprefix(FINETUNES_PREFIX).removesuffix("/approval")

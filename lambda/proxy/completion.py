@@ -1,23 +1,23 @@
 """What a caller of the OpenAI-compatible routes asks for, checked, and what a model made of it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "content_filter"]
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a conversation. Only an assistant's may be empty: a model may have had nothing to say."""
 
     role: Role
     content: str
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """`temperature` is None for greedy decoding, `top_p` where it cuts nothing off."""
+class Sampling(NamedTuple):
+    """`temperature` is None for greedy decoding, `top_p` where it cuts nothing off.
+
+    `max_tokens_is_default` where the caller named none: it then gives way to the window.
+    """
 
     max_tokens: int
     temperature: float | None
@@ -25,10 +25,10 @@ class Sampling:
     n: int
     stop: tuple[str, ...]
     seed: int | None
+    max_tokens_is_default: bool = False
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """One prompt to complete `n` times: text, or messages for a container that applies a template of its own.
 
     `own_stops` end an answer too: they are the chat template's, not the caller's.
@@ -51,16 +51,14 @@ class Completion:
         return "\n".join(message.content for message in self.prompt)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One generated text; `finish_reason` is None where the model does not say why it ended."""
 
     text: str
     finish_reason: FinishReason | None = None
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One answer of a model. The counts are its own, None where it gives none.
 
     `is_bounded_by_estimate` says that `max_tokens` could only be turned into a bound with an estimate.

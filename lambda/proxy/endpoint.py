@@ -13,7 +13,8 @@ from enum import StrEnum
 from common.facts import EndpointFacts, StackFacts, VariantFacts, hourly_price, instance_count, iso
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
-from proxy.next_off import Limits, Remembered, next_off
+from proxy.next_off import Remembered, next_off
+from proxy.settings import Limits
 
 _PRIVATE = re.compile(r"\b(arn:|s3://)[^\s,;]*[^\s,;.]|\b\d{12}\b[^\s,;]*")
 MIN_RETRY_AFTER_SECONDS = 10  # for an endpoint that takes longer than the estimate

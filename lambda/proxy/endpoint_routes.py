@@ -6,11 +6,12 @@ from typing import Any, Protocol
 
 from common.facts import EndpointFacts
 
+from proxy import snooze_page
 from proxy.endpoint import Facts, State, report, state_of, unavailable
 from proxy.errors import EndpointOff, EndpointWaking, NothingToSnooze, Problem, ServiceUnavailable
 from proxy.next_off import Remembered
 from proxy.settings import Settings
-from proxy.snooze_page import HOURS
+from proxy.snooze_page import HOURS, Tokens
 from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
 from proxy.turning import check_snooze, check_turn, snoozed, wake_estimate
@@ -23,7 +24,7 @@ class ControlPlane(Protocol):
     def endpoint(self, deadline: Deadline) -> EndpointFacts | None: ...
 
 
-class Switch(Protocol):
+class Switch(Tokens, Protocol):
     """The seam to the switch and to the stage's ledger."""
 
     def start(self, request: JsonObject, now: datetime) -> None: ...
@@ -75,7 +76,21 @@ class EndpointRoutes:
         self._switch.snooze(until, by="POST /endpoint/snooze")
         return snoozed(until, now)
 
-    def snooze_by_mail(self, now: datetime, deadline: Deadline, *, use: Callable[[], None]) -> str:
+    def show_snooze_page(self, token: str, now: datetime) -> str:
+        """`GET /snooze`: the page with the button, which changes nothing. Raises LinkRefused and its kin."""
+        return snooze_page.shown(token, tokens=self._switch, endpoint_name=self._settings.endpoint_name, now=now)
+
+    def press_snooze_button(self, token: str, now: datetime, deadline: Deadline) -> str:
+        """`POST /snooze`: the page that says what came of it. Raises LinkRefused and its kin, and NothingToSnooze."""
+        return snooze_page.pressed(
+            token,
+            lambda use: self._snooze_by_mail(now, deadline, use=use),
+            tokens=self._switch,
+            endpoint_name=self._settings.endpoint_name,
+            now=now,
+        )
+
+    def _snooze_by_mail(self, now: datetime, deadline: Deadline, *, use: Callable[[], None]) -> str:
         """What the button behind a mail's link does, and says; `use` is called once nothing speaks against it.
 
         A snooze that already lasts longer stays. Raises NothingToSnooze where the endpoint is off.

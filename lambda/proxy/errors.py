@@ -4,6 +4,7 @@ Problem                      500  a bug of ours; its details go to the log, neve
 ├── InvalidRequest           400  the body is not what the route takes
 │   ├── InvalidParameter     400  one named field of the body is wrong
 │   ├── WindowExceeded       422  the text is longer than the model takes, and nobody said what to do about it
+│   │   └── ContextLengthExceeded 400  the same on OpenAI's routes, the completion counted in
 │   └── PayloadTooLarge      413  the body is over the bound
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by
@@ -16,6 +17,7 @@ Problem                      500  a bug of ours; its details go to the log, neve
 │   ├── KeyInUse             409  by a call that is still at work
 │   ├── AnswerNotKept        409  by a call whose answer was too large to be kept
 │   └── KeyReused            422  by a call that asked for something else
+├── NotWaiting               409  a run of fine-tuning that waits for nobody's word
 ├── AnswersUnavailable       503  the table of kept answers cannot be reached
 ├── TooBusy                  429  refused here, before the model is asked: it would not answer in time
 ├── EndpointUnavailable      503  nothing is there to answer
@@ -71,6 +73,10 @@ class WindowExceeded(InvalidRequest):
     type = "window_exceeded"
 
 
+class ContextLengthExceeded(WindowExceeded):
+    type = "context_length_exceeded"
+
+
 class RouteNotFound(Problem):
     type = "not_found"
 
@@ -113,6 +119,10 @@ class AnswerNotKept(IdempotencyConflict):
 
 class KeyReused(IdempotencyConflict):
     type = "idempotency_key_reused"
+
+
+class NotWaiting(Problem):
+    type = "not_waiting"
 
 
 class AnswersUnavailable(Problem):
@@ -208,6 +218,7 @@ _STATUS: dict[type[Problem], int] = {
     InvalidRequest: 400,
     PayloadTooLarge: 413,
     WindowExceeded: 422,
+    ContextLengthExceeded: 400,
     RouteNotFound: 404,
     ModelNotFound: 404,
     MethodNotAllowed: 405,
@@ -217,6 +228,7 @@ _STATUS: dict[type[Problem], int] = {
     NothingToSnooze: 409,
     IdempotencyConflict: 409,
     KeyReused: 422,
+    NotWaiting: 409,
     AnswersUnavailable: 503,
     TooBusy: 429,
     EndpointUnavailable: 503,

@@ -8,19 +8,19 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common.ledger import Data
-from finetune.asked import Asked, from_body
+from common.shown import shown
+from finetune.asked import from_body
 from finetune.errors import BadRequest
 
 from proxy.errors import ControlPlaneFailed, InvalidParameter, NotWaiting, RouteNotFound
-from proxy.strict_json import JsonObject, shown
+from proxy.strict_json import JsonObject
 
 KIND = "finetune"
-ROUTE, APPROVAL = "/finetunes/{id}", "/finetunes/{id}/approval"
-MOST_LISTED = 20
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SECRET = ("token", "execution")
@@ -65,7 +65,7 @@ class FineTunes:
             asked = from_body(fields)
         except BadRequest as bad:
             raise InvalidParameter(bad.message, param=bad.param) from bad
-        run = f"{_name(asked)}-{now:%Y%m%d-%H%M%S}-{request_id[:8]}"
+        run = f"{now:%Y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:2]}"
         given = {"asked": asked.to_data(), "by": "POST /finetunes"}
         self._call(
             "The run could not be started",
@@ -73,14 +73,14 @@ class FineTunes:
         )
         return {"id": run, "status": "running", "message": f"It is under way: GET /finetunes/{run} tells."}
 
-    def read(self, path: str) -> JsonObject:
+    def read(self, run: str) -> JsonObject:
         """`GET /finetunes/{id}`."""
-        record = self._record(_id_of(path))
+        record = self._record(_checked(run))
         return {name: value for name, value in record.items() if name not in _SECRET}
 
-    def decide(self, path: str, fields: JsonObject) -> JsonObject:
+    def decide(self, run: str, fields: JsonObject) -> JsonObject:
         """`POST /finetunes/{id}/approval` with `{"approve": true | false}`."""
-        run, approve = _id_of(path), fields.get("approve")
+        approve = fields.get("approve")
         if unknown := [name for name in fields if name != "approve"]:
             raise InvalidParameter(f"{shown(unknown[0])} is not a field. Allowed: approve.", param=unknown[0][:40])
         if not isinstance(approve, bool):
@@ -122,22 +122,7 @@ class FineTunes:
             raise ControlPlaneFailed(f"{what} ({type(exc).__name__}): try again.") from exc
 
 
-def route_of(path: str) -> str | None:
-    """The route that a path below /finetunes/ is; None where it is none."""
-    parts = path.split("/")[2:]
-    if len(parts) == 1:
-        return ROUTE
-    return APPROVAL if len(parts) == 2 and parts[1] == "approval" else None
-
-
-def _id_of(path: str) -> str:
-    run = path.split("/")[2]
+def _checked(run: str) -> str:
     if not _ID.fullmatch(run):
         raise RouteNotFound(f"There is no run {shown(run)}: an id has letters, digits, hyphens and underscores.")
     return run
-
-
-def _name(asked: Asked) -> str:
-    """What the run is about, as an execution's name may say it."""
-    about = asked.attach or (asked.dataset or "").rstrip("/").rpartition("/")[2]
-    return re.sub(r"[^A-Za-z0-9]+", "-", about).strip("-")[:40] or "run"

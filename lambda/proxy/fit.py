@@ -1,6 +1,6 @@
 """Whether a generation fits the model's window, and to what its inputs are cut where it does not."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.tokens import estimate_tokens
 
@@ -45,8 +45,7 @@ def check_fits(
             )
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(NamedTuple):
     """Tokens for an input: as it is, and once it has to be cut, which then leaves the output its usual share."""
 
     uncut: int

@@ -1,7 +1,7 @@
 """What a caller asks for in `POST /generate`, checked and independent of any model's contract."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.shown import shown
 
@@ -15,8 +15,7 @@ MAX_INPUTS = 64
 _OWN_FIELDS = ("text_inputs", "clm", "trim_at", "truncate", "split")
 
 
-@dataclass(frozen=True)
-class Generation:
+class Generation(NamedTuple):
     """`is_batch` tells an array of one from a string; `clm` is None where the contract is to choose.
 
     `truncate` and `split` say what becomes of an input that is longer than the window: cut at that side, or sent

@@ -10,14 +10,15 @@ All times are of the event's clock: DynamoDB removes what has expired when it li
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from proxy.errors import InvalidRequest
 from proxy.request import Request
 
 HEADER = "Idempotency-Key"
 KEPT_SECONDS = 600
+RESERVE_SECONDS = 1.0  # off the deadline of the work, for keeping its answer
 
 KEY_PATTERN = r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?"
 
@@ -38,16 +39,14 @@ class Verdict(StrEnum):
     OTHER_REQUEST = "other_request"
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """Hashes in hexadecimal: `id` of the caller and the key, `request` of all that the answer depends on."""
 
     id: str
     request: str
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What stands under a key. `owner` is the id of the request that claimed it; times are seconds since 1970."""
 
     request: str

@@ -7,6 +7,7 @@ from proxy.admission import RETRY_AFTER_SECONDS, Limits, Sighting, admitted_shar
 from proxy.errors import DeadlineExceeded, EndpointMissing, Problem, TooBusy, TransientFailure
 from proxy.retry import MIN_ATTEMPT_SECONDS, GiveUp, RetryBudget, decide
 from proxy.timing import Deadline
+from proxy.trace import Trace
 
 
 class Runtime(Protocol):
@@ -39,12 +40,14 @@ class Invocations:
         deadline: Deadline,
         worker: Worker,
         random: Callable[[], float],
+        trace: Trace,
         reissue: bool = False,
     ) -> None:
         self._runtime = runtime
         self._deadline = deadline
         self._worker = worker
         self._random = random
+        self._trace = trace
         self._reissue = reissue
         self.attempts = 0
         self.retries = 0
@@ -70,7 +73,9 @@ class Invocations:
         if self.attempts == 0:
             self._refuse_what_cannot_finish(left)
         self._worker.retries.deposit()
-        answer = self._attempts(body)
+        before = self.attempts
+        with self._trace.subsegment("model", lambda: _counted(self.attempts - before)):
+            answer = self._attempts(body)
         self.bytes_sent += len(body)
         self.bytes_received += len(answer)
         return answer
@@ -133,3 +138,7 @@ class Invocations:
         started = clock.monotonic()
         clock.sleep(seconds)
         self.waited_seconds += clock.monotonic() - started
+
+
+def _counted(attempts: int) -> dict[str, int]:
+    return {"attempts": attempts, "retries": attempts - 1}

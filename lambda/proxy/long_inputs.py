@@ -6,8 +6,8 @@ does. Where the model refuses that, nothing has been generated or paid for, and 
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 from common.tokens import estimate_tokens, most_tokens
 
@@ -25,8 +25,7 @@ from proxy.window import Count, Cut, Side, Span, Window, cut, split
 MAX_PARTS = 64
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """What a generation is sent to, and in what time."""
 
     contract: Contract
@@ -54,11 +53,11 @@ def generate_any_length(fields: JsonObject, model: Model) -> JsonObject:
 
 
 def _shortened(generation: Generation, side: Side, model: Model) -> JsonObject:
-    check_fits(replace(generation, inputs=()), model.window)
+    check_fits(generation._replace(inputs=()), model.window)
     room = room_for(generation, model.window)
     cuts = _cuts(generation.inputs, side, room, estimate_tokens)
     invocations = len(model.contract.requests(_of(generation, cuts)))
-    each = len(cuts) // invocations  # inputs that are refused together
+    each = max(1, len(cuts) // invocations)  # inputs that are refused together
     texts: list[str] = []
     for first in range(0, len(cuts), each):
         ours = slice(first, first + each)
@@ -89,7 +88,7 @@ def _cuts(inputs: Sequence[str], side: Side, room: Room, count: Count) -> list[C
 
 
 def _of(generation: Generation, cuts: Sequence[Cut]) -> Generation:
-    return replace(generation, inputs=tuple(done.text for done in cuts))
+    return generation._replace(inputs=tuple(done.text for done in cuts))
 
 
 def _told(index: int, done: Cut) -> JsonObject:
@@ -103,7 +102,7 @@ def worth_starting(*, seconds_left: float, slowest_seconds: float) -> bool:
 
 
 def _in_parts(generation: Generation, model: Model) -> JsonObject:
-    check_fits(replace(generation, inputs=()), model.window)
+    check_fits(generation._replace(inputs=()), model.window)
     room = room_for(generation, model.window)
     run = _Run(generation, model, room)
     stopped = run.to_the_end()
@@ -158,7 +157,7 @@ class _Run:
                 "The time that is left does not do for another part: send the text from character "
                 f"{span.start} on in a request of its own."
             )
-        part = replace(self._generation, inputs=(self._text[span.start : span.end],))
+        part = self._generation._replace(inputs=(self._text[span.start : span.end],))
         [self.done[span]] = self._model.answer(part)
         self._slowest_seconds = max(self._slowest_seconds, seconds_left - deadline.seconds_left())
         self.waiting.popleft()

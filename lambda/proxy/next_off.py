@@ -1,27 +1,12 @@
 """Who turns the endpoint off next, and when: the earliest of the triggers that are on. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from common.facts import iso
 from common.ledger import Data
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What turns an endpoint off by itself; None: that trigger is switched off."""
-
-    idle_minutes: float | None
-    lifetime_hours: float | None
-    monthly_budget_usd: float | None
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "Limits":
-        def number(name: str) -> float | None:
-            return float(environ[name]) if environ[name] else None
-
-        return cls(number("IDLE_MINUTES"), number("LIFETIME_HOURS"), number("MONTHLY_BUDGET_USD"))
+from proxy.settings import Limits
 
 
 @dataclass(frozen=True)

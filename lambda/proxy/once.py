@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -13,9 +12,9 @@ from proxy.idempotency import HEADER, KEPT_SECONDS, Entry, Key, State, Verdict, 
 from proxy.log import LogLine
 from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
+from proxy.trace import Trace
 
 MAX_ANSWER_BYTES = 390_000  # DynamoDB's 400 KB an item, less the rest of it
-RESERVE_SECONDS = 1.0  # off the deadline of the work, for keeping its answer
 GRACE_SECONDS = 5.0  # after the deadline, before a call that was not heard of counts as dead
 
 
@@ -39,21 +38,38 @@ class Once:
     """One call under a key: `now` is when it began by its event, `owner` its request's id."""
 
     def __init__(
-        self, key: Key, answers: Answers, *, owner: str, now: datetime, deadline: Deadline, log: LogLine
+        self,
+        key: Key,
+        answers: Answers,
+        *,
+        owner: str,
+        now: datetime,
+        deadline: Deadline,
+        log: LogLine,
+        trace: Trace,
     ) -> None:
         self._key = key
         self._answers = answers
         self._owner = owner
         self._deadline = deadline
         self._log = log
+        self._trace = trace
+        self._claims = 0
         self._epoch_less_clock = now.timestamp() - deadline.clock.monotonic()
 
     def answer(self, work: Callable[[], JsonObject]) -> JsonObject:
         """The kept answer, or that of `work`, which is then kept. Raises IdempotencyConflict, or what `work` does."""
+        with self._trace.subsegment("kept answers", lambda: {"claims": self._claims}):
+            kept = self._kept()
+        return self._first(work) if kept is None else kept
+
+    def _kept(self) -> JsonObject | None:
+        """The kept answer, waited for if need be; None where this call is the first, and the key its own now."""
         for pause in _pauses():
+            self._claims += 1
             standing = self._answers.claim(self._key.id, self._claim(), now=self._now())
             if standing is None:
-                return self._first(work)
+                return None
             verdict = judge(standing, request=self._key.request, now=self._now())
             if verdict is Verdict.REPLAY and standing.answer is not None:
                 self._log.idempotency = "replayed"
@@ -86,8 +102,8 @@ class Once:
 
     def _keep(self, text: str) -> bool:
         fits = len(text) <= MAX_ANSWER_BYTES
-        entry = replace(self._claim(), expires_at=self._now() + KEPT_SECONDS)
-        entry = replace(entry, state=State.ANSWERED, answer=text) if fits else replace(entry, state=State.TOO_LARGE)
+        entry = self._claim()._replace(expires_at=self._now() + KEPT_SECONDS)
+        entry = entry._replace(state=State.ANSWERED, answer=text) if fits else entry._replace(state=State.TOO_LARGE)
         try:
             return self._answers.keep(self._key.id, entry) and fits
         except AnswersUnavailable:  # the answer is there, and paid for

@@ -5,7 +5,7 @@ Beyond the reference's own ranges, integers are bounded so that no container is 
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.shown import shown
 
@@ -18,8 +18,7 @@ MAX_INT32 = 2**31 - 1
 Parameters = Mapping[str, bool | int | float]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What a parameter may be: as a test, in words that complete "… must be", and as JSON Schema.
 
     To JSON Schema 1.0 is an integer, and to the test it is none.

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from proxy.errors import InvalidRequest, PayloadTooLarge
@@ -17,8 +17,7 @@ _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 _YEAR_10000_MILLISECONDS = 253_402_300_800_000  # past what a datetime holds
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """`start_epoch` is when API Gateway received it, in seconds since 1970; None where that is not stated.
 
     Names of `headers` are in lower case. `caller` tells callers apart and is None where nothing does: it may be a
@@ -33,7 +32,7 @@ class Request:
     caller: str | None
     body: str
     is_base64: bool
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str]
 
     @classmethod
     def from_event(cls, event: object, context: object) -> "Request":

@@ -7,8 +7,8 @@ answer it the same again. A caller who sent an idempotency key has said that onc
 be: for that one, what may have been generated and was lost is generated again.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from proxy.errors import ConnectionLost, DeadlineExceeded, Problem, TransientFailure
 
@@ -29,8 +29,7 @@ class GiveUp(StrEnum):
     NO_TIME = "no_time"
 
 
-@dataclass(frozen=True)
-class RetryAfter:
+class RetryAfter(NamedTuple):
     """Try again once this long has passed."""
 
     seconds: float

@@ -3,12 +3,10 @@
 import json
 from collections.abc import Callable, Mapping
 
-from proxy import snooze_page
-from proxy.app import Proxy
+from proxy.app import SNOOZE_PAGE, Proxy
 from proxy.errors import AnswerTooLarge, Problem, error_body
 from proxy.log import LogLine
-from proxy.openai.bodies import PREFIX as OPENAI_PREFIX
-from proxy.openai.bodies import openai_error_body, should_retry
+from proxy.openai import PREFIX as OPENAI_PREFIX
 from proxy.request import Request
 from proxy.timing import Clock
 
@@ -27,7 +25,7 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
     started = clock.monotonic()
     request = Request.from_event(event, context)
     log = LogLine(request_id=request.id, route=f"{request.method} {request.path}"[:80])
-    is_page = request.path == snooze_page.PATH
+    is_page = request.path == SNOOZE_PAGE
     told: Mapping[str, str] = {}
     try:
         text = proxy().page(request, context) if is_page else _bounded(_text(proxy().answer(request, context, log)))
@@ -48,7 +46,7 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
     return {
         "statusCode": log.status,
         "headers": {
-            **(snooze_page.HEADERS if is_page else {"Content-Type": "application/json"}),
+            **(_page_headers() if is_page else {"Content-Type": "application/json"}),
             "x-request-id": request.id,
             **log.headers(elapsed_seconds=elapsed),
             **told,
@@ -85,13 +83,23 @@ def _text(body: Mapping[str, object]) -> str:
     return json.dumps(body)
 
 
+def _page_headers() -> Mapping[str, str]:
+    from proxy.snooze_page import HEADERS
+
+    return HEADERS
+
+
 def _refusal(problem: Problem, request: Request) -> tuple[str, Mapping[str, str]]:
     """The body and the headers that tell of a problem, as the clients of the route expect them."""
     wait = problem.retry_after_seconds
     headers = {} if wait is None else {"Retry-After": str(wait)}
-    if request.path == snooze_page.PATH:
-        return snooze_page.refused(problem), headers
+    if request.path == SNOOZE_PAGE:
+        from proxy.snooze_page import refused
+
+        return refused(problem), headers
     if request.path.startswith(OPENAI_PREFIX):
+        from proxy.openai.bodies import openai_error_body, should_retry
+
         retry = {"x-should-retry": json.dumps(should_retry(problem))}
         return _text(openai_error_body(problem)), headers | retry
     return _text(error_body(problem, request.id)), headers

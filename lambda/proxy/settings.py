@@ -3,10 +3,25 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
 from proxy.window import Window
+
+
+class Limits(NamedTuple):
+    """What turns an endpoint off by itself; None: that trigger is switched off."""
+
+    idle_minutes: float | None
+    lifetime_hours: float | None
+    monthly_budget_usd: float | None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Limits":
+        def number(name: str) -> float | None:
+            return float(environ[name]) if environ[name] else None
+
+        return cls(number("IDLE_MINUTES"), number("LIFETIME_HOURS"), number("MONTHLY_BUDGET_USD"))
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Settings:
     wake_on_call: bool
     idempotency_table: str
     overload_latency_seconds: float | None
+    finetune_arn: str = ""  # where the model cannot be fine-tuned
     window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
@@ -57,6 +73,7 @@ class Settings:
             overload_latency_seconds=float(environ["OVERLOAD_LATENCY_SECONDS"])
             if environ.get("OVERLOAD_LATENCY_SECONDS")
             else None,
+            finetune_arn=environ.get("FINETUNE_ARN", ""),
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 

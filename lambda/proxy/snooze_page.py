@@ -11,7 +11,6 @@ from common.snooze_token import BadTokenError, SnoozeToken, verified
 
 from proxy.errors import LinkExpired, LinkRefused, LinkUsed, Problem
 
-PATH = "/snooze"
 HOURS = 2
 
 HEADERS = {

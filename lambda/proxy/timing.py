@@ -7,8 +7,7 @@ earlier one with `X-Request-Timeout-Ms`, counted as API Gateway's is.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proxy.errors import InvalidParameter
 
@@ -33,8 +32,7 @@ class Clock(Protocol):
     def sleep(self, seconds: float, /) -> None: ...
 
 
-@dataclass(frozen=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A point on the monotonic clock that all work on one request shares."""
 
     at: float

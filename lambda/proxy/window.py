@@ -8,8 +8,8 @@ their whole, and that no text has more than MAX_BYTES_PER_TOKEN times as many by
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MAX_BYTES_PER_TOKEN = 4
 
@@ -20,8 +20,7 @@ Count = Callable[[str], int]
 _SENTENCE_END = re.compile(r"[.!?…。！？]['\"’”»)\]]*+\s++|\n++|[。！？]")  # noqa: RUF001 (as written in Chinese)
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """What a model takes, in tokens: as input, and as input and output together."""
 
     input_tokens: int
@@ -36,16 +35,14 @@ class Side(StrEnum):
     MIDDLE = "middle"
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Characters of a text, from `start` up to but not including `end`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True)
-class Cut:
+class Cut(NamedTuple):
     """What is left of a text, and what of it was taken out; None where all of it is left."""
 
     text: str

@@ -27,6 +27,7 @@ class ProxyFunction(Construct):
         names: Names,
         environment: Mapping[str, str],
         timeout_seconds: int,
+        finetunes: bool,
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -34,7 +35,7 @@ class ProxyFunction(Construct):
         function = packaged_function(
             self,
             package="proxy",
-            statements=self._statements(endpoint_name, names),
+            statements=self._statements(endpoint_name, names, finetunes),
             memory_mb=1024,  # a cold start is mostly the import of boto3
             # API Gateway has given up by then; the proxy's own deadline lies a margin before it.
             timeout_seconds=timeout_seconds,
@@ -53,7 +54,17 @@ class ProxyFunction(Construct):
         answers.grant_keeping(function)
         self.alias = function.add_alias("live")
 
-    def _statements(self, endpoint_name: str, names: Names) -> list[iam.PolicyStatement]:
+    def _machines(self, names: Names, finetunes: bool) -> list[str]:
+        return [names.finetune_arn] if finetunes else []
+
+    def _answering(self, names: Names, finetunes: bool) -> list[iam.PolicyStatement]:
+        """A person's word, to the one state machine that waits for it."""
+        answers = ["states:SendTaskSuccess", "states:SendTaskFailure"]
+        return [
+            iam.PolicyStatement(actions=answers, resources=[machine]) for machine in self._machines(names, finetunes)
+        ]
+
+    def _statements(self, endpoint_name: str, names: Names, finetunes: bool) -> list[iam.PolicyStatement]:
         def arn(service: str, resource: str, name: str) -> str:
             return Arn.format(ArnComponents(service=service, resource=resource, resource_name=name), Stack.of(self))
 
@@ -79,7 +90,10 @@ class ProxyFunction(Construct):
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": names.stage}},
             ),
             iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[stack]),
-            iam.PolicyStatement(actions=["states:StartExecution"], resources=[names.switch_arn]),
+            iam.PolicyStatement(
+                actions=["states:StartExecution"], resources=[names.switch_arn, *self._machines(names, finetunes)]
+            ),
+            *self._answering(names, finetunes),
             iam.PolicyStatement(actions=["dynamodb:GetItem"], resources=[arn("dynamodb", "table", names.ledger)]),
             iam.PolicyStatement(
                 actions=["dynamodb:UpdateItem"],

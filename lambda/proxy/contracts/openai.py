@@ -6,7 +6,6 @@ invocation an input, several texts for one input are `n`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from proxy.completion import Choice, Completion, FinishReason, Outcome
 from proxy.contracts.contract import checked_texts, counted
@@ -48,7 +47,7 @@ class OpenAI:
         given: JsonObject = {name: value for name, value in parameters.items() if value is not None}
         if isinstance(completion.prompt, str):
             return [{"prompt": completion.prompt} | given]
-        return [{"messages": [asdict(message) for message in completion.prompt]} | given]
+        return [{"messages": [message._asdict() for message in completion.prompt]} | given]
 
     def outcome(self, answer: object) -> Outcome:
         fields = answer if isinstance(answer, dict) else {}

@@ -1,8 +1,9 @@
 """The contract `tgi` (Hugging Face Text Generation Inference), which Falcon and Llama 2 are served with.
 
 `{"inputs": str, "parameters": {…}}` -> `[{"generated_text": str}, …]`; some containers answer a single text
-as the bare object. TGI counts new tokens only, has no beam search and takes no batch, so a batch is one
-invocation an input.
+as the bare object. TGI counts new tokens only, has no beam search, takes no batch and gives one text: it ignores
+`num_return_sequences` (its issue 917) and by default bounds `best_of` to 2. So each text is an invocation, and seeds
+count up, since the same one would give the same text.
 """
 
 from collections.abc import Mapping
@@ -13,19 +14,26 @@ from proxy.contracts.contract import checked_texts, counted
 from proxy.contracts.sampling import new_tokens, refuse_what_it_lacks
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
+from proxy.parameters import sequences
 from proxy.strict_json import JsonObject
 
 MAX_STOPS = 4  # TGI's own default; it refuses more
 
 _FINISH_REASONS: Mapping[object, FinishReason] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
-_PASSED_ON = ("do_sample", "temperature", "top_p", "top_k", "num_return_sequences", "seed")
+_PASSED_ON = ("do_sample", "temperature", "top_p", "top_k")
 
 
 class TGI:
     def requests(self, generation: Generation) -> list[JsonObject]:
-        refuse_what_it_lacks(generation, lowest_seed=0, highest_seed=2**64 - 1)
-        return [{"inputs": text, "parameters": _parameters(text, generation)} for text in generation.inputs]
+        texts_each = sequences(generation.parameters)
+        refuse_what_it_lacks(generation, lowest_seed=0, highest_seed=2**64 - texts_each)
+        seeds = _seeds(generation.parameters.get("seed"), texts_each)
+        return [
+            {"inputs": text, "parameters": _parameters(text, generation) | own}
+            for text in generation.inputs
+            for own in seeds
+        ]
 
     def texts(self, answer: object) -> list[str]:
         items = [answer] if isinstance(answer, dict) else answer
@@ -35,9 +43,6 @@ class TGI:
         return checked_texts([item.get("generated_text") if isinstance(item, dict) else None for item in items], shape)
 
     def completion_requests(self, completion: Completion) -> list[JsonObject]:
-        """One invocation a text: TGI ignores `num_return_sequences` (its issue 917) and by default bounds `best_of`
-        to 2. Seeds count up, since the same one would give the same text.
-        """
         seed = completion.sampling.seed
         if seed is not None and seed < 0:
             raise InvalidParameter(
@@ -45,8 +50,9 @@ class TGI:
                 param="seed",
             )
         parameters = _completion_parameters(completion)
-        seeds = [{} if seed is None else {"seed": seed + index} for index in range(completion.sampling.n)]
-        return [{"inputs": completion.text, "parameters": parameters | own} for own in seeds]
+        return [
+            {"inputs": completion.text, "parameters": parameters | own} for own in _seeds(seed, completion.sampling.n)
+        ]
 
     def outcome(self, answer: object) -> Outcome:
         texts = self.texts(answer)
@@ -57,6 +63,11 @@ class TGI:
             choices=tuple(map(Choice, texts, reasons)),
             completion_tokens=None if None in counts else sum(count or 0 for count in counts),
         )
+
+
+def _seeds(seed: float | None, texts: int) -> list[JsonObject]:
+    """The parameter for each of several texts; empty where the server is to choose."""
+    return [{} if seed is None else {"seed": int(seed) + index} for index in range(texts)]
 
 
 def _details(item: object) -> Mapping[str, Any]:

@@ -1,1 +1,3 @@
 """The OpenAI-compatible routes, over whichever contract the model has."""
+
+PREFIX = "/v1/"

@@ -6,8 +6,6 @@ from proxy.errors import EndpointOff, Problem, status_of
 from proxy.openai.complete import Answered
 from proxy.strict_json import JsonObject
 
-PREFIX = "/v1/"
-
 
 def chat_body(answered: Answered, *, model: str, request_id: str, created: int) -> JsonObject:
     """A `chat.completion`. `created` is in seconds since 1970."""

@@ -1,7 +1,7 @@
 """From checked completions to choices: the model is asked, its texts end where they should, tokens are counted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from common.tokens import SPECIAL_TOKENS, estimate_tokens
 
@@ -12,8 +12,7 @@ from proxy.errors import BadModelAnswer
 from proxy.invocations import Invocations
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """Every choice, prompt by prompt. `estimated` names what the model did not say and the proxy worked out."""
 
     choices: tuple[Choice, ...]
@@ -23,7 +22,7 @@ class Answered:
 
     def stripped(self) -> "Answered":
         """The same without whitespace around the texts."""
-        return replace(self, choices=tuple(replace(choice, text=choice.text.strip()) for choice in self.choices))
+        return self._replace(choices=tuple(choice._replace(text=choice.text.strip()) for choice in self.choices))
 
 
 def complete(completions: Sequence[Completion], *, contract: Contract, invocations: Invocations) -> Answered:

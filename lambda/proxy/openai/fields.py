@@ -128,6 +128,7 @@ def check_sampling(given: JsonObject, *, default_tokens: int) -> Sampling:
         n=cast(int, given.get("n", 1)),
         stop=_stop(given.get("stop")),
         seed=cast(int | None, given.get("seed")),
+        max_tokens_is_default="max_tokens" not in given and "max_completion_tokens" not in given,
     )
     if sampling.n > 1 and sampling.temperature is None:
         raise InvalidParameter(

@@ -9,8 +9,7 @@ written, but for line breaks and outer spaces where the model's own template cha
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxy.completion import Message
 from proxy.errors import InvalidParameter
@@ -19,8 +18,7 @@ _PLACEHOLDER = re.compile(r"(\{system\}|\{content\})")
 _LINE_BREAKS = re.compile(r"(?:\r?\n)+")
 
 
-@dataclass(frozen=True)
-class ChatTemplate:
+class ChatTemplate(NamedTuple):
     """`system`, `user` and `assistant` frame a turn of that role around {content}; `answer` opens the model's own.
 
     {system} in `user` is where the first turn takes in the system message. `stop` ends the answer. `line_breaks`

@@ -1,7 +1,7 @@
 """What a caller asks of a task, checked against its shape."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.shown import shown
 
@@ -12,8 +12,7 @@ from proxy.strict_json import JsonObject
 from proxy.tasks.shape import Shape
 
 
-@dataclass(frozen=True)
-class TaskRequest:
+class TaskRequest(NamedTuple):
     """Texts by field; a field of `once` that was not given has its default."""
 
     fields: Mapping[str, str]

@@ -9,13 +9,14 @@ from typing import Any
 from common.facts import EndpointFacts
 from common.snooze_token import SnoozeToken
 from proxy.app import Proxy
+from proxy.call import Calls
 from proxy.endpoint import Facts
+from proxy.endpoint_routes import EndpointRoutes
 from proxy.errors import AnswersUnavailable, Problem
 from proxy.idempotency import Entry, Verdict, judge
-from proxy.next_off import Limits
 from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
-from proxy.settings import Settings
+from proxy.settings import Limits, Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks.file import shipped_tasks
 from proxy.tasks.shape import Shape
@@ -73,8 +74,7 @@ def echo(request: dict[str, Any]) -> bytes:
     if "prompt" in request or "messages" in request:
         return json.dumps({"choices": openai_choices(request)}).encode()
     if "inputs" in request:
-        copies = request["parameters"].get("num_return_sequences", 1)
-        return json.dumps([{"generated_text": request["inputs"][::-1]}] * copies).encode()
+        return json.dumps([{"generated_text": request["inputs"][::-1]}]).encode()  # one, whatever it is asked for
     given = request["text_inputs"]
     inputs = [given] if isinstance(given, str) else given
     copies = request.get("num_return_sequences", 1)
@@ -255,14 +255,20 @@ class Api:
         self.control_plane = FakeControlPlane()
         self.switch = FakeSwitch()
         self.answers = FakeAnswers()
+        self.traced: list[bytes] = []
+        self.trace_header: str | None = None
         self.proxy = Proxy(
             settings,
-            runtime=self.runtime,
-            control_plane=self.control_plane,
-            switch=self.switch,
-            answers=self.answers,
-            clock=self.clock,
-            random=lambda: 0.5,
+            calls=Calls(
+                settings,
+                runtime=self.runtime,
+                send_trace=self.traced.append,
+                trace_header=lambda: self.trace_header,
+                clock=self.clock,
+                random=lambda: 0.5,
+            ),
+            endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
+            answers=lambda: self.answers,
             tasks=tasks,
         )
 

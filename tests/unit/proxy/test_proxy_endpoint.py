@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy.endpoint import Facts, redacted, report, saved_usd
 from proxy.errors import ControlPlaneFailed, EndpointMissing
-from proxy.next_off import NOTHING, Limits, Remembered
+from proxy.next_off import NOTHING, Remembered
+from proxy.settings import Limits
 
 from tests.unit.proxy.fakes import SETTINGS, Api, event, moment
 

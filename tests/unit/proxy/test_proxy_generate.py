@@ -1,6 +1,7 @@
 """`POST /generate` over both contracts: what the model receives and what the caller gets."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from proxy.contracts.alexatm import with_clm_mark
 from proxy.errors import InvalidParameter
 from proxy.trim import trim
+from proxy.window import Window
 
-from tests.unit.proxy.fakes import Api
+from tests.unit.proxy.fakes import SETTINGS, Api
 
 
 def answered(value: object) -> bytes:
@@ -97,21 +99,41 @@ class TestAlexaTM:
 class TestTGI:
     def test_an_input_reaches_the_model_in_its_own_words(self, tgi: Api) -> None:
         parameters = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 5, "seed": 3}
-        answer = tgi.generate({"text_inputs": "hello", "num_return_sequences": 2, "trim_at": ";"} | parameters)
-        assert tgi.runtime.requests == [
-            {
-                "inputs": "hello",
-                "parameters": {
-                    "max_new_tokens": 64,
-                    "return_full_text": False,
-                    "num_return_sequences": 2,
-                    "stop": [";"],
-                }
-                | parameters,
-            }
-        ]
-        assert answer.body["generated_texts"] == ["olleh", "olleh"]
+        answer = tgi.generate({"text_inputs": "hello", "trim_at": ";"} | parameters)
+        own = {"max_new_tokens": 64, "return_full_text": False, "stop": [";"]}
+        assert tgi.runtime.requests == [{"inputs": "hello", "parameters": own | parameters}]
+        assert answer.body["generated_texts"] == ["olleh"]
         assert answer.body["model"] == "falcon-7b-instruct"
+
+    def test_several_texts_are_an_invocation_each_whose_seeds_count_up(self, tgi: Api) -> None:
+        """TGI gives one text, whatever `num_return_sequences` says."""
+        sampling = {"num_return_sequences": 3, "do_sample": True, "seed": 7}
+        answer = tgi.generate({"text_inputs": ["ab", "cd"]} | sampling)
+        assert answer.body["generated_texts"] == ["ba"] * 3 + ["dc"] * 3
+        sent = [(request["inputs"], request["parameters"]["seed"]) for request in tgi.runtime.requests]
+        assert sent == [("ab", 7), ("ab", 8), ("ab", 9), ("cd", 7), ("cd", 8), ("cd", 9)]
+        assert all("num_return_sequences" not in request["parameters"] for request in tgi.runtime.requests)
+
+    def test_without_a_seed_each_of_several_texts_is_the_servers_to_choose(self, tgi: Api) -> None:
+        tgi.generate({"text_inputs": "a", "num_return_sequences": 2, "do_sample": True})
+        assert ["seed" in request["parameters"] for request in tgi.runtime.requests] == [False, False]
+
+    def test_seeds_that_would_count_past_the_highest_are_refused(self, tgi: Api) -> None:
+        body = {"text_inputs": "a", "num_return_sequences": 2, "do_sample": True}
+        assert tgi.generate(body | {"seed": 2**64 - 2}).status == 200
+        refusal = tgi.generate(body | {"seed": 2**64 - 1})
+        assert (refusal.status, refusal.error["param"]) == (400, "seed")
+        assert tgi.generate({"text_inputs": "a", "seed": 2**64 - 1}).status == 200
+
+    def test_several_texts_of_inputs_that_are_cut(self) -> None:
+        settings = replace(SETTINGS, contract="tgi", window=Window(input_tokens=100, total_tokens=200))
+        tgi = Api(settings)
+        body = {"text_inputs": ["word " * 500, "ab"], "truncate": "tail", "num_return_sequences": 2, "do_sample": True}
+        answer = tgi.generate(body)
+        assert answer.status == 200
+        assert answer.body["generated_texts"][2:] == ["ba", "ba"]
+        assert [told["input"] for told in answer.body["cut"]] == [0]
+        assert len(tgi.runtime.requests) == 4
 
     def test_a_batch_is_one_invocation_an_input_in_order(self, tgi: Api) -> None:
         answer = tgi.generate({"text_inputs": ["ab", "cd", "ef"]})

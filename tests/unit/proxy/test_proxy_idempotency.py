@@ -65,7 +65,7 @@ class TestTheSameCallAgain:
 
     def test_another_workers_answer_is_as_good(self, api: Api) -> None:
         other = Api()
-        other.proxy._answers = other.answers = api.answers
+        other.answers = api.answers
         assert send(api).body == send(other, request_id="request-2").body
         assert other.runtime.requests == []
 
@@ -93,7 +93,7 @@ class TestTwoCallsAtOnce:
         """Another worker's call under the same key, which is at work; returns the key's id in the table."""
         probe = FakeAnswers()
         other = Api()
-        other.proxy._answers = probe
+        other.answers = probe
         send(other)
         [(key_id, entry)] = probe.entries.items()
         api.answers.entries[key_id] = Entry(
