@@ -64,6 +64,12 @@ class LocalCloud:
         answer = requests.get(f"{self.aws_endpoint_url}/_pilot/clock", timeout=10)
         return datetime.fromisoformat(answer.json()["now"])
 
+    def advance(self, seconds: float) -> None:
+        """Let simulated time pass; returns when everything that it set off has settled."""
+        url = f"{self.aws_endpoint_url}/_pilot/clock"
+        answer = requests.post(url, json={"advance_seconds": seconds}, timeout=300)
+        assert answer.status_code == 200, answer.text
+
     def client(self, service: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]
             service,
