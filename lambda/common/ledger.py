@@ -6,6 +6,7 @@ agree on (who switches, until when it is snoozed). Entries by kind and key, time
 meter/memory        what the meter carries from tick to tick; the meter alone writes it
 snooze/endpoint     {"until", "by"}
 switch/lease        {"target", "reason", "by", "execution", "asked_at"}: the execution that switches now
+switch/verified     {"at"}: when the endpoint was last seen to serve as its stack wants it
 wake/estimate       {"seconds": [...]}: how long the last ten wakes took
 budget/YYYY-MM      {"usd"}: a ceiling for that month in the configured one's place
 sweep/latest        {"at", "findings": [sentences for a person], "orphans": [...]}: the last daily sweep

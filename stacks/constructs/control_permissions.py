@@ -98,6 +98,12 @@ class ControlPermissions:
                 *self._tagged,
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
+            # What was replaced, and what replaced it serves.
+            _allow(
+                ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel"],
+                *self._tagged[1:3],
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
+            ),
             _allow(["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], *self._stacks),
             _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
             _allow(["sns:Publish", "sns:ListSubscriptionsByTopic"], self._topic),

@@ -120,12 +120,15 @@ class TestSweep:
     def test_it_sweeps_daily(self, template: Template) -> None:
         template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)"})
 
-    def test_it_removes_nothing_and_describes_only_what_carries_the_stages_tag(self, template: Template) -> None:
+    def test_it_describes_and_removes_only_what_carries_the_stages_tag_and_nothing_that_is_billed(
+        self, template: Template
+    ) -> None:
         statements = allowed(template, "sweep")
         verbs = {action.partition(":")[2] for action in actions(statements) if not action.startswith("logs:")}
-        assert not [verb for verb in verbs if verb.startswith(("Delete", "Stop", "Create"))]
+        changing = {verb for verb in verbs if verb.startswith(("Delete", "Stop", "Create"))}
+        assert changing == {"DeleteModel", "DeleteEndpointConfig"}
         for statement in statements:
-            if any(action.startswith("sagemaker:Describe") for action in actions([statement])):
+            if any(action.startswith(("sagemaker:Describe", "sagemaker:Delete")) for action in actions([statement])):
                 assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/pilotlight:stage": "falcon"}}
 
 

@@ -1,4 +1,4 @@
-"""Another model is promoted by the switch: what serves meanwhile, what a failed one leaves, what a deploy does to it."""
+"""Another model, promoted by the switch: what serves meanwhile, what a failed one leaves, what a deploy does to it."""
 
 import json
 import shutil
@@ -63,6 +63,22 @@ class Stage:
         listed = self.cloud.client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
         (found,) = (r["PhysicalResourceId"] for r in listed if r["ResourceType"] == f"AWS::SageMaker::{kind}")
         return str(found).rpartition("/")[2].lower()
+
+    def configs(self) -> list[str]:
+        """The names of all that SageMaker has, in lower case."""
+        listed = self.cloud.client("sagemaker").list_endpoint_configs()["EndpointConfigs"]
+        return [str(config["EndpointConfigName"]).lower() for config in listed]
+
+    def sweep(self) -> None:
+        """As once a day."""
+        functions = self.cloud.client("lambda")
+        (name,) = (
+            f["FunctionName"]
+            for f in functions.list_functions()["Functions"]
+            if f["Handler"] == "sweep.handler.lambda_handler"
+        )
+        event = json.dumps({"time": self.cloud.now().isoformat()})
+        assert "FunctionError" not in functions.invoke(FunctionName=name, Payload=event)
 
     def endpoint(self) -> dict[str, Any] | None:
         sagemaker = self.cloud.client("sagemaker")
@@ -141,6 +157,14 @@ class TestBeside:
         assert endpoint["EndpointConfigName"].lower() == stage.physical("EndpointConfig")
         assert stage.deployment.receipts(1)[0]["outcome"] == "failed"
         stage.clean()
+
+    def test_what_was_replaced_is_removed_by_the_daily_sweep(self, stage: Stage) -> None:
+        assert stage.promote(TUNED)["outcome"] == "on"
+        assert len(stage.configs()) > 1
+        stage.sweep()
+        assert stage.configs() == [stage.physical("EndpointConfig")]
+        assert len(stage.cloud.client("sagemaker").list_models()["Models"]) == 1
+        assert stage.serves() == TUNED
 
     def test_a_rollback_is_a_promotion_of_what_was_before(self, stage: Stage) -> None:
         before = stage.promote(TUNED)["before"]
