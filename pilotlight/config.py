@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pilotlight import access, advice, auto_off, catalog, fit, provenance
+from pilotlight import access, advice, auto_off, catalog, fit, provenance, scaling
 from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ConfigError, Problem
@@ -45,6 +45,7 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         *fit.problems(choice),
         *access.problems(choice),
         *auto_off.problems(choice),
+        *scaling.problems(choice),
     ]
     if problems:
         raise ConfigError(path.name, problems)
@@ -80,6 +81,7 @@ def _resolve(choice: Choice) -> Stage:
         gated=model.eula_key is not None and table.model_data_url is None,
         instance_types=choice.instance_types,
         instance_count=table.instance_count,
+        scaling=scaling.resolved(choice),
         promotion=table.promotion,
         volume_size_gb=table.volume_size_gb,
         model_data_download_timeout_seconds=table.model_data_download_timeout_seconds

@@ -12,6 +12,8 @@ ENDPOINT_STACK_TYPES = (
     "AWS::SageMaker::Model",
     "AWS::SageMaker::EndpointConfig",
     "AWS::SageMaker::Endpoint",
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::Scheduler::Schedule",
     "AWS::CDK::Metadata",
 )

@@ -87,7 +87,13 @@ class TestSwitch:
         assert json.dumps(update["Resource"]).endswith(':stack/Pilotlight-falcon-Endpoint/*"]]}')
         listed = set(update["Condition"]["ForAllValues:StringEquals"]["cloudformation:ResourceTypes"])
         assert update["Condition"]["Null"] == {"cloudformation:ResourceTypes": "false"}
-        held = {r["Type"] for r in synthesis.template("falcon", "Endpoint").to_json()["Resources"].values()}
+        held = {r["Type"] for r in synthesis.template("volume", "Endpoint").to_json()["Resources"].values()}
+        (settings,) = (
+            f["Environment"]["Variables"]
+            for f in properties(template, "AWS::Lambda::Function").values()
+            if f["Handler"] == "switch.handler.lambda_handler"
+        )
+        assert set(json.loads(settings["RESOURCE_TYPES"])) == listed  # what it names in its request
         assert listed - {"AWS::CDK::Metadata"} == held - {"AWS::CDK::Metadata"}
 
     def test_it_creates_no_endpoint_beside_the_stack(self, template: Template) -> None:

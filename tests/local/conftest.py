@@ -27,7 +27,20 @@ Pilot = Callable[..., subprocess.CompletedProcess[str]]
 def bash(script: str) -> subprocess.CompletedProcess[str]:
     """What a user's shell makes of `script` in the project's folder."""
     command = ["/usr/bin/env", "bash", "-c", script]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+
+def app_with(folder: Path, lines: str) -> str:
+    """An `--app` for cdk: this project, with these lines more in the stage `local` of a copy of its pilotlight.toml."""
+    copy, app = folder / "pilotlight.toml", folder / "app.py"
+    table = "[stages.local]"
+    copy.write_text((ROOT / "pilotlight.toml").read_text().replace(table, f"{table}\n{lines}"))
+    app.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\nimport aws_cdk as cdk\nimport app\nfrom pilotlight.config import load\n"
+        f"made = cdk.App()\napp.build(made, load(Path({str(copy)!r}), 'local', target='local'))\nmade.synth()\n"
+    )
+    return f"--app '{sys.executable} {app}'"
 
 
 @dataclass(frozen=True)

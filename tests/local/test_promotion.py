@@ -1,10 +1,8 @@
 """Another model, promoted by the switch: what serves meanwhile, what a failed one leaves, what a deploy does to it."""
 
 import json
-import shutil
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from pilotlight.deployment import Deployment
 
-from .conftest import ROOT, LocalCloud, Pilot, bash
+from .conftest import LocalCloud, Pilot, app_with, bash
 
 TUNED = "s3://a-bucket-that-is-not-here/tuned/"  # the built-in weights stand in for it
 OTHER = "s3://a-bucket-that-is-not-here/other/"
@@ -42,7 +40,10 @@ class Stage:
         return answer
 
     def promote(self, url: str, **asked: object) -> dict[str, Any]:
-        execution = self.start(overrides={"ModelDataUrl": url}, **asked)
+        return self.run(overrides={"ModelDataUrl": url}, **asked)
+
+    def run(self, **asked: object) -> dict[str, Any]:
+        execution = self.start(**asked)
         deadline = time.monotonic() + 180
         while (result := self.result(execution)) is None:
             assert time.monotonic() < deadline
@@ -101,6 +102,12 @@ class Stage:
         diff = self.cdk("diff --all --fail")
         assert diff.returncode == 0, diff.stdout + diff.stderr
 
+    def deploy(self, app: str = "", *, roles: Sequence[str] = ("Endpoint",)) -> None:
+        """Some of the stacks; `app` is cdk's option, empty for the project as it is."""
+        names = " ".join(self.deployment.stack_name(role) for role in roles)
+        done = self.cdk(f"deploy {names} --exclusively --require-approval never {app}")
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def cdk(self, arguments: str) -> Any:
         return bash(f"{self.pilot('local', 'env').stdout}\n./node_modules/.bin/cdk {arguments}")
 
@@ -110,7 +117,7 @@ def as_the_others_left_it(up: LocalCloud, pilot: Pilot) -> Iterator[None]:
     yield
     up.fault()
     stage = Stage(up, pilot)
-    assert stage.cdk("deploy --all --require-approval never").returncode == 0
+    stage.deploy()
     stage.promote("")
 
 
@@ -212,38 +219,18 @@ class TestOff:
         assert stage.parameters()["ModelDataUrl"] == ""
 
 
-@pytest.fixture
-def another_timeout(tmp_path: Path) -> str:
-    """An `--app` for cdk: this project with another start-up timeout in a copy of its pilotlight.toml."""
-    copy = tmp_path / "pilotlight.toml"
-    shutil.copy(ROOT / "pilotlight.toml", copy)
-    written = copy.read_text()
-    table = "[stages.local]"
-    copy.write_text(written.replace(table, f"{table}\ncontainer_startup_timeout_seconds = 901"))
-    app = tmp_path / "app.py"
-    app.write_text(
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from pathlib import Path\nimport aws_cdk as cdk\nimport app\nfrom pilotlight.config import load\n"
-        f"made = cdk.App()\napp.build(made, load(Path({str(copy)!r}), 'local', target='local'))\nmade.synth()\n"
-    )
-    return f"--app '{sys.executable} {app}'"
-
-
 class TestDeploy:
-    def test_a_real_change_is_applied_and_the_promoted_model_stays(self, stage: Stage, another_timeout: str) -> None:
+    def test_a_real_change_is_applied_and_the_promoted_model_stays(self, stage: Stage, tmp_path: Path) -> None:
         assert stage.promote(TUNED)["outcome"] == "on"
-        done = stage.cdk(f"deploy --all --require-approval never {another_timeout}")
-        assert done.returncode == 0, done.stdout + done.stderr
+        stage.deploy(app_with(tmp_path, "container_startup_timeout_seconds = 901"))
         assert (stage.serves(), stage.parameters()["ModelDataUrl"]) == (TUNED, TUNED)
         assert startup_timeout(stage) == 901
-        back = stage.cdk("deploy --all --require-approval never")
-        assert back.returncode == 0, back.stdout + back.stderr
+        stage.deploy()
         assert (stage.serves(), startup_timeout(stage)) == (TUNED, 600)
 
-    def test_a_real_change_while_off_is_applied_and_leaves_it_off(self, stage: Stage, another_timeout: str) -> None:
+    def test_a_real_change_while_off_is_applied_and_leaves_it_off(self, stage: Stage, tmp_path: Path) -> None:
         assert stage.pilot("off", "--yes").returncode == 0
-        done = stage.cdk(f"deploy --all --require-approval never {another_timeout}")
-        assert done.returncode == 0, done.stdout + done.stderr
+        stage.deploy(app_with(tmp_path, "container_startup_timeout_seconds = 901"))
         assert (stage.endpoint(), startup_timeout(stage)) == (None, 901)
         assert stage.parameters()["EndpointState"] == "off"
         assert stage.pilot("on", "--yes").returncode == 0
