@@ -83,6 +83,19 @@ class LocalCloud:
         answer = requests.post(url, json={"advance_seconds": seconds}, timeout=300)
         assert answer.status_code == 200, answer.text
 
+    def drifts(self) -> dict[str, str]:
+        """What drift detection finds in the endpoint stack: status by type, without what is in sync."""
+        client, name = self.client("cloudformation"), f"Pilotlight-{self.stage}-Endpoint"
+        detection = client.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
+        found = client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        assert found["DetectionStatus"] == "DETECTION_COMPLETE", found
+        resources = client.describe_stack_resource_drifts(StackName=name)["StackResourceDrifts"]
+        return {
+            drift["ResourceType"]: drift["StackResourceDriftStatus"]
+            for drift in resources
+            if drift["StackResourceDriftStatus"] != "IN_SYNC"
+        }
+
     def client(self, service: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]
             service,

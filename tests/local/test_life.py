@@ -89,7 +89,8 @@ def life(cloud: LocalCloud, pilot: Pilot) -> Life:
     return made
 
 
-def clean(pilot: Pilot) -> None:
+def clean(life: Life, pilot: Pilot) -> None:
+    assert life.cloud.drifts() == {}
     diff = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk diff --all --fail")
     assert diff.returncode == 0, diff.stdout + diff.stderr
 
@@ -111,7 +112,7 @@ class TestIdle:
         assert (receipt["target"], receipt["reason"], receipt["outcome"]) == ("off", "idle", "off")
         hours = (receipt["at"] - endpoint["CreationTime"].timestamp()) / 3600
         assert receipt["usd"] == pytest.approx(USD_PER_HOUR * hours, abs=0.01)
-        clean(pilot)
+        clean(life, pilot)
 
     def test_never_called_it_lives_for_the_whole_window_and_again_the_second_time(
         self, life: Life, pilot: Pilot
@@ -173,7 +174,7 @@ class TestWhoEndsIt:
         assert life.stack_state() == "on"  # nobody told the stack
         assert pilot("off", "--yes").returncode == 0
         assert life.stack_state() == "off"
-        clean(pilot)
+        clean(life, pilot)
 
 
 class TestSwitch:
@@ -222,7 +223,7 @@ class TestSwitch:
         assert "deleted directly" in life.receipt()["message"]
         assert life.now() - begun >= timedelta(minutes=10)
         assert life.stack_state() == "off"
-        clean(pilot)
+        clean(life, pilot)
 
     def test_no_capacity_is_told_and_nothing_is_left(self, life: Life, pilot: Pilot) -> None:
         assert pilot("off", "--yes").returncode == 0
@@ -234,7 +235,7 @@ class TestSwitch:
         assert "capacity" in receipt["message"].lower()
         assert life.endpoint() is None
         assert life.stack_state() == "off"
-        clean(pilot)
+        clean(life, pilot)
 
 
 class TestDeploy:

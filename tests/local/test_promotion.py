@@ -99,6 +99,7 @@ class Stage:
         return str(model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"])
 
     def clean(self) -> None:
+        assert self.cloud.drifts() == {}
         diff = self.cdk("diff --all --fail")
         assert diff.returncode == 0, diff.stdout + diff.stderr
 
