@@ -55,7 +55,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
 def warnings(choice: Choice) -> Iterator[str]:
     """What each trigger that is switched off may cost."""
     table = choice.table
-    price = dearest(choice.instance_types, table.instance_count)
+    price = dearest(choice.instance_types, table.max_instances or table.instance_count)
     budget = None if table.monthly_budget_usd is None else Decimal(str(table.monthly_budget_usd))
     month = f"up to USD {worst_month(price, budget):,.0f} a month" if price else "an unknown price"
     always = f"USD {price * HOURS_A_MONTH:,.0f} a month" if price else "an unknown price"
@@ -75,7 +75,7 @@ def warnings(choice: Choice) -> Iterator[str]:
 
 def worst_case(stage: Stage) -> str:
     """One sentence: the most that the instances may cost in a month with today's settings."""
-    price = dearest(stage.instance_types, stage.instance_count)
+    price = dearest(stage.instance_types, stage.most_instances)
     if price is None:
         return "What a month may cost at worst is not known, as a price is not."
     worst = worst_month(price, stage.auto_off.monthly_budget_usd)

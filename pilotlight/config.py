@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pilotlight import access, advice, auto_off, catalog, fine_tune, fit, provenance
+from pilotlight import access, advice, auto_off, catalog, fine_tune, fit, provenance, scaling
 from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Contract
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ConfigError, Problem
@@ -46,6 +46,7 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         *access.problems(choice),
         *auto_off.problems(choice),
         *fine_tune.problems(choice),
+        *scaling.problems(choice),
     ]
     if problems:
         raise ConfigError(path.name, problems)
@@ -82,6 +83,7 @@ def _resolve(choice: Choice) -> Stage:
         gated=gated,
         instance_types=choice.instance_types,
         instance_count=table.instance_count,
+        scaling=scaling.resolved(choice),
         promotion=table.promotion,
         volume_size_gb=table.volume_size_gb,
         model_data_download_timeout_seconds=table.model_data_download_timeout_seconds

@@ -213,6 +213,11 @@ class StageTable(_Table):
         examples=['["ml.g5.2xlarge", "ml.g5.4xlarge"]'],
     )
     instance_count: int = Field(1, ge=1, le=20, description="an integer from 1 to 20", examples=["1"])
+    min_instances: int | None = Field(None, ge=1, le=20, description="an integer from 1 to 20", examples=["1"])
+    max_instances: int | None = Field(None, ge=1, le=20, description="an integer from 1 to 20", examples=["4"])
+    target_invocations_per_instance: float | None = Field(
+        None, ge=0.1, le=100_000, description="a number from 0.1 to 100000 (calls a minute)", examples=["30"]
+    )
     promotion: Literal["blue-green", "replace"] = Field(
         "blue-green",
         description='"blue-green" (a new model comes up beside the old one: two fleets for a while) or "replace" (off, '

@@ -32,7 +32,7 @@ def summary(report: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]], st
 
 
 def _worst_month_usd(stage: Stage, budget_usd: float | None) -> float | None:
-    price = dearest(stage.instance_types, stage.instance_count)
+    price = dearest(stage.instance_types, stage.most_instances)
     if price is None:
         return None
     return round(float(worst_month(price, None if budget_usd is None else Decimal(str(budget_usd)))), 2)

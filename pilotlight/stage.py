@@ -77,6 +77,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Between how many instances AWS keeps the calls of a minute at so many for each."""
+
+    min_instances: int
+    max_instances: int
+    target_invocations_per_instance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One validated stage; `pilotlight.config.load` makes them."""
 
@@ -92,6 +101,7 @@ class Stage:
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA
     instance_types: tuple[str, ...]  # first choice first; one kind of storage and one environment for all
     instance_count: int
+    scaling: Scaling | None  # None: always instance_count
     promotion: Literal["blue-green", "replace"]
     volume_size_gb: int | None  # None: local NVMe, no volume
     model_data_download_timeout_seconds: int
@@ -111,6 +121,10 @@ class Stage:
     def instance_type(self) -> str:
         """The first choice."""
         return self.instance_types[0]
+
+    @property
+    def most_instances(self) -> int:
+        return self.scaling.max_instances if self.scaling else self.instance_count
 
     @property
     def always_on_usd_per_hour(self) -> Decimal | None:

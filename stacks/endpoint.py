@@ -9,6 +9,7 @@ from constructs import Construct
 
 from pilotlight.config import Stage
 from stacks.constructs.hard_stop import HardStop
+from stacks.constructs.instance_scaling import InstanceScaling
 from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.switch_parameters import SwitchParameters
 from stacks.names import Names
@@ -26,6 +27,8 @@ class EndpointStack(Stack):
         endpoint = ModelEndpoint(
             self, "Endpoint", stage=stage, role_arn=names.role_arn("execution"), parameters=parameters
         ).endpoint
+        if stage.scaling:
+            InstanceScaling(self, "Scaling", stage=stage, scaling=stage.scaling, endpoint=endpoint)
         hard_stop = HardStop(
             self,
             "HardStop",

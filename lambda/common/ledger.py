@@ -8,6 +8,7 @@ snooze/endpoint     {"until", "by"}
 snooze/used#NONCE   {"at"}: a mail's token that was used
 secret/NAME         {"key"}: a random text that signs, made by the first who needs it
 switch/lease        {"target", "reason", "by", "execution", "asked_at"}: the execution that switches now
+switch/verified     {"at"}: when the endpoint was last seen to serve as its stack wants it
 wake/estimate       {"seconds": [...]}: how long the last ten wakes took
 budget/YYYY-MM      {"usd"}: a ceiling for that month in the configured one's place
 sweep/latest        {"at", "findings": [sentences for a person], "orphans": [...]}: the last daily sweep

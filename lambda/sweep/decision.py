@@ -15,6 +15,9 @@ class Kind(StrEnum):
     MODEL = "model"
 
 
+_USES = {Kind.ENDPOINT: Kind.CONFIG, Kind.CONFIG: Kind.MODEL}
+"""What `Resource.uses` names, by the kind of the user; whoever runs on something comes first."""
+
 Key = tuple[Kind, str]
 """Kind and name in lower case: SageMaker's ARNs, which CloudFormation keeps, are in lower case."""
 
@@ -64,11 +67,25 @@ def orphans(found: Collection[Resource], holdings: Collection[Holding]) -> list[
     deployed = {holding.stage for holding in holdings}
     held: set[Key] = set().union(*(holding.keys for holding in holdings))
     held |= {resource.key for resource in found if resource.kind is Kind.TRAINING_JOB and resource.stage in deployed}
-    held |= _used(found, held, Kind.ENDPOINT, Kind.CONFIG)
-    held |= _used(found, held, Kind.CONFIG, Kind.MODEL)
+    for by, kind in _USES.items():
+        held |= _used(found, held, by, kind)
     order = list(Kind)
     left = [resource for resource in found if resource.key not in held and resource.stage not in moving]
     return sorted(left, key=lambda resource: (order.index(resource.kind), resource.stage, resource.name))
+
+
+def retired(orphans: Collection[Resource], verified_at: float | None) -> list[Resource]:
+    """Of these the models and configs that were replaced: older than the last time that the endpoint was seen to serve
+    as its stack wants it (epoch seconds; None: never), and used by nothing that stays. In the order of removal.
+    """
+    gone: list[Resource] = []
+    for resource in orphans:  # what uses another comes before it
+        stay = [other for other in orphans if other not in gone]
+        used = {key for by, kind in _USES.items() for key in _used(stay, {r.key for r in stay}, by, kind)}
+        replaced = resource.kind in (Kind.CONFIG, Kind.MODEL) and resource.created < (verified_at or 0.0)
+        if replaced and resource.key not in used:
+            gone.append(resource)
+    return gone
 
 
 def _used(found: Iterable[Resource], held: Collection[Key], by: Kind, kind: Kind) -> set[Key]:

@@ -12,9 +12,10 @@ from botocore.config import Config
 from common.ledger import Ledger
 from common.moment import moment_of
 
-from sweep.decision import orphans
+from sweep.decision import orphans, retired
 from sweep.gather import CloudFormationClient, SageMakerClient, holdings, pages, tagged
 from sweep.notice import findings, is_due, unconfirmed
+from sweep.retire import retire, verified_at
 from sweep.settings import Settings
 
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 6, "mode": "standard"})
@@ -44,11 +45,15 @@ def lambda_handler(event: object, _context: object) -> dict[str, Any]:
 
 
 def sweep(clients: Clients, settings: Settings, now: float) -> dict[str, Any]:
-    """Look, remember what was found for `GET /endpoint`, tell a person where it is due, and log it."""
+    """Look, remove what was replaced, remember what is left for `GET /endpoint`, tell a person where it is due, and log
+    it.
+    """
     topic = settings.notices_topic_arn
     # The stacks last: one that has begun to move meanwhile is seen to.
     found = tagged(clients.sagemaker, settings.stage, settings.usd_per_hour)
     left = orphans(found, holdings(clients.cloudformation, settings.stage, settings.stack_names))
+    gone, refusals = retire(clients.sagemaker, retired(left, verified_at(clients.ledger)))
+    left = [resource for resource in left if resource not in gone]
     subscriptions = (
         list(pages(clients.sns.list_subscriptions_by_topic, "Subscriptions", TopicArn=topic)) if settings.notify else []
     )
@@ -60,7 +65,8 @@ def sweep(clients: Clients, settings: Settings, now: float) -> dict[str, Any]:
         clients.sns.publish(TopicArn=topic, Subject=subject[:99], Message="\n\n".join(said))
     result = {"at": now, "findings": said, "orphans": [resource.to_data() for resource in left]}
     clients.ledger.put("sweep", "latest", result)
-    print(json.dumps({**result, "unconfirmed": silent}))
+    names = [f"{resource.kind} {resource.name}" for resource in gone]
+    print(json.dumps({**result, "retired": names, "refusals": refusals, "unconfirmed": silent}))
     return result
 
 

@@ -50,7 +50,10 @@ def _update(
     try:
         sent = parameters(stack, changes)
         clients.cloudformation.update_stack(
-            StackName=settings.endpoint_stack_name, UsePreviousTemplate=True, Parameters=sent
+            StackName=settings.endpoint_stack_name,
+            UsePreviousTemplate=True,
+            Parameters=sent,
+            ResourceTypes=list(settings.resource_types),
         )
     except MissingParameterError as error:
         return replace(decided, sent=None, refused=str(error))

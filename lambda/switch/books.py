@@ -27,6 +27,8 @@ def close(clients: Clients, case: Case, outcome: Outcome, message: str) -> None:
     if outcome is Outcome.REFUSED and _is_due(clients, case.now):
         tell(clients, case.settings, told)
         clients.ledger.put("switch", "refusal", {"at": case.now, "message": message})
+    if outcome is Outcome.ON:
+        clients.ledger.put("switch", "verified", {"at": case.now})
     if outcome is Outcome.ON and case.memory.ours and not case.memory.replacing:
         _learn(clients, case.since(case.memory.attempt_at))
 

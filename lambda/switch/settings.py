@@ -30,6 +30,7 @@ class Settings:
     monthly_budget_usd: float | None
     wake_limit_seconds: float
     promotion: Promotion
+    resource_types: tuple[str, ...]  # what the endpoint stack holds; its permission takes no update that names others
 
     @property
     def default_hours(self) -> float:
@@ -60,4 +61,5 @@ class Settings:
             monthly_budget_usd=limit("MONTHLY_BUDGET_USD"),
             wake_limit_seconds=float(environ["WAKE_LIMIT_SECONDS"]),
             promotion=cast(Promotion, environ["PROMOTION"]),
+            resource_types=tuple(json.loads(environ["RESOURCE_TYPES"])),
         )

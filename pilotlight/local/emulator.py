@@ -23,6 +23,7 @@ from hypercorn.config import Config
 from pilotlight.local import (
     autoscaling,
     cloudwatch,
+    drift,
     gateway,
     lambdas,
     plugin,
@@ -83,6 +84,7 @@ def main() -> None:
     plugin.install(sagemaker, runtime, waits)
     stacks.install(sagemaker.faults)
     autoscaling.install(scaling)
+    drift.install(sagemaker, scaling)
     resource_types.install()
     gateway.install()
     clock = _clock(waits, metrics, activity, sagemaker)

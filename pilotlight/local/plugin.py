@@ -128,6 +128,7 @@ def _named_resource(
 
 def _endpoint_resource(endpoints: Endpoints, waits: EndpointWaits) -> dict[str, Callable[..., Any]]:
     names: dict[str, str] = {}
+    only_in_updates = ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig")
 
     def expect_in_service(name: str, stack_name: str, *, cancellable: bool = False) -> None:
         endpoint = waits.settle(name, stack_name, cancellable=cancellable)
@@ -137,7 +138,8 @@ def _endpoint_resource(endpoints: Endpoints, waits: EndpointWaits) -> dict[str, 
 
     def provision(logical_id: str, properties: Record, stack_name: str) -> Created:
         name = properties.get("EndpointName") or f"{stack_name}-{logical_id}"[:63]
-        created = endpoints.create_endpoint(**wire.request("CreateEndpoint", properties | {"EndpointName": name}))
+        asked = {key: value for key, value in properties.items() if key not in only_in_updates}
+        created = endpoints.create_endpoint(**wire.request("CreateEndpoint", asked | {"EndpointName": name}))
         names[created["EndpointArn"]] = name
         try:
             expect_in_service(name, stack_name, cancellable=True)

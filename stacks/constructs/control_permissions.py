@@ -12,6 +12,8 @@ ENDPOINT_STACK_TYPES = (
     "AWS::SageMaker::Model",
     "AWS::SageMaker::EndpointConfig",
     "AWS::SageMaker::Endpoint",
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::Scheduler::Schedule",
     "AWS::CDK::Metadata",
 )
@@ -109,6 +111,12 @@ class ControlPermissions:
             _allow(
                 ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeTrainingJob"],
                 *self._tagged,
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
+            ),
+            # What was replaced, and what replaced it serves.
+            _allow(
+                ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel"],
+                *self._tagged[1:3],
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
             _allow(["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], *self._stacks),

@@ -32,6 +32,8 @@ class ModelEndpoint(Construct):
             "Endpoint",
             endpoint_name=stage.endpoint_name,
             endpoint_config_name=config.attr_endpoint_config_name,
+            # Else an update sets the instances that scaling has added back to the config's.
+            retain_all_variant_properties=True if stage.scaling else None,
         )
         self.endpoint.cfn_options.condition = parameters.is_on
         for replaceable in (model, config):

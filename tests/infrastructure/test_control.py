@@ -87,7 +87,13 @@ class TestSwitch:
         assert json.dumps(update["Resource"]).endswith(':stack/Pilotlight-falcon-Endpoint/*"]]}')
         listed = set(update["Condition"]["ForAllValues:StringEquals"]["cloudformation:ResourceTypes"])
         assert update["Condition"]["Null"] == {"cloudformation:ResourceTypes": "false"}
-        held = {r["Type"] for r in synthesis.template("falcon", "Endpoint").to_json()["Resources"].values()}
+        held = {r["Type"] for r in synthesis.template("volume", "Endpoint").to_json()["Resources"].values()}
+        (settings,) = (
+            f["Environment"]["Variables"]
+            for f in properties(template, "AWS::Lambda::Function").values()
+            if f["Handler"] == "switch.handler.lambda_handler"
+        )
+        assert set(json.loads(settings["RESOURCE_TYPES"])) == listed  # what it names in its request
         assert listed - {"AWS::CDK::Metadata"} == held - {"AWS::CDK::Metadata"}
 
     def test_it_creates_no_endpoint_beside_the_stack(self, template: Template) -> None:
@@ -120,12 +126,15 @@ class TestSweep:
     def test_it_sweeps_daily(self, template: Template) -> None:
         template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)"})
 
-    def test_it_removes_nothing_and_describes_only_what_carries_the_stages_tag(self, template: Template) -> None:
+    def test_it_describes_and_removes_only_what_carries_the_stages_tag_and_nothing_that_is_billed(
+        self, template: Template
+    ) -> None:
         statements = allowed(template, "sweep")
         verbs = {action.partition(":")[2] for action in actions(statements) if not action.startswith("logs:")}
-        assert not [verb for verb in verbs if verb.startswith(("Delete", "Stop", "Create"))]
+        changing = {verb for verb in verbs if verb.startswith(("Delete", "Stop", "Create"))}
+        assert changing == {"DeleteModel", "DeleteEndpointConfig"}
         for statement in statements:
-            if any(action.startswith("sagemaker:Describe") for action in actions([statement])):
+            if any(action.startswith(("sagemaker:Describe", "sagemaker:Delete")) for action in actions([statement])):
                 assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/pilotlight:stage": "falcon"}}
 
 

@@ -97,6 +97,29 @@ class TestEndpointStack:
             "Condition": "OverrideHolds"
         }
 
+    def test_instances_scale_only_where_that_is_configured_and_while_the_endpoint_is_there(
+        self, synthesis: Synthesis
+    ) -> None:
+        template = synthesis.template("volume", "Endpoint")
+        ((target_id, target),) = template.find_resources("AWS::ApplicationAutoScaling::ScalableTarget").items()
+        policy = only(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
+        assert (target["Condition"], policy["Condition"]) == ("EndpointIsOn", "EndpointIsOn")
+        (endpoint_id,) = template.find_resources("AWS::SageMaker::Endpoint")
+        assert target["DependsOn"] == [endpoint_id]
+        assert target["Properties"] == {
+            "ServiceNamespace": "sagemaker",
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+            "ResourceId": "endpoint/pilotlight-volume/variant/AllTraffic",
+            "MinCapacity": 1,
+            "MaxCapacity": 4,
+        }
+        tracking = policy["Properties"]["TargetTrackingScalingPolicyConfiguration"]
+        assert (tracking["TargetValue"], policy["Properties"]["ScalingTargetId"]) == (7.5, {"Ref": target_id})
+        assert only(template, "AWS::SageMaker::Endpoint")["Properties"]["RetainAllVariantProperties"] is True
+        fixed = synthesis.template("falcon", "Endpoint")
+        fixed.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 0)
+        assert "RetainAllVariantProperties" not in only(fixed, "AWS::SageMaker::Endpoint")["Properties"]
+
     def test_names_are_generated_but_the_endpoints(self, synthesis: Synthesis) -> None:
         """A change replaces model and config, so they have no fixed name; a predecessor is kept for a rollback."""
         template = synthesis.template("falcon", "Endpoint")

@@ -27,7 +27,20 @@ Pilot = Callable[..., subprocess.CompletedProcess[str]]
 def bash(script: str) -> subprocess.CompletedProcess[str]:
     """What a user's shell makes of `script` in the project's folder."""
     command = ["/usr/bin/env", "bash", "-c", script]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+
+def app_with(folder: Path, lines: str) -> str:
+    """An `--app` for cdk: this project, with these lines more in the stage `local` of a copy of its pilotlight.toml."""
+    copy, app = folder / "pilotlight.toml", folder / "app.py"
+    table = "[stages.local]"
+    copy.write_text((ROOT / "pilotlight.toml").read_text().replace(table, f"{table}\n{lines}"))
+    app.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\nimport aws_cdk as cdk\nimport app\nfrom pilotlight.config import load\n"
+        f"made = cdk.App()\napp.build(made, load(Path({str(copy)!r}), 'local', target='local'))\nmade.synth()\n"
+    )
+    return f"--app '{sys.executable} {app}'"
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,25 @@ class LocalCloud:
         """The simulated time."""
         answer = requests.get(f"{self.aws_endpoint_url}/_pilot/clock", timeout=10)
         return datetime.fromisoformat(answer.json()["now"])
+
+    def advance(self, seconds: float) -> None:
+        """Let simulated time pass; returns when everything that it set off has settled."""
+        url = f"{self.aws_endpoint_url}/_pilot/clock"
+        answer = requests.post(url, json={"advance_seconds": seconds}, timeout=300)
+        assert answer.status_code == 200, answer.text
+
+    def drifts(self) -> dict[str, str]:
+        """What drift detection finds in the endpoint stack: status by type, without what is in sync."""
+        client, name = self.client("cloudformation"), f"Pilotlight-{self.stage}-Endpoint"
+        detection = client.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
+        found = client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        assert found["DetectionStatus"] == "DETECTION_COMPLETE", found
+        resources = client.describe_stack_resource_drifts(StackName=name)["StackResourceDrifts"]
+        return {
+            drift["ResourceType"]: drift["StackResourceDriftStatus"]
+            for drift in resources
+            if drift["StackResourceDriftStatus"] != "IN_SYNC"
+        }
 
     def client(self, service: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]

@@ -29,12 +29,7 @@ class Life:
         return self.cloud.now()
 
     def advance(self, **by: float) -> None:
-        answer = requests.post(
-            f"{self.cloud.aws_endpoint_url}/_pilot/clock",
-            json={"advance_seconds": timedelta(**by).total_seconds()},
-            timeout=300,
-        )
-        assert answer.status_code == 200, answer.text
+        self.cloud.advance(timedelta(**by).total_seconds())
 
     def endpoint(self) -> dict[str, Any] | None:
         sagemaker = self.cloud.client("sagemaker")
@@ -94,7 +89,8 @@ def life(cloud: LocalCloud, pilot: Pilot) -> Life:
     return made
 
 
-def clean(pilot: Pilot) -> None:
+def clean(life: Life, pilot: Pilot) -> None:
+    assert life.cloud.drifts() == {}
     diff = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk diff --all --fail")
     assert diff.returncode == 0, diff.stdout + diff.stderr
 
@@ -116,7 +112,7 @@ class TestIdle:
         assert (receipt["target"], receipt["reason"], receipt["outcome"]) == ("off", "idle", "off")
         hours = (receipt["at"] - endpoint["CreationTime"].timestamp()) / 3600
         assert receipt["usd"] == pytest.approx(USD_PER_HOUR * hours, abs=0.01)
-        clean(pilot)
+        clean(life, pilot)
 
     def test_never_called_it_lives_for_the_whole_window_and_again_the_second_time(
         self, life: Life, pilot: Pilot
@@ -178,7 +174,7 @@ class TestWhoEndsIt:
         assert life.stack_state() == "on"  # nobody told the stack
         assert pilot("off", "--yes").returncode == 0
         assert life.stack_state() == "off"
-        clean(pilot)
+        clean(life, pilot)
 
 
 class TestSwitch:
@@ -227,7 +223,7 @@ class TestSwitch:
         assert "deleted directly" in life.receipt()["message"]
         assert life.now() - begun >= timedelta(minutes=10)
         assert life.stack_state() == "off"
-        clean(pilot)
+        clean(life, pilot)
 
     def test_no_capacity_is_told_and_nothing_is_left(self, life: Life, pilot: Pilot) -> None:
         assert pilot("off", "--yes").returncode == 0
@@ -239,7 +235,7 @@ class TestSwitch:
         assert "capacity" in receipt["message"].lower()
         assert life.endpoint() is None
         assert life.stack_state() == "off"
-        clean(pilot)
+        clean(life, pilot)
 
 
 class TestDeploy:

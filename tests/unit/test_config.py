@@ -441,7 +441,8 @@ class TestRefusals:
             "pilotlight.toml is refused, 1 problem:",
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
             "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
-            "instance_types, instance_count, promotion, volume_size_gb, model_data_download_timeout_seconds, "
+            "instance_types, instance_count, min_instances, max_instances, target_invocations_per_instance, promotion, "
+            "volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
             "monthly_budget_usd, wake_on_call, notify, schedules, environment, api",
             "    fix:     correct its name, or remove it",
@@ -729,11 +730,13 @@ class TestWarnings:
 
 
 def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
-    """Only the volume may be None, where the storage is local, and the window, where nobody has published it."""
+    """Only the volume may be None, where the storage is local, the scaling, which is to be asked for, and the window,
+    where nobody has published it.
+    """
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")
         empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
-        assert empty == {"volume_size_gb"} | ({"window"} if name == "alexatm" else set())
+        assert empty == {"volume_size_gb", "scaling"} | ({"window"} if name == "alexatm" else set())
 
 
 def test_importing_the_configuration_brings_in_neither_the_cdk_nor_boto3() -> None:

@@ -24,7 +24,8 @@ def _page(items: list[Any], member: str, request: Mapping[str, Any]) -> dict[str
 @dataclass
 class SageMaker:
     """Names to what they are: an endpoint's config, a config's model and instance type, a job's status. `tags` maps a
-    name to the stage that it carries; `vanished` is listed still, and gone when it is looked at.
+    name to the stage that it carries; `vanished` is listed still, and gone when it is looked at;
+    `refused` may not be deleted.
     """
 
     endpoints: dict[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class SageMaker:
     jobs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     vanished: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
     def list_endpoints(self, **request: Any) -> Mapping[str, Any]:
         return self._list("Endpoint", self.endpoints, request)
@@ -74,6 +76,19 @@ class SageMaker:
         self._find(request["TrainingJobName"])
         used = {"InstanceType": "ml.g5.2xlarge", "InstanceCount": 3}
         return {"TrainingJobStatus": self.jobs[request["TrainingJobName"]], "ResourceConfig": used}
+
+    def delete_endpoint_config(self, **request: Any) -> None:
+        self._delete(request["EndpointConfigName"])
+        del self.configs[request["EndpointConfigName"]]
+
+    def delete_model(self, **request: Any) -> None:
+        self._delete(request["ModelName"])
+        self.models.remove(request["ModelName"])
+
+    def _delete(self, name: str) -> None:
+        if name in self.refused:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "Delete")
+        self._find(name)
 
     def _list(self, kind: str, names: Any, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return _page([self._item(kind, name) for name in names], f"{kind}s", request)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweep.decision import Holding, Key, Kind, Resource, orphans
+from sweep.decision import Holding, Key, Kind, Resource, orphans, retired
 
 NAMES = st.sampled_from(["a", "B", "c", "D"])
 STAGES = st.sampled_from(["one", "two"])
@@ -78,3 +78,29 @@ def test_what_a_moving_stack_no_longer_lists_may_be_what_it_rolls_back_to(moving
     config = resource(Kind.CONFIG, "before")
     other = replace(config, name="other", stage="two")
     assert orphans([config, other], [Holding("one", moving)]) == ([other] if moving else [config, other])
+
+
+@given(worlds(), st.none() | st.floats(-1, 1))
+def test_what_is_retired_is_free_replaced_and_used_by_nothing_that_stays(
+    world: tuple[list[Resource], list[Holding]], verified_at: float | None
+) -> None:
+    left = orphans(*world)
+    gone = retired(left, verified_at)
+    assert not gone or (verified_at is not None and verified_at > 0)
+    assert {item.kind for item in gone} <= {Kind.CONFIG, Kind.MODEL}
+    for item in left:
+        if item not in gone:
+            kind = {Kind.ENDPOINT: Kind.CONFIG, Kind.CONFIG: Kind.MODEL}.get(item.kind)
+            assert not {(kind, name.lower()) for name in item.uses} & {other.key for other in gone}
+
+
+def test_a_config_goes_with_its_model_and_neither_under_an_endpoint() -> None:
+    old, model = resource(Kind.CONFIG, "old", "Model-of-old"), resource(Kind.MODEL, "model-of-old")
+    assert retired([old, model], verified_at=1.0) == [old, model]
+    stray = resource(Kind.ENDPOINT, "stray", "OLD")
+    assert retired([stray, old, model], verified_at=1.0) == []
+
+
+def test_what_came_after_the_last_verified_one_may_still_be_it() -> None:
+    old, new = resource(Kind.MODEL, "old"), replace(resource(Kind.MODEL, "new"), created=2.0)
+    assert retired([old, new], verified_at=1.0) == [old]

@@ -94,6 +94,19 @@ def stray(**more: Any) -> SageMaker:
     )
 
 
+def replaced(verified_at: float) -> World:
+    """The stage's stack, and the config and the model that it held before."""
+    sagemaker = SageMaker(
+        endpoints={"pilotlight-test": "owned"},
+        configs={"owned": ("Owned", "ml.g5.2xlarge"), "before": ("Before", "ml.g5.2xlarge")},
+        models=["Owned", "Before"],
+        tags=dict.fromkeys(("pilotlight-test", "owned", "Owned", "before", "Before"), "test"),
+    )
+    world = World(sagemaker, cloudformation=CloudFormation({"Pilotlight-test-Endpoint": ENDPOINT_STACK}))
+    world.ledger.put("switch", "verified", {"at": verified_at})
+    return world
+
+
 class TestGather:
     def test_every_page_is_read_and_only_tagged_things_are_looked_at(self) -> None:
         found = tagged(stray(), "test", PRICES)
@@ -153,6 +166,26 @@ class TestSweep:
             world.sweep(now=day)
         assert len(world.sns.told) == 1
         assert "cost nothing" in world.sns.told[0]
+
+    def test_what_was_replaced_by_something_that_serves_is_removed_and_told_to_nobody(self) -> None:
+        world = replaced(verified_at=CREATED.timestamp() + 1)
+        assert world.sweep()["orphans"] == []
+        assert (world.sagemaker.configs.keys(), world.sagemaker.models) == ({"owned"}, ["Owned"])
+        assert world.sns.told == []
+
+    @pytest.mark.parametrize("lease", [{"execution": "runs"}, {"finished_at": 5}])
+    def test_not_while_a_switch_is_at_work(self, lease: dict[str, Any]) -> None:
+        world = replaced(verified_at=CREATED.timestamp() + 1)
+        world.ledger.put("switch", "lease", lease)
+        assert len(world.sweep()["orphans"]) == (0 if "finished_at" in lease else 2)
+
+    def test_not_before_what_replaced_it_was_seen_to_serve(self) -> None:
+        assert len(replaced(verified_at=CREATED.timestamp() - 1).sweep()["orphans"]) == 2
+
+    def test_one_that_is_refused_is_left_over_and_one_that_vanished_is_gone(self) -> None:
+        world = replaced(verified_at=CREATED.timestamp() + 1)
+        world.sagemaker.refused, world.sagemaker.vanished = {"before"}, {"Before"}
+        assert [orphan["name"] for orphan in world.sweep()["orphans"]] == ["before"]
 
     def test_nothing_found_is_remembered_and_told_to_nobody(self) -> None:
         world = World(stray(), cloudformation=CloudFormation({"Pilotlight-test-Endpoint": ENDPOINT_STACK}))

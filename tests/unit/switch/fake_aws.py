@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from common.ledger import Ledger
 from switch.clients import Clients
 
-from tests.unit.switch.world import FINGERPRINT, STACK, World, refuse
+from tests.unit.switch.world import FINGERPRINT, RESOURCE_TYPES, STACK, World, refuse
 
 
 def moment(seconds: float) -> datetime:
@@ -82,6 +82,7 @@ class FakeCloudFormation:
         self.requests.append(request)
         assert request["UsePreviousTemplate"] is True
         assert request["StackName"] == STACK
+        assert request["ResourceTypes"] == list(RESOURCE_TYPES)  # else its permission does not hold
         assert [entry["ParameterKey"] for entry in request["Parameters"]] == list(self.world.parameters)
         values = {
             entry["ParameterKey"]: self.world.parameters[entry["ParameterKey"]]

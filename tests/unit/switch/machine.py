@@ -11,7 +11,7 @@ from switch.settings import Settings
 from switch.step import Switch
 
 from tests.unit.switch.fake_aws import Aws
-from tests.unit.switch.world import ENDPOINT, FIRST_TYPE, MINUTE, STACK
+from tests.unit.switch.world import ENDPOINT, FIRST_TYPE, MINUTE, RESOURCE_TYPES, STACK
 
 SETTINGS = Settings(
     stage="test",
@@ -27,6 +27,7 @@ SETTINGS = Settings(
     monthly_budget_usd=100,
     wake_limit_seconds=40 * 60,
     promotion="blue-green",
+    resource_types=RESOURCE_TYPES,
 )
 MOST_STEPS = 1_500
 

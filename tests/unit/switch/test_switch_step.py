@@ -149,6 +149,7 @@ def test_settings_name_each_variable() -> None:
         "MONTHLY_BUDGET_USD": "100",
         "WAKE_LIMIT_SECONDS": "2400",
         "PROMOTION": "blue-green",
+        "RESOURCE_TYPES": '["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"]',
     }
     assert Settings.from_environment(environ) == SETTINGS
     off = Settings.from_environment(environ | {"IDLE_MINUTES": "", "LIFETIME_HOURS": "", "MONTHLY_BUDGET_USD": ""})

@@ -13,6 +13,7 @@ from typing import Protocol
 from botocore.exceptions import ClientError
 
 STACK, ENDPOINT = "Pilotlight-test-Endpoint", "pilotlight-test"
+RESOURCE_TYPES = ("AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint")
 FINGERPRINT = "0123456789abcdef"
 FIRST_TYPE = "ml.g5.xlarge"
 MINUTE = 60.0

@@ -1,0 +1,68 @@
+"""Whatever is turned and promoted, the stack has not drifted; what is done beside it is found."""
+
+import pytest
+
+from .conftest import LocalCloud, Pilot
+from .test_promotion import TUNED, Stage
+
+
+@pytest.fixture
+def stage(cloud: LocalCloud, pilot: Pilot) -> Stage:
+    lit = pilot("on", "--yes", "--budget-usd", "100000")
+    assert lit.returncode == 0, lit.stderr
+    return Stage(cloud, pilot)
+
+
+def test_nothing_that_the_switch_does_is_a_drift(stage: Stage) -> None:
+    drifts = stage.cloud.drifts
+    assert drifts() == {}
+    key = {"x-api-key": stage.deployment.admin_key}
+    assert stage.cloud.call("POST", "/endpoint/snooze", {"hours": 1}, headers=key).status_code == 200
+    assert drifts() == {}
+    stage.cloud.fault(fault="update_failed")
+    assert (stage.promote(TUNED)["outcome"], drifts()) == ("failed", {})
+    assert (stage.promote(TUNED)["outcome"], drifts()) == ("on", {})
+    assert (stage.run(target="off", reason="schedule")["outcome"], drifts()) == ("off", {})
+    stage.cloud.fault(fault="no_capacity", times=100)
+    waking = stage.start(reason="wake")
+    while (result := stage.result(waking)) is None:
+        stage.cloud.advance(60)
+    assert (result["outcome"], drifts()) == ("failed", {})
+    stage.cloud.fault()
+    assert (stage.promote("")["outcome"], drifts()) == ("on", {})
+    stage.clean()
+
+
+def test_an_endpoint_that_is_deleted_beside_the_stack_is(stage: Stage) -> None:
+    stage.cloud.client("sagemaker").delete_endpoint(EndpointName=stage.cloud.endpoint_name)
+    while stage.endpoint() is not None:
+        pass
+    assert stage.cloud.drifts() == {"AWS::SageMaker::Endpoint": "DELETED"}
+    assert stage.pilot("on", "--yes").returncode == 0
+    assert stage.cloud.drifts() == {}
+
+
+def test_one_that_is_pointed_elsewhere_is_and_the_switch_tells(stage: Stage) -> None:
+    sagemaker, endpoint = stage.cloud.client("sagemaker"), stage.endpoint()
+    assert endpoint
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    sagemaker.create_endpoint_config(EndpointConfigName="elsewhere", ProductionVariants=config["ProductionVariants"])
+    sagemaker.update_endpoint(EndpointName=stage.cloud.endpoint_name, EndpointConfigName="elsewhere")
+    while (stage.endpoint() or {})["EndpointStatus"] != "InService":
+        pass
+    assert stage.cloud.drifts() == {"AWS::SageMaker::Endpoint": "MODIFIED"}
+    result = stage.run(reason="manual")
+    assert (result["outcome"], "old config" in result["message"]) == ("failed", True)
+    assert stage.pilot("off", "--yes").returncode == 0
+    assert stage.cloud.drifts() == {}
+
+
+def test_a_schedule_that_is_moved_beside_the_stack_is(stage: Stage) -> None:
+    scheduler = stage.cloud.client("scheduler")
+    name = next(s["Name"] for s in scheduler.list_schedules()["Schedules"] if "Delete" in s["Name"])
+    found = scheduler.get_schedule(Name=name)
+    same = {key: found[key] for key in ("Name", "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(**same, ScheduleExpression="at(2099-01-01T00:00:00)")
+    assert stage.cloud.drifts() == {"AWS::Scheduler::Schedule": "MODIFIED"}
+    assert stage.pilot("off", "--yes").returncode == 0
+    assert stage.cloud.drifts() == {}
