@@ -159,8 +159,8 @@ def _check_report(report: Report, settings: Settings) -> None:
         raise BadRequest(f"The dataset has {report.problem_count} problems. The first: {first}.", param="dataset")
     if report.beside and not settings.spec.own_container:
         raise BadRequest(
-            f"{', '.join(report.beside)} lies beside the training files, and JumpStart's training would read it as one. "
-            "Put the training files (and template.json) into train/.",
+            f"{', '.join(report.beside)} lies beside the training files, and JumpStart's training would read it as "
+            "one. Put the training files (and template.json) into train/.",
             param="dataset",
         )
 
@@ -185,8 +185,8 @@ def _check_count(count: int, hyperparameters: Mapping[str, str], settings: Setti
         )
     if hyperparameters["enable_fsdp"] != "True":
         raise BadRequest(
-            f"`instance_count` is {count}, but only FSDP trains on several instances. Set enable_fsdp to True, or leave "
-            "instance_count out.",
+            f"`instance_count` is {count}, but only FSDP trains on several instances. Set enable_fsdp to True, or "
+            "leave instance_count out.",
             param="instance_count",
         )
 
