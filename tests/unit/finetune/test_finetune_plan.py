@@ -112,7 +112,7 @@ def test_jumpstarts_training_sees_nothing_but_training_files() -> None:
     count=st.integers(1, 3),
 )
 def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, count: int) -> None:
-    """Each attempt costs any part of the most it may cost, and fails; then comes the next, and at last the evaluation."""
+    """Each attempt costs any part of its most, and fails; then comes the next, and at last the evaluation."""
     instances = priced(**{f"big{number}": str(usd) for number, usd in enumerate(prices)})
     settings = settings_of("falcon-7b", instances=instances, instance_types=tuple(instances))
     try:
