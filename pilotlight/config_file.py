@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -42,6 +42,12 @@ def _false_is_none(value: object) -> object:
 
 def _time_zone(value: str) -> str:
     if value not in available_timezones():
+        raise ValueError(value)
+    return value
+
+
+def _scalar(value: object) -> object:
+    if not isinstance(value, str | int | float | bool):
         raise ValueError(value)
     return value
 
@@ -167,7 +173,7 @@ class FineTuneTable(_Table):
     spot: bool = Field(False, description="true or false", examples=["true"])
     approve: bool = Field(False, description="true or false", examples=["true"])
     approval_hours: int = Field(72, ge=1, le=720, description="an integer from 1 to 720 (hours)", examples=["72"])
-    hyperparameters: dict[str, str | int | float | bool] = Field(
+    hyperparameters: dict[str, Annotated[Any, AfterValidator(_scalar)]] = Field(
         default_factory=dict,
         description="a table: names of hyperparameters and their values",
         examples=["{ epoch = 3 }"],

@@ -4,7 +4,7 @@ import json
 
 
 def shown(value: object) -> str:
-    """A JSON value as an error message may quote it: short, and never a whole prompt."""
+    """A value of JSON or TOML as an error message may quote it: short, and never a whole prompt."""
     match value:
         case list():
             return "an array"
@@ -13,5 +13,5 @@ def shown(value: object) -> str:
         case str() if len(value) > 40:
             return json.dumps(value[:40]) + "…"
         case _:
-            literal = json.dumps(value)
+            literal = json.dumps(value, default=str)
             return literal if len(literal) <= 40 else literal[:40] + "…"

@@ -5,15 +5,13 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from common.shown import shown
 
 from finetune import hyperparameters
 from finetune.errors import BadRequest, did_you_mean
 from finetune.hyperparameters import Scalar
-
-Value = TypeVar("Value")
 
 MAX_INSTANCES: Final = 16
 MAX_COST_USD: Final = 1_000_000
@@ -114,7 +112,7 @@ def _refused(key: str, found: str, allowed: str) -> BadRequest:
 def _text(pattern: re.Pattern[str], allowed: str, longest: int) -> Callable[[str, object], str]:
     def check(key: str, value: object) -> str:
         if not isinstance(value, str) or len(value) > longest or not pattern.fullmatch(value):
-            raise _refused(key, f"is {shown_safely(value)}", allowed)
+            raise _refused(key, f"is {shown(value)}", allowed)
         return value
 
     return check
@@ -123,9 +121,9 @@ def _text(pattern: re.Pattern[str], allowed: str, longest: int) -> Callable[[str
 def _number(least: float, most: float, allowed: str) -> Callable[[str, object], float]:
     def check(key: str, value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
-            raise _refused(key, f"is {shown_safely(value)}", allowed)
+            raise _refused(key, f"is {shown(value)}", allowed)
         if not least <= value <= most:
-            raise _refused(key, f"is {shown_safely(value)}", allowed)
+            raise _refused(key, f"is {shown(value)}", allowed)
         return float(value)
 
     return check
@@ -133,23 +131,23 @@ def _number(least: float, most: float, allowed: str) -> Callable[[str, object], 
 
 def _flag(key: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise _refused(key, f"is {shown_safely(value)}", "true or false")
+        raise _refused(key, f"is {shown(value)}", "true or false")
     return value
 
 
 def _count(key: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_INSTANCES:
-        raise _refused(key, f"is {shown_safely(value)}", f"an integer from 1 to {MAX_INSTANCES}")
+        raise _refused(key, f"is {shown(value)}", f"an integer from 1 to {MAX_INSTANCES}")
     return value
 
 
 def _instance_types(key: str, value: object) -> tuple[str, ...]:
     allowed = f'an array of 1 to {MAX_INSTANCE_TYPES} different types like "ml.g5.12xlarge", first choice first'
     if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_INSTANCE_TYPES:
-        raise _refused(key, f"is {shown_safely(value)}", allowed)
+        raise _refused(key, f"is {shown(value)}", allowed)
     for entry in value:
         if not isinstance(entry, str) or not _INSTANCE_TYPE.fullmatch(entry):
-            raise _refused(key, f"holds {shown_safely(entry)}", allowed)
+            raise _refused(key, f"holds {shown(entry)}", allowed)
     if len(set(value)) < len(value):
         raise _refused(key, "holds a type twice", allowed)
     return tuple(value)
@@ -157,14 +155,9 @@ def _instance_types(key: str, value: object) -> tuple[str, ...]:
 
 def _hyperparameters(key: str, value: object) -> dict[str, Scalar]:
     if not isinstance(value, Mapping):
-        raise _refused(key, f"is {shown_safely(value)}", "an object of hyperparameters")
+        raise _refused(key, f"is {shown(value)}", "an object of hyperparameters")
     hyperparameters.checked(value)
     return dict(value)
-
-
-def shown_safely(value: object) -> str:
-    """Like `shown`, for what TOML has and JSON has not: dates and times."""
-    return shown(value if isinstance(value, str | int | float | bool | list | dict | None) else str(value))
 
 
 _KEYS: Final[Mapping[str, Callable[[str, object], Any]]] = {

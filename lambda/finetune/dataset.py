@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from finetune import rows
 from finetune.asked import Asked
 from finetune.findings import Findings, Problem, Refuse
-from finetune.hyperparameters import RULES, checked
+from finetune.hyperparameters import RULES, Scalar, checked
 from finetune.layout import File, Format, Layout, check_files, laid_out
 from finetune.measures import Lengths, Repeats
 from finetune.rows import DOLLY, BadRow, Template
@@ -82,16 +82,19 @@ class Report:
         return cls(**{**known, "beside": tuple(data["beside"]), "warnings": tuple(data["warnings"])})
 
 
-def check(reader: Reader, asked: Asked) -> Report:
-    """Reads the whole dataset that `asked` names. Raises BadRequest for hyperparameters that do not exist."""
-    return _Check(reader, asked).run()
+def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None) -> Report:
+    """Reads the whole dataset that `asked` names. `defaults` are the stage's hyperparameters, under those asked for.
+
+    Raises BadRequest for hyperparameters that do not exist.
+    """
+    return _Check(reader, asked, checked({**(defaults or {}), **asked.hyperparameters})).run()
 
 
 class _Check:
-    def __init__(self, reader: Reader, asked: Asked) -> None:
+    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str]) -> None:
         self.reader = reader
         self.prefix = asked.prefix
-        self.given = checked(asked.hyperparameters)
+        self.given = given
         self.findings = Findings()
         self.lengths = Lengths()
         self.repeats = Repeats()

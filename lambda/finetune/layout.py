@@ -58,7 +58,7 @@ def laid_out(listed: Iterable[tuple[str, int]], findings: Findings) -> Layout:
         findings.add(
             "", None, f"there are more than {MAX_FILES} files; join them, or name a prefix that holds the dataset alone"
         )
-    files = [File(name, size) for name, size in sorted(entries) if not name.endswith("/")]
+    files = [File(name, size) for name, size in sorted(entries) if name and not name.endswith("/")]
     total = sum(file.size for file in files)
     if total > MAX_BYTES:
         findings.add(

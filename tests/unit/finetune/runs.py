@@ -1,0 +1,57 @@
+"""Runs as the shipped models have them, to be planned."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from finetune.asked import from_body
+from finetune.dataset import Report
+from finetune.plan import Plan, plan
+from finetune.spec import InstanceFacts, Settings
+
+from pilotlight.fine_tune import priced_instances
+from pilotlight.training_specs import resolve, training
+from tests.unit.finetune.bucket import DATASET, GOOD, report_of
+
+OWN_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"
+ROLE = "arn:aws:iam::111122223333:role/pilotlight-dev-training"
+BUCKET = "runs-bucket"
+NOW = 1_800_000_000.0
+RUN_ID = "261124-170133-ab12"
+
+
+def settings_of(model: str = "llama-2-7b", *, image: str | None = OWN_IMAGE, **changes: Any) -> Settings:
+    spec = resolve(
+        model,
+        region="us-east-1",
+        account="763104351884",
+        base_model=f"s3://served-bucket/{model}/",
+        gated=model.startswith("llama"),
+        own_image_uri=image,
+    )
+    settings = Settings(
+        stage="dev",
+        spec=spec,
+        instance_types=tuple(name for name in training().models[model].instance_types if name in priced_instances()),
+        max_cost_usd=Decimal(50),
+        min_improvement=0.0,
+        spot=False,
+        approve=False,
+        approval_hours=72,
+        hyperparameters={},
+        instances=priced_instances(),
+    )
+    return replace(settings, **changes)
+
+
+def priced(**usd_per_hour: str) -> dict[str, InstanceFacts]:
+    """Instance types large enough for anything: `big1="7.09"` is ml.big1.xlarge."""
+    return {
+        f"ml.{name}.xlarge": InstanceFacts(gpus=8, gpu_memory_gib=640, usd_per_hour=Decimal(usd))
+        for name, usd in usd_per_hour.items()
+    }
+
+
+def planned(settings: Settings, report: Report | None = None, **asked: Any) -> Plan:
+    found = report or report_of({"train/a.jsonl": GOOD})
+    return plan(from_body({"dataset": DATASET} | asked), found, settings, now=NOW, run_id=RUN_ID)
