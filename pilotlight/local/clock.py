@@ -75,12 +75,22 @@ class Unsettled(Exception):
 
 
 class Clock:
-    """`busy` says what else than `activity` an advance must wait for, or None."""
+    """`busy` says what else than `activity` an advance must wait for, or None. Kinds of work that are `limited` have a
+    limit of their own: an advance does not give up on them.
+    """
 
-    def __init__(self, hands: Hands, activity: Activity, *, busy: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        hands: Hands,
+        activity: Activity,
+        *,
+        busy: Callable[[], str | None] = lambda: None,
+        limited: frozenset[str] = frozenset(),
+    ) -> None:
         self._hands = hands
         self._activity = activity
         self._busy = busy
+        self._limited = limited
         self._sources: list[Source] = []
         self._turn = threading.Lock()  # whoever fires sources
         self.advanced_seconds = 0.0
@@ -142,6 +152,8 @@ class Clock:
                 if self._busy() is None:
                     return
                 time.sleep(_POLL_SECONDS)
+            elif self._limited & self._activity.under_way().keys():
+                deadline = time.monotonic() + SETTLE_SECONDS
         left = self._busy() or ", ".join(f"{count} × {kind}" for kind, count in self._activity.under_way().items())
         raise Unsettled(f"After {SETTLE_SECONDS:g} s of real time there is still work under way: {left}.")
 
