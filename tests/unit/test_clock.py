@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pilotlight.local import clock as clocks
 from pilotlight.local.activity import Activity
-from pilotlight.local.clock import Cancelled, Clock, EachMinute, Waits
+from pilotlight.local.clock import Clock, EachMinute
 from pilotlight.local.scheduler import Entry, Timetable
+from pilotlight.local.waits import Cancelled, Waits
 
 
 class Hands:
