@@ -22,15 +22,17 @@ def install(sagemaker: SageMaker, scaling: AutoScaling) -> None:
     drift._DRIFT_READERS.update(
         {
             "AWS::SageMaker::Model": (
-                _by_arn(sagemaker.list_models, sagemaker.describe_model, "Model"),
+                _by_arn(sagemaker.models.list_models, sagemaker.models.describe_model, "Model"),
                 frozenset({"ExecutionRoleArn", "PrimaryContainer"}),
             ),
             "AWS::SageMaker::EndpointConfig": (
-                _by_arn(sagemaker.list_endpoint_configs, sagemaker.describe_endpoint_config, "EndpointConfig"),
+                _by_arn(
+                    sagemaker.models.list_endpoint_configs, sagemaker.models.describe_endpoint_config, "EndpointConfig"
+                ),
                 frozenset({"ProductionVariants", "MetricsConfig"}),
             ),
             "AWS::SageMaker::Endpoint": (
-                _by_arn(sagemaker.list_endpoints, sagemaker.describe_endpoint, "Endpoint"),
+                _by_arn(sagemaker.endpoints.list_endpoints, sagemaker.endpoints.describe_endpoint, "Endpoint"),
                 frozenset({"EndpointName", "EndpointConfigName"}),
             ),
             "AWS::Scheduler::Schedule": (

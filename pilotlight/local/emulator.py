@@ -47,6 +47,7 @@ from pilotlight.local.sagemaker.storage import S3
 
 HOST = "127.0.0.1"
 ACCOUNT = "000000000000"
+TRAINING_JOB = "training job"
 TRAINING = (sys.executable, "-m", "pilotlight.local.leash", "training")
 """Plays every training image: the program that the project's own training image holds."""
 
@@ -75,7 +76,7 @@ def main() -> None:
         program=TRAINING,
         weights=built_in,
         sink=cloudwatch.sink(training_run.NAMESPACE, ACCOUNT, given.region),
-        spawn=lambda job: activity.spawn("training job", job),
+        spawn=lambda job: activity.spawn(TRAINING_JOB, job),
         scalable_variants=scaling.registered_variants,
     )
     metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
@@ -101,7 +102,7 @@ def main() -> None:
 
 def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics, activity: Activity, sagemaker: SageMaker) -> Clock:
     """The simulated clock with everything that goes by it; at one moment they go in the order given here."""
-    clock = Clock(ProcessHands(), activity, busy=waits.busy)
+    clock = Clock(ProcessHands(), activity, busy=waits.busy, limited=frozenset({TRAINING_JOB}))
     clock.add(waits)
     states.install(clock, activity, sagemaker)
     lambdas.install(clock, activity)

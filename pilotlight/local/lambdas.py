@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from pilotlight.local.activity import Activity
-from pilotlight.local.clock import Clock, Waits
+from pilotlight.local.clock import Clock
+from pilotlight.local.waits import Waits
 
 RETRY_SECONDS = (60.0, 120.0)
 WORK = "asynchronous Lambda invocation"

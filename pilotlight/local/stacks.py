@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pilotlight.local.sagemaker.endpoints import Endpoint, Endpoints
+from pilotlight.local.sagemaker.endpoint import Endpoint
+from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import Faults
 
 Record = dict[str, Any]

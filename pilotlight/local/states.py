@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any
 
 from pilotlight.local.activity import Activity
-from pilotlight.local.clock import Cancelled, Clock, Waits
+from pilotlight.local.clock import Clock
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.waiting_tasks import WaitingTasks
+from pilotlight.local.waits import Cancelled, Waits
 
 WORK = "state machine execution"
 

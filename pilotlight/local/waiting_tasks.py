@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pilotlight.local.clock import Cancelled, Signal, Waits
 from pilotlight.local.sagemaker import wire
 from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.waits import Cancelled, Signal, Waits
 
 Record = dict[str, Any]
 

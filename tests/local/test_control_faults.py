@@ -1,8 +1,7 @@
 """SageMaker and CloudFormation failing on demand: what each says while they do, and how one gets out of it."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -89,13 +88,6 @@ def stack(bare: Bare, request: pytest.FixtureRequest) -> Iterator[Stack]:
         bare.advance(0)
     made.client.delete_stack(StackName=made.name)
     bare.advance(0)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +215,7 @@ def test_an_update_under_way_can_be_cancelled(stack: Stack) -> None:
     old = stack.endpoint["EndpointConfigName"]
     given = [{"ParameterKey": k, "ParameterValue": v} for k, v in {"State": "on", "Instance": "ml.g6.xlarge"}.items()]
     stack.client.update_stack(StackName=stack.name, UsePreviousTemplate=True, Parameters=given)
-    wait_until(lambda: (stack.endpoint or {}).get("EndpointStatus") == "Updating")
+    stack.bare.until(lambda: (stack.endpoint or {}).get("EndpointStatus") == "Updating")
     stack.client.cancel_update_stack(StackName=stack.name)
     stack.bare.advance(0)
     assert stack.status == "UPDATE_ROLLBACK_COMPLETE"

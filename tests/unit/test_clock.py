@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pilotlight.local import clock as clocks
 from pilotlight.local.activity import Activity
-from pilotlight.local.clock import Cancelled, Clock, EachMinute, Waits
+from pilotlight.local.clock import Clock, EachMinute
 from pilotlight.local.scheduler import Entry, Timetable
+from pilotlight.local.waits import Cancelled, Waits
 
 
 class Hands:
@@ -114,6 +115,14 @@ def test_work_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not hands.held
 
 
+def test_work_with_a_limit_of_its_own_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "SETTLE_SECONDS", 0.01)
+    activity, ended = Activity(), threading.Event()
+    activity.spawn("job", lambda: ended.wait(0.6))
+    Clock(Hands(), activity, limited=frozenset({"job"})).advance(0)
+    assert activity.under_way() == {}
+
+
 def test_a_source_that_fails_stops_nobody() -> None:
     clock = Clock(Hands(), Activity())
     seen: list[float] = []
@@ -168,6 +177,39 @@ def test_only_the_owners_waits_are_cancelled() -> None:
     assert said == ["dropped cancelled"]
     clock.advance(30)
     assert said[1:] == ["kept at 30"]
+
+
+@pytest.mark.parametrize("given_before", [True, False])
+def test_a_signal_ends_a_wait_with_nobody_seeing_a_gap(given_before: bool) -> None:
+    activity = Activity()
+    clock = Clock(Hands(), activity)
+    waits = Waits(activity, "work", now=clock.now)
+    clock.add(waits)
+    signal = waits.signal()
+    seen: list[bool] = []
+    if given_before:
+        signal.set()
+    activity.spawn("work", lambda: seen.append(waits.until(30, signal=signal)))
+    clock.advance(10)
+    signal.set()
+    at_work = activity.under_way()
+    assert at_work or seen
+    clock.advance(0)
+    assert seen == [True]
+
+
+def test_a_wait_without_its_signal_ends_at_its_moment() -> None:
+    activity = Activity()
+    clock = Clock(Hands(), activity)
+    waits = Waits(activity, "work", now=clock.now)
+    clock.add(waits)
+    signal = waits.signal()
+    seen: list[bool] = []
+    activity.spawn("work", lambda: seen.append(waits.until(30, signal=signal)))
+    clock.advance(31)
+    assert seen == [False]
+    signal.set()  # too late, and nobody's
+    assert activity.under_way() == {}
 
 
 def test_each_minute_is_each_full_minute() -> None:

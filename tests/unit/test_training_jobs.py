@@ -292,7 +292,7 @@ class TestRefusals:
     def test_nobody_is_not_found(self, cloud: Cloud) -> None:
         with pytest.raises(AwsError) as refused:
             cloud.job("nobody")
-        assert refused.value.code == "ResourceNotFound"
+        assert refused.value.code == "ValidationException"
 
 
 def test_jobs_are_listed_by_name_and_status(cloud: Cloud) -> None:
@@ -307,6 +307,7 @@ def test_jobs_are_listed_by_name_and_status(cloud: Cloud) -> None:
     assert listed(NameContains="a-") == ["a-first", "a-third"]
     assert listed(StatusEquals="Failed") == ["a-first"]
     assert listed(SortBy="Name", SortOrder="Descending") == ["b-second", "a-third", "a-first"]
+    assert listed(CreationTimeAfter=cloud.job("a-third")["CreationTime"]) == ["a-third"]
     first = cloud.ask("ListTrainingJobs", MaxResults=2)
     assert len(first["TrainingJobSummaries"]) == 2
     assert listed(NextToken=first["NextToken"]) == ["a-third"]

@@ -9,12 +9,11 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pilotlight.local.sagemaker.container import Container, Launch
+from pilotlight.local.sagemaker.endpoint import Endpoint
 from pilotlight.local.sagemaker.faults import Faults
 from pilotlight.local.sagemaker.model_data import NoModelData, fetch
 from pilotlight.local.sagemaker.models import Models
@@ -23,26 +22,6 @@ from pilotlight.local.sagemaker.storage import Storage
 from pilotlight.local.sagemaker.wire import AwsError
 
 _POLL_SECONDS = 0.05
-
-
-@dataclass
-class Endpoint:
-    """An endpoint and the container it runs; changed only under the service's lock."""
-
-    name: str
-    arn: str
-    config: str
-    variants: list[Record]
-    """The config's, kept here: AWS lets a config be deleted under an endpoint that runs on it."""
-    status: str
-    created: datetime
-    modified: datetime
-    container: Container | None = None
-    model_data: Path | None = None
-    """What the container serves, if it came from S3."""
-    failure: str | None = None
-    stuck_in: int | None = None
-    """The faults' epoch in which it got stuck, if it did."""
 
 
 class _Refused(Exception):
@@ -95,7 +74,7 @@ class Endpoints:
             if endpoint.status not in ("InService", "Failed"):
                 raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
             self._refuse_another_instance_type(endpoint, config)
-            self._move(endpoint, "Updating")
+            endpoint.move("Updating")
         self._spawn(self._roll_out, endpoint, config)
         return {"EndpointArn": endpoint.arn}
 
@@ -104,44 +83,17 @@ class Endpoints:
             endpoint = self._endpoint(EndpointName)
             if endpoint.status == "Deleting":
                 raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
-            self._move(endpoint, "Deleting")
+            endpoint.move("Deleting")
         self._spawn(self._take_down, endpoint)
         return {}
 
     def describe_endpoint(self, *, EndpointName: str) -> Record:
         with self._lock:
-            endpoint = self._endpoint(EndpointName)
-            described = {
-                "EndpointName": endpoint.name,
-                "EndpointArn": endpoint.arn,
-                "EndpointConfigName": endpoint.config,
-                "EndpointStatus": endpoint.status,
-                "CreationTime": endpoint.created,
-                "LastModifiedTime": endpoint.modified,
-                "ProductionVariants": [
-                    {
-                        "VariantName": variant["VariantName"],
-                        "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
-                        "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
-                    }
-                    for variant in endpoint.variants
-                ],
-            }
-            return described | ({"FailureReason": endpoint.failure} if endpoint.failure else {})
+            return self._endpoint(EndpointName).describe()
 
     def list_endpoints(self, **_: Any) -> Record:
         with self._lock:
-            found = [
-                {
-                    "EndpointName": endpoint.name,
-                    "EndpointArn": endpoint.arn,
-                    "CreationTime": endpoint.created,
-                    "LastModifiedTime": endpoint.modified,
-                    "EndpointStatus": endpoint.status,
-                }
-                for endpoint in self._endpoints.values()
-            ]
-        return {"Endpoints": found}
+            return {"Endpoints": [endpoint.summary() for endpoint in self._endpoints.values()]}
 
     # What the runtime and CloudFormation ask
 
@@ -206,13 +158,13 @@ class Endpoints:
                 pass  # nobody waits for it any more
             elif failure is not None or container is None:
                 endpoint.failure = failure or None
-                self._move(endpoint, "InService" if endpoint.container else "Failed")
+                endpoint.move("InService" if endpoint.container else "Failed")
             else:
                 retired, endpoint.container = endpoint.container, container
                 stale, endpoint.model_data = endpoint.model_data, stale
                 endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
                 endpoint.failure = None
-                self._move(endpoint, "InService")
+                endpoint.move("InService")
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
         if retired:
             retired.stop()
@@ -254,7 +206,7 @@ class Endpoints:
             )
         if endpoint.status == "Updating" and self.faults.take("update_failed"):
             with self._lock:
-                self._move(endpoint, "RollingBack")
+                endpoint.move("RollingBack")
             raise _Refused("")  # SageMaker ends InService on the old config, and names no failure
         if endpoint.status == "Creating" and self.faults.take("stuck_creating"):
             endpoint.stuck_in = self.faults.epoch
@@ -276,7 +228,7 @@ class Endpoints:
             endpoint.container = None
             if endpoint.status == "InService":  # an update under way goes on, and decides
                 endpoint.failure = epitaph
-                self._move(endpoint, "Failed")
+                endpoint.move("Failed")
 
     def _launch(self, endpoint: Endpoint, variant: Record) -> Launch:
         """Fetches the model's data, beside those that the container in service reads. Raises NoModelData."""
@@ -285,10 +237,6 @@ class Endpoints:
         folder = self._folder / endpoint.name / variant["ModelName"]
         artifact = fetch(self._storage, primary, folder / f"model-data-{secrets.token_hex(4)}")
         return Launch(self._models.contract(model), primary.get("Environment", {}), folder, artifact)
-
-    def _move(self, endpoint: Endpoint, status: str) -> None:
-        endpoint.status = status
-        endpoint.modified = now()
 
     def _spawn(self, work: Callable[..., None], *args: Any) -> None:
         threading.Thread(target=work, args=args, name=work.__name__, daemon=True).start()

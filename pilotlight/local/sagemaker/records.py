@@ -104,10 +104,11 @@ class Table:
 
 
 def page(records: list[Record], list_key: str, name_key: str, asked: Record) -> Record:
-    """What a List operation answers of `records`, oldest first: by NameContains, SortBy, SortOrder and MaxResults, with
-    NextToken where there is more.
+    """What a List operation answers of `records`, oldest first: by NameContains, the bounds of CreationTime, SortBy
+    (Name, or else CreationTime), SortOrder and MaxResults, with NextToken where there is more.
     """
     found = [record for record in records if asked.get("NameContains", "") in record.get(name_key, "")]
+    found = [record for record in found if _is_within(record["CreationTime"].timestamp(), asked)]
     if asked.get("SortBy") == "Name":
         found.sort(key=lambda record: str(record[name_key]))
     if asked.get("SortOrder") == "Descending":
@@ -115,3 +116,7 @@ def page(records: list[Record], list_key: str, name_key: str, asked: Record) -> 
     start = int(asked.get("NextToken", "0"))
     end = start + asked.get("MaxResults", len(found))
     return {list_key: found[start:end]} | ({"NextToken": str(end)} if end < len(found) else {})
+
+
+def _is_within(created: float, asked: Record) -> bool:
+    return bool(asked.get("CreationTimeAfter", created) <= created <= asked.get("CreationTimeBefore", created))

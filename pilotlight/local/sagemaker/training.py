@@ -9,7 +9,7 @@ from typing import Any
 
 from pilotlight.local.sagemaker.records import Account, Record, page
 from pilotlight.local.sagemaker.training_folder import BASE_MODEL, CHECKPOINTS, channel_source
-from pilotlight.local.sagemaker.training_job import Job
+from pilotlight.local.sagemaker.training_job import MAX_RUNTIME_SECONDS, Job
 from pilotlight.local.sagemaker.training_run import Machine, Run
 from pilotlight.local.sagemaker.wire import AwsError
 
@@ -81,7 +81,8 @@ class TrainingJobs:
         try:
             return self._jobs[name]
         except KeyError:
-            raise AwsError("ResourceNotFound", "Requested resource not found.") from None
+            # Not the ResourceNotFound of the service model (aws/aws-sdk issue 165).
+            raise AwsError("ValidationException", "Requested resource not found.") from None
 
     # What the service refuses, beyond its model
 
@@ -118,7 +119,7 @@ class TrainingJobs:
 
 def _check_spot(request: Record) -> None:
     condition, spot = request["StoppingCondition"], request.get("EnableManagedSpotTraining", False)
-    longest, wait = condition.get("MaxRuntimeInSeconds", 86_400), condition.get("MaxWaitTimeInSeconds")
+    longest, wait = condition.get("MaxRuntimeInSeconds", MAX_RUNTIME_SECONDS), condition.get("MaxWaitTimeInSeconds")
     if spot and (wait is None or wait < longest):
         raise _refused(
             f"Invalid MaxWaitTimeInSeconds: {wait}. With EnableManagedSpotTraining it must be present, and greater "

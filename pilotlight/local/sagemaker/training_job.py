@@ -9,6 +9,8 @@ from pilotlight.local.sagemaker import wire
 from pilotlight.local.sagemaker.records import Record, now
 from pilotlight.local.sagemaker.storage import Location
 
+MAX_RUNTIME_SECONDS = 86_400
+"""Unless StoppingCondition has another."""
 _MESSAGES = {
     "Starting": "Starting the training job",
     "Downloading": "Downloading input data",

@@ -16,7 +16,7 @@ from pilotlight.local.sagemaker.faults import Fault, Faults
 from pilotlight.local.sagemaker.metrics import Sink
 from pilotlight.local.sagemaker.storage import Location, Storage
 from pilotlight.local.sagemaker.training_folder import Checkpoints, TrainingFolder
-from pilotlight.local.sagemaker.training_job import Job
+from pilotlight.local.sagemaker.training_job import MAX_RUNTIME_SECONDS, Job
 from pilotlight.local.sagemaker.training_process import Process
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
@@ -105,7 +105,9 @@ class Run:
         self._job.move("Uploading")
         with _blame("ClientError: Artifact upload failed"):
             self._folder.upload_model(self._job.artifacts)
-        return {"stopped": "Stopped", "too long": "MaxRuntimeExceeded"}.get(cause, "Completed")
+        if cause == "too long":
+            return "MaxRuntimeExceeded"
+        return "Stopped" if self._job.stop_asked.is_set() else "Completed"
 
     def _train(self, strike: Fault | None) -> Cause:
         """One instance's work: from its empty disk until the program ends."""
@@ -138,7 +140,8 @@ class Run:
         config = self._job.request.get("CheckpointConfig")
         target = Location.of(config["S3Uri"]) if config else None
         checkpoints = Checkpoints(self._folder.checkpoints, self._machine.storage, target)
-        limit = self._job.request["StoppingCondition"].get("MaxRuntimeInSeconds", math.inf) - self._trained_seconds
+        longest = self._job.request["StoppingCondition"].get("MaxRuntimeInSeconds", MAX_RUNTIME_SECONDS)
+        limit = longest - self._trained_seconds
         while not process.has_ended() and time.monotonic() < kill_at:
             seconds = time.monotonic() - begun
             if cause is None:
