@@ -37,8 +37,8 @@ class Learner:
         self._padding = padding
         self._world = world
         self._seed = seed
-        learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._optimizer = torch.optim.AdamW(learned, weight_decay=0.0)
+        self._learned = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        self._optimizer = torch.optim.AdamW(self._learned.values(), weight_decay=0.0)
 
     def step(self, examples: Sequence[Example], *, rate: float, moment: str) -> float:
         """Learn from `examples`, of which each process takes its share. Returns its share's summed loss.
@@ -64,10 +64,10 @@ class Learner:
 
     def state(self) -> tuple[State, State]:
         """The adapter and the optimizer, whole and on the CPU. Every process must call it."""
-        return (
-            get_model_state_dict(self._model, options=_WHOLE),
-            get_optimizer_state_dict(self._model, self._optimizer, options=_WHOLE),
-        )
+        whole = get_model_state_dict(self._model, options=_WHOLE)
+        # A frozen weight under a second name (an output layer tied to the embedding) would come along.
+        adapter = {name: tensor for name, tensor in whole.items() if name in self._learned}
+        return adapter, get_optimizer_state_dict(self._model, self._optimizer, options=_WHOLE)
 
     def restore(self, adapter: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
         partial = StateDictOptions(full_state_dict=True, strict=False)  # the frozen base is not in it

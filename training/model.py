@@ -1,12 +1,14 @@
 """The model: read from its folder, with LoRA's two small matrices beside each chosen layer, merged at the end."""
 
 import importlib.util
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
@@ -54,7 +56,7 @@ def trainable(folder: Path, asked: Hyperparameters, world: World) -> Any:
     """The model with a LoRA adapter, ready to be trained by this process's part of the world."""
     model = _base(folder, asked, world)
     torch.manual_seed(asked.seed)  # the adapter begins the same in every process and every run
-    model = get_peft_model(model, _lora(model, asked))
+    model = _adapted(model, asked)
     if world.device.type == "cuda":  # a third more time for a fraction of the memory
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
@@ -70,13 +72,8 @@ def merge(folder: Path, adapter: Mapping[str, torch.Tensor], asked: Hyperparamet
 
     It is read afresh: neither eight bits nor shards nor a training precision leave a trace in what is served.
     """
-    base = load(folder, dtype="auto")
-    model = get_peft_model(base, _lora(base, asked))
-    missing = model.load_state_dict(dict(adapter), strict=False).unexpected_keys
-    if missing:
-        raise TrainingError(
-            f"The adapter does not fit the model in the channel {folder.name}: {missing[0]} has no place."
-        )
+    model = _adapted(load(folder, dtype="auto"), asked)
+    set_model_state_dict(model, dict(adapter), options=StateDictOptions(strict=False))  # the frozen base is not in it
     merged: Any = model.merge_and_unload(safe_merge=True)
     merged.save_pretrained(into)
     tokenizer_of(folder).save_pretrained(into)
@@ -95,8 +92,8 @@ def _precision(world: World) -> torch.dtype:
     return torch.bfloat16 if world.device.type == "cuda" and torch.cuda.is_bf16_supported(False) else torch.float32
 
 
-def _lora(model: Any, asked: Hyperparameters) -> LoraConfig:
-    return LoraConfig(
+def _adapted(model: Any, asked: Hyperparameters) -> Any:
+    config = LoraConfig(
         r=asked.lora_r,
         lora_alpha=asked.lora_alpha,
         lora_dropout=asked.lora_dropout,
@@ -104,6 +101,10 @@ def _lora(model: Any, asked: Hyperparameters) -> LoraConfig:
         fan_in_fan_out=hasattr(model, "transformer") and hasattr(model.transformer, "wte"),
         task_type="CAUSAL_LM",
     )
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that is on its way out
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(model, config)
 
 
 def _projections(model: Any) -> tuple[str, ...]:
