@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from meter.facts import Life
 from meter.memory import Memory as Metered
-from switch import lease
+from switch import bill, lease
 from switch.decide import decide, remembered
 from switch.decision import Cancel, Decision, Delete, Finish, Outcome, Update, Wait
 from switch.facts import Facts, Meter
@@ -36,12 +37,12 @@ class Known:
 
 @dataclass
 class Executions:
-    """`offs` holds every act that ends service, as (minute, reason); `receipts` when an off was done, in seconds."""
+    """`offs` holds every act that ends service, as (minute, reason); `lives` what its receipts tell."""
 
     settings: Settings
     running: dict[str, Execution] = field(default_factory=dict)
     offs: list[tuple[int, str]] = field(default_factory=list)
-    receipts: list[float] = field(default_factory=list)
+    lives: list[Life] = field(default_factory=list)
     refusals: int = 0
     _lease: dict[str, Any] | None = None
     _awaiting: float | None = None
@@ -73,7 +74,7 @@ class Executions:
             return False
         decision = decide(execution.request, facts, execution.memory, seconds(now), self.settings)
         if isinstance(decision.action, Finish):
-            self._finish(decision.action.outcome, now)
+            self._finish(decision.action.outcome, decision.memory, now)
             return False
         execution.memory = self._act(execution, decision, cloud, now)
         wait = decision.action.seconds if isinstance(decision.action, Wait) else 1
@@ -133,9 +134,11 @@ class Executions:
             self.offs.append((now, execution.request.reason))
         return decision.memory
 
-    def _finish(self, outcome: Outcome, now: int) -> None:
-        if outcome is Outcome.OFF:
-            self.receipts.append(seconds(now))
+    def _finish(self, outcome: Outcome, memory: Memory, now: int) -> None:
+        if outcome in (Outcome.ON, Outcome.OFF, Outcome.FAILED):
+            self.lives += [
+                Life(told["created"], told["gone_at"], told["usd_per_hour"]) for told in bill.lives(memory.bill)
+            ]
         self.refusals += outcome is Outcome.REFUSED
         if self._lease is not None:
             self._lease = lease.finished(self._lease, seconds(now))

@@ -96,7 +96,7 @@ class Simulation:
             stack=self.cloud.stack_facts(),
             last_call=None if blind else self._last_call(),
             snooze_until=None if self.snooze_until is None else seconds(self.snooze_until),
-            offs=tuple(self.executions.receipts[-5:]),
+            lives=tuple(self.executions.lives[-10:]),
             unread=frozenset({CALLS}) if blind else frozenset(),
         )
         self.ticks += 1

@@ -68,6 +68,14 @@ def hourly_price(instance_type: str | None, instances: int, usd_per_hour: Mappin
     return round(usd_per_hour[instance_type] * instances, 4)
 
 
+def month_usd(metered: Mapping[str, object]) -> float | None:
+    """USD of the month, endpoint and training, by the meter's entry in the ledger; None where it has none."""
+    endpoint, training = (metered.get(name) for name in ("usd_this_month", "training_usd_this_month"))
+    if not isinstance(endpoint, int | float):
+        return None
+    return endpoint + (training if isinstance(training, int | float) else 0.0)
+
+
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

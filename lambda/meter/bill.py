@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from common.facts import hourly_price, instance_count
 
-from meter.facts import Facts, Policy
+from meter.facts import Facts, Life, Policy
 from meter.memory import Memory
+
+# An endpoint is told from another by its creation, which a receipt holds as the switch was told it.
+SAME_SECONDS = 1.0
 
 
 class Span(NamedTuple):
@@ -21,6 +24,11 @@ class Span(NamedTuple):
 def month_of(moment: float) -> str:
     """The month in UTC, as AWS bills: `2026-11`."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
+
+
+def month_start(moment: float) -> float:
+    """When that month began, in epoch seconds."""
+    return datetime.fromtimestamp(moment, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
@@ -48,7 +56,7 @@ def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Me
     """
     month = month_of(now)
     carried = memory if memory.month == month else replace(memory, usd_this_month=0.0, hours_this_month=0.0)
-    first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+    first = month_start(now)
     usd, hours = carried.usd_this_month, carried.hours_this_month
     spans = _spans(memory, facts, now, usd_per_hour)
     for span in spans:
@@ -62,6 +70,7 @@ def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Me
         counted_until=now,
         usd_this_month=usd,
         hours_this_month=hours,
+        lives_counted_to=_newest(memory, facts, now),
     )
 
 
@@ -74,18 +83,38 @@ def _counted_since(memory: Memory, month: str, first: float, counted: list[float
 
 
 def _spans(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> list[Span]:
-    """What was billed since the last tick: an endpoint that is gone, and the one that is there."""
+    """What was billed since the last tick: an endpoint that is gone, those that came and went meanwhile, and the one
+    that is there.
+    """
     created = facts.endpoint.created.timestamp() if facts.endpoint else None
     before, until = memory.endpoint_created, memory.counted_until
-    spans = []
+    spans = [Span(*life) for life in _unseen(memory, facts, now)]
     if before is not None and before != created:
         start = before if until is None else max(until, before)
-        spans.append(Span(start, _gone_at(facts, start, now if created is None else created), memory.usd_per_hour or 0))
+        spans.append(
+            Span(start, _gone_at(facts, before, start, now if created is None else created), memory.usd_per_hour or 0)
+        )
     if created is not None:
         spans.append(Span(created if until is None else max(until, created), now, usd_per_hour))
     return spans
 
 
-def _gone_at(facts: Facts, start: float, latest: float) -> float:
+def _gone_at(facts: Facts, created: float, start: float, latest: float) -> float:
     """When an endpoint that vanished between two ticks was gone: its receipt says, else at the latest moment."""
-    return min((at for at in facts.offs if start <= at <= latest), default=latest)
+    told = [life.gone for life in facts.lives if abs(life.created - created) < SAME_SECONDS]
+    return min((gone for gone in told if start <= gone <= latest), default=latest)
+
+
+def _unseen(memory: Memory, facts: Facts, now: float) -> list[Life]:
+    """Lives that no tick saw. Without a memory nobody knows which were counted."""
+    if memory.lives_counted_to is None:
+        return []
+    newest = memory.lives_counted_to + SAME_SECONDS
+    present = facts.endpoint.created.timestamp() if facts.endpoint else now
+    return [life for life in sorted(set(facts.lives)) if newest < life.created < min(present, now) - SAME_SECONDS]
+
+
+def _newest(memory: Memory, facts: Facts, now: float) -> float:
+    known = now if memory.lives_counted_to is None else memory.lives_counted_to
+    present = [facts.endpoint.created.timestamp()] if facts.endpoint else []
+    return max([known, *present, *(life.created for life in _unseen(memory, facts, now))])

@@ -2,19 +2,56 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from common.facts import EndpointFacts, StackFacts, VariantFacts
 
-STACK, VARIANT, CALLS, LEDGER = "stack", "variant", "calls", "ledger"
+STACK, VARIANT, CALLS, LEDGER, TRAINING = "stack", "variant", "calls", "ledger", "training"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job. Times are epoch seconds; `billable_seconds`, of one instance, are known at its end. `run` is the
+    fine-tuning run that it belongs to. One that is not `ours` has a name, and nothing else to say.
+    """
+
+    name: str
+    status: str = ""
+    run: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    billable_seconds: float | None = None
+    instance_type: str | None = None
+    instances: int = 1
+    ours: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fine-tuning run: what its record says, and what Step Functions says of an execution that should still run."""
+
+    id: str
+    says: str
+    execution_status: str = ""
+    execution_ended: bool = False
+
+
+class Life(NamedTuple):
+    """An endpoint that is gone, as a receipt tells: epoch seconds, and USD per hour of all its instances."""
+
+    created: float
+    gone: float
+    usd_per_hour: float
 
 
 @dataclass(frozen=True)
 class Facts:
     """Times are epoch seconds, None what does not exist.
 
-    `unread` names what AWS would not tell this time (of STACK, VARIANT, CALLS and LEDGER): its None then means
+    `unread` names what AWS would not tell this time (STACK, VARIANT, CALLS, LEDGER, TRAINING): its None then means
     nothing. `last_call` is the end of the last minute with a call among those looked at. `budget_usd` is a ceiling
-    for this month in the configured one's place, `offs` are the times of the last receipts of an off.
+    for this month in the configured one's place, `lives` are what the last receipts tell of endpoints that are gone.
+    `jobs` are those that were asked about this time.
     """
 
     endpoint: EndpointFacts | None
@@ -23,7 +60,9 @@ class Facts:
     last_call: float | None = None
     snooze_until: float | None = None
     budget_usd: float | None = None
-    offs: tuple[float, ...] = ()
+    lives: tuple[Life, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    runs: tuple[Run, ...] = ()
     unread: frozenset[str] = frozenset()
 
 

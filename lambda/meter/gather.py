@@ -1,18 +1,19 @@
 """How the meter asks AWS and the ledger: what cannot be read is named, and the rest is read all the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
 from common.calls import CloudWatchClient
-from common.describe import CloudFormationClient, SageMakerClient
+from common.describe import CloudFormationClient
 from common.facts import EndpointFacts
 from common.ledger import Ledger
 
-from meter.bill import month_of
-from meter.facts import CALLS, LEDGER, STACK, VARIANT, Facts
+from meter import jobs
+from meter.bill import month_of, month_start
+from meter.facts import CALLS, LEDGER, STACK, TRAINING, VARIANT, Facts, Job, Life, Run
 from meter.memory import Memory, is_number
 from meter.settings import Settings
 
@@ -20,9 +21,15 @@ Found = TypeVar("Found")
 
 # Metrics lag by minutes: what could not be seen yet is looked at again.
 OVERLAP_SECONDS = 15 * 60
+# More than the switch writes between two ticks.
+RECEIPTS_READ = 10
 
 
-class StepFunctionsClient(Protocol):
+class SageMakerClient(describe.SageMakerClient, jobs.SageMakerClient, Protocol):
+    """What is used of boto3's `sagemaker` client."""
+
+
+class StepFunctionsClient(jobs.StepFunctionsClient, Protocol):
     """What is used of boto3's `stepfunctions` client."""
 
     def start_execution(self, **request: Any) -> Any: ...
@@ -36,6 +43,7 @@ class Clients:
     sagemaker: SageMakerClient
     cloudwatch: CloudWatchClient
     stepfunctions: StepFunctionsClient
+    sns: jobs.SnsClient
     ledger: Ledger
 
 
@@ -61,7 +69,7 @@ class _Notes:
     memory: Memory
     snooze_until: float | None
     budget_usd: float | None
-    offs: tuple[float, ...]
+    lives: tuple[Life, ...]
 
 
 def gather(clients: Clients, settings: Settings, now: float, attempts: Attempts) -> tuple[Facts, Memory]:
@@ -78,6 +86,7 @@ def gather(clients: Clients, settings: Settings, now: float, attempts: Attempts)
         variant = attempts.to(VARIANT, lambda: describe.variant(clients.sagemaker, config_name))
         since = _since(endpoint, notes.memory, now)
         last_call = attempts.to(CALLS, lambda: _last_call(clients, settings, since, now))
+    trained, runs = attempts.to(TRAINING, lambda: _training(clients, settings, notes.memory, now)) or ((), ())
     facts = Facts(
         endpoint=endpoint,
         variant=variant,
@@ -85,10 +94,20 @@ def gather(clients: Clients, settings: Settings, now: float, attempts: Attempts)
         last_call=last_call,
         snooze_until=notes.snooze_until,
         budget_usd=notes.budget_usd,
-        offs=notes.offs,
+        lives=notes.lives,
+        jobs=trained,
+        runs=runs,
         unread=frozenset(attempts.failures),
     )
     return facts, notes.memory
+
+
+def _training(
+    clients: Clients, settings: Settings, memory: Memory, now: float
+) -> tuple[tuple[Job, ...], tuple[Run, ...]]:
+    month, first = month_of(now), month_start(now)
+    found = jobs.jobs(clients.sagemaker, settings.stage, memory, month=month, first=first)
+    return found, jobs.runs(clients.ledger, clients.stepfunctions, found)
 
 
 def _notes(ledger: Ledger, now: float) -> _Notes:
@@ -96,7 +115,7 @@ def _notes(ledger: Ledger, now: float) -> _Notes:
         memory=Memory.from_data(_stored(ledger, "meter", "memory")),
         snooze_until=_number(_stored(ledger, "snooze", "endpoint"), "until"),
         budget_usd=_number(_stored(ledger, "budget", month_of(now)), "usd"),
-        offs=tuple(at for receipt in ledger.latest("receipt", 5) if (at := _off_at(receipt)) is not None),
+        lives=tuple(life for receipt in ledger.latest("receipt", RECEIPTS_READ) for life in _lives(receipt)),
     )
 
 
@@ -108,10 +127,13 @@ def _stored(ledger: Ledger, kind: str, key: str) -> object:
         return None
 
 
-def _off_at(receipt: object) -> float | None:
-    if not isinstance(receipt, dict) or (receipt.get("target"), receipt.get("outcome")) != ("off", "off"):
-        return None
-    return _number(receipt, "at")
+def _lives(receipt: object) -> Iterator[Life]:
+    """Those of a receipt; what is malformed counts as none."""
+    listed = receipt.get("lives") if isinstance(receipt, dict) else None
+    for told in listed if isinstance(listed, list) else ():
+        created, gone = _number(told, "created"), _number(told, "gone_at")
+        if created is not None and gone is not None:
+            yield Life(created, gone, _number(told, "usd_per_hour") or 0.0)
 
 
 def _number(data: object, name: str) -> float | None:

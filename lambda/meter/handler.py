@@ -9,8 +9,8 @@ from botocore.config import Config
 from common.ledger import Ledger
 from common.moment import moment_of
 
-from meter import act
-from meter.facts import LEDGER
+from meter import act, jobs, training
+from meter.facts import LEDGER, Facts
 from meter.gather import Attempts, Clients, gather
 from meter.memory import Memory
 from meter.readings import Readings, readings
@@ -40,15 +40,25 @@ def tick(clients: Clients, settings: Settings, now: float) -> None:
         attempts.to("memory", lambda: clients.ledger.put("meter", "memory", after.to_data()))
     if dues:
         attempts.to("switch", lambda: act.start_switch(clients.stepfunctions, settings.switch_arn, dues[0], now))
+    attempts.to("stopping", lambda: _stop_training(clients, settings, facts))
     alive = not attempts.failures
     attempts.to("metrics", lambda: act.publish(clients, stage=settings.stage, readings=taken, alive=alive, now=now))
-    _log(taken, before, after, dues, attempts)
+    _log(taken, before, after, dues, attempts, training.unpriced(facts.jobs, settings.policy.usd_per_hour))
     if attempts.failures:
         raise ExceptionGroup(f"The meter failed at: {', '.join(attempts.failures)}.", list(attempts.failures.values()))
 
 
-def _log(taken: Readings, before: Memory, after: Memory, dues: tuple[str, ...], attempts: Attempts) -> None:
-    """The one line of JSON that each tick leaves. A type without a price is named once, not at every tick."""
+def _stop_training(clients: Clients, settings: Settings, facts: Facts) -> None:
+    topic = settings.notices_topic_arn
+    jobs.stop(clients.sagemaker, clients.sns, clients.ledger, facts, topic=topic, stage=settings.stage)
+
+
+def _log(
+    taken: Readings, before: Memory, after: Memory, dues: tuple[str, ...], attempts: Attempts, unpriced: list[str]
+) -> None:
+    """The one line of JSON that each tick leaves. A type without a price is named once, not at every tick; `unpriced`
+    are those of training jobs.
+    """
     line: dict[str, object] = {
         "idle_minutes": taken.idle_minutes,
         "minutes_on": taken.minutes_on,
@@ -62,6 +72,8 @@ def _log(taken: Readings, before: Memory, after: Memory, dues: tuple[str, ...], 
             f"No price is known for {after.unpriced}: its hours count as USD 0, so the budget does not see them. "
             "Add it to the price list and deploy again."
         )
+    if unpriced:
+        line["warning_training"] = f"No price is known for {', '.join(unpriced)}: training on it counts as USD 0."
     print(json.dumps(line))
 
 
@@ -75,5 +87,6 @@ def _parts() -> tuple[Settings, Clients]:
         sagemaker=session.client("sagemaker", config=_CONFIG),
         cloudwatch=session.client("cloudwatch", config=_CONFIG),
         stepfunctions=session.client("stepfunctions", config=_CONFIG),
+        sns=session.client("sns", config=_CONFIG),
         ledger=Ledger(session.client("dynamodb", config=_CONFIG), settings.ledger_table),
     )

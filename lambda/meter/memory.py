@@ -1,12 +1,12 @@
 """What the meter carries from tick to tick: what AWS forgets, or never says."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from typing import Any, TypeGuard
 
 _TEXTS = ("month", "status", "unpriced")
-_AMOUNTS = ("usd_this_month", "hours_this_month")
+_AMOUNTS = ("usd_this_month", "hours_this_month", "training_usd_this_month")
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Memory:
 
     `month_counted_since` is where counting began in `month`: its start, the first tick, or the creation of the endpoint
     that the first tick found. `endpoint_created` tells one endpoint from its successor of the same name.
+    `lives_counted_to` is the creation of the newest endpoint that was counted, or the first tick.
+    `usd_this_month` is the endpoint's; `trained` maps a training job that is over to its dollars in `month`.
     `usd_per_hour` is what all its instances cost when it was last seen, `calls_read_at` when the calls last could be
     read, `status_since` when the present status was first seen, `unpriced` the instance type that was last reported to
     have no price.
@@ -26,7 +28,10 @@ class Memory:
     month_counted_since: float | None = None
     usd_this_month: float = 0.0
     hours_this_month: float = 0.0
+    training_usd_this_month: float = 0.0
+    trained: Mapping[str, float] = field(default_factory=dict)
     endpoint_created: float | None = None
+    lives_counted_to: float | None = None
     in_service_since: float | None = None
     last_call: float | None = None
     calls_read_at: float | None = None
@@ -40,7 +45,7 @@ class Memory:
         """From what the ledger holds. A value that cannot be meant is forgotten alone: each has a safe default."""
         if not isinstance(data, Mapping):
             return cls()
-        given = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        given = {known.name: data[known.name] for known in fields(cls) if known.name in data}
         return cls(**{name: value for name, value in given.items() if _is_meant(name, value)})
 
     def times(self) -> list[float]:
@@ -60,4 +65,6 @@ def is_number(value: object) -> TypeGuard[float]:
 def _is_meant(name: str, value: object) -> bool:
     if name in _TEXTS:
         return isinstance(value, str)
+    if name == "trained":
+        return isinstance(value, Mapping) and all(is_number(usd) for usd in value.values())
     return is_number(value) or (value is None and name not in _AMOUNTS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from common.facts import EndpointFacts
 
-from meter import bill
+from meter import bill, training
 from meter.facts import CALLS, LEDGER, VARIANT, Facts, Policy
 from meter.memory import Memory
 from meter.mismatch import mismatch, turn_off_at
@@ -44,11 +44,12 @@ def readings(facts: Facts, memory: Memory, now: float, policy: Policy) -> tuple[
     usd_per_hour = bill.price(facts, memory, policy)
     after = _remembered(bill.counted(memory, facts, now, usd_per_hour or 0.0), memory, facts, now)
     after = _priced(after, facts, usd_per_hour)
+    after = training.counted(after, memory, facts, now, bill.month_start(now), policy)
     blind = LEDGER in facts.unread
     taken = Readings(
         idle_minutes=None if blind or CALLS in facts.unread else _idle_minutes(facts, after, now, policy),
         minutes_on=_minutes_on(facts.endpoint, now),
-        dollars_this_month=None if blind else round(after.usd_this_month, 4),
+        dollars_this_month=None if blind else round(after.usd_this_month + after.training_usd_this_month, 4),
         mismatch=mismatch(facts, after, now, policy),
     )
     return taken, after, _dues(taken, facts, now, policy)
@@ -67,6 +68,8 @@ def _on_one_clock(memory: Memory, now: float) -> tuple[Memory, float]:
             month_counted_since=memory.month_counted_since,
             usd_this_month=memory.usd_this_month,
             hours_this_month=memory.hours_this_month,
+            training_usd_this_month=memory.training_usd_this_month,
+            trained=memory.trained,
         ), now
     return memory, max(now, now if memory.ticked_at is None else memory.ticked_at)
 

@@ -17,6 +17,7 @@ class Settings:
     variant_name: str
     ledger_table: str
     switch_arn: str
+    notices_topic_arn: str
     policy: Policy
 
     @classmethod
@@ -36,6 +37,7 @@ class Settings:
             variant_name=environ["VARIANT_NAME"],
             ledger_table=environ["LEDGER_TABLE"],
             switch_arn=environ["SWITCH_ARN"],
+            notices_topic_arn=environ["NOTICES_TOPIC_ARN"],
             policy=Policy(
                 idle_minutes=limit("IDLE_MINUTES"),
                 lifetime_hours=limit("LIFETIME_HOURS"),

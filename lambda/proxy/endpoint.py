@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from common.facts import EndpointFacts, StackFacts, VariantFacts, hourly_price, instance_count, iso
+from common.facts import EndpointFacts, StackFacts, VariantFacts, hourly_price, instance_count, iso, month_usd
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
 from proxy.next_off import Remembered, next_off
@@ -98,7 +98,7 @@ def report(
         "instance_count": instances,
         "usd_per_hour": hourly,
         "cost_usd": None if hourly is None else round(hourly * hours, 4),
-        "usd_this_month": _rounded(counted.get("usd_this_month")),
+        "usd_this_month": _rounded(month_usd(counted)),
         "hours_this_month": _rounded(counted.get("hours_this_month")),
         "usd_saved_this_month": _rounded(saved_usd(counted, always_on_usd_per_hour)),
         "budget_usd": remembered.budget_usd(limits),

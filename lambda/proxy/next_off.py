@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from common.facts import iso
+from common.facts import iso, month_usd
 from common.ledger import Data
 
 from proxy.settings import Limits
@@ -69,7 +69,7 @@ def _idle(remembered: Remembered, limits: Limits) -> datetime | None:
 
 
 def _budget(remembered: Remembered, limits: Limits, hourly_usd: float | None, now: datetime) -> datetime | None:
-    ceiling, spent = remembered.budget_usd(limits), remembered.meter.get("usd_this_month")
+    ceiling, spent = remembered.budget_usd(limits), month_usd(remembered.meter)
     if ceiling is None or spent is None or not hourly_usd:
         return None
     return now + timedelta(hours=max(0.0, ceiling - _number(spent)) / hourly_usd)

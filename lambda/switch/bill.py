@@ -40,6 +40,15 @@ def seen(
     return (*(bill[:-1] if known else bill), entry)
 
 
+def lives(bill: Bill) -> list[dict[str, Any]]:
+    """The endpoints that are gone, for the meter, which may not have seen all of them."""
+    gone = [entry for number, entry in enumerate(bill, start=1) if entry.get("gone") or number < len(bill)]
+    return [
+        {"created": entry["created"], "gone_at": entry["until"], "usd_per_hour": entry["usd_per_hour"]}
+        for entry in gone
+    ]
+
+
 def hours(bill: Bill) -> float | None:
     """Hours in existence, to four decimals; None where no endpoint was seen."""
     return round(float(sum(_hours(entry) for entry in bill)), 4) if bill else None

@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
+from common.facts import month_usd
 
 from switch.clients import Clients, CloudFormationClient
 from switch.due import PAUSE_SECONDS
@@ -100,7 +101,7 @@ def _meter(data: Mapping[str, Any] | None, now: float) -> Meter | None:
     this_month = data.get("month") == month_of(now)
     return Meter(
         ticked_at=ticked_at,
-        usd_this_month=(_number(data, "usd_this_month") or 0.0) if this_month else 0.0,
+        usd_this_month=(month_usd(data) or 0.0) if this_month else 0.0,
         in_service_since=_number(data, "in_service_since"),
         last_call=_number(data, "last_call"),
     )

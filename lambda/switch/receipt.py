@@ -42,6 +42,7 @@ def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
         "hours_on": bill.hours(memory.bill),
         "usd": bill.usd(memory.bill),
         "gone_at": last.get("until") if last.get("gone") else None,
+        "lives": bill.lives(memory.bill),
         "usd_per_hour": price,
         "instance_type": instance_type,
         "message": message,

@@ -42,9 +42,14 @@ class ControlPermissions:
         self._table = arn("dynamodb", "table", names.ledger)
         self._switch = names.switch_arn
         self._executions = arn("states", "execution", f"{names.switch}:*", ArnFormat.COLON_RESOURCE_NAME)
+        self._jobs = arn("sagemaker", "training-job", f"pilotlight-{stage.name}-*")
+        self._machines = arn("states", "execution", f"pilotlight-{stage.name}-*:*", ArnFormat.COLON_RESOURCE_NAME)
         acknowledge(
             stack,
             {
+                wildcard(stack, self._jobs): "A run names its jobs; the condition on the tag narrows it to this stage.",
+                wildcard(stack, self._machines): "Executions of the stage's state machines; they are looked at only.",
+                wildcard(stack, self._api_stack): "As for the endpoint's stack.",
                 wildcard(stack, self._stack): "A stack's ARN ends with an id that is not known before it exists.",
                 wildcard(stack, self._configs): "The condition on the tag pilotlight:stage narrows it to this stage.",
                 wildcard(stack, "*"): "Metrics, and listing in SageMaker, have no resource level.",
@@ -84,6 +89,15 @@ class ControlPermissions:
         return [
             *self._looking(),
             _allow(["states:StartExecution"], self._switch),
+            _allow(["sagemaker:ListTrainingJobs"], "*"),
+            _allow(["sagemaker:ListTags"], self._jobs),
+            _allow(
+                ["sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"],
+                self._jobs,
+                conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
+            ),
+            _allow(["states:DescribeExecution"], self._machines),
+            _allow(["sns:Publish"], self._topic),
             _allow(
                 ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
             ),

@@ -235,6 +235,6 @@ def test_prompts_in_the_log_are_told_at_synth(synthesis: Synthesis) -> None:
     assert "stages.strict.api.log_prompts = true" in metadata
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "{" not in route.path], ids=str)
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{" not in route.path and not route.is_open], ids=str)
 def test_the_proxy_knows_every_route_that_the_gateway_hands_it(route: Route) -> None:
     assert Api().send(event(route.method, route.path, {})).status not in (404, 405)

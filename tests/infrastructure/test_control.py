@@ -157,9 +157,17 @@ class TestAlarms:
         (target,) = rule["Targets"]
         assert json.loads(target["Input"])["reason"] == reason
 
-    @pytest.mark.parametrize(("metric", "threshold"), [("IdleMinutes", 50), ("Mismatch", 1)])
-    def test_a_person_is_told_of_the_rest(self, template: Template, metric: str, threshold: float) -> None:
-        alarm = self._alarm(template, metric, threshold)
+    def test_the_warning_is_written_by_a_function_that_may_sign_and_publish(self, template: Template) -> None:
+        alarm = self._alarm(template, "IdleMinutes", 50)
+        assert "AlarmActions" not in properties(template, "AWS::CloudWatch::Alarm")[alarm]
+        rules = properties(template, "AWS::Events::Rule").values()
+        (rule,) = (r for r in rules if r.get("EventPattern", {}).get("detail", {}).get("alarmName") == [{"Ref": alarm}])
+        assert "Warning" in rule["Targets"][0]["Arn"]["Fn::GetAtt"][0]
+        (ledger,) = (s for s in allowed(template, "warning") if "dynamodb:GetItem" in s["Action"])
+        assert ledger["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["secret"]}}
+
+    def test_a_person_is_told_of_a_mismatch(self, template: Template) -> None:
+        alarm = self._alarm(template, "Mismatch", 1)
         (topic,) = properties(template, "AWS::SNS::Topic")
         assert properties(template, "AWS::CloudWatch::Alarm")[alarm]["AlarmActions"] == [{"Ref": topic}]
 

@@ -264,11 +264,18 @@ class TestApiStack:
                 "StageName": "falcon",
                 "TracingEnabled": True,
                 "AccessLogSetting": Match.object_like({"Format": Match.any_value()}),
-                "MethodSettings": [
-                    Match.object_like(
-                        {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100, "DataTraceEnabled": False}
-                    )
-                ],
+                "MethodSettings": Match.array_with(
+                    [
+                        Match.object_like(
+                            {
+                                "ResourcePath": "/*",
+                                "ThrottlingRateLimit": 50,
+                                "ThrottlingBurstLimit": 100,
+                                "DataTraceEnabled": False,
+                            }
+                        )
+                    ]
+                ),
             },
         )
 

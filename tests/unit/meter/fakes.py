@@ -78,6 +78,11 @@ class Aws:
     published: dict[str, float] = field(default_factory=dict)
     started: list[dict[str, Any]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    executions: dict[str, str] = field(default_factory=dict)
+    described: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    told: list[dict[str, str]] = field(default_factory=list)
 
     def describe_stacks(self, **request: Any) -> Mapping[str, Any]:
         self._answers("describe_stacks")
@@ -120,6 +125,48 @@ class Aws:
             raise refusal("ExecutionAlreadyExists")
         self.started.append(request)
         return {}
+
+    def list_training_jobs(self, **request: Any) -> Mapping[str, Any]:
+        """Two a page."""
+        self._answers("list_training_jobs")
+        assert request["NameContains"] == "pilotlight-test-"
+        status, after = request.get("StatusEquals"), request.get("LastModifiedTimeAfter", at(0))
+        names = [
+            name
+            for name, job in self.jobs.items()
+            if request["NameContains"] in name
+            and status in (None, job["TrainingJobStatus"])
+            and job.get("TrainingEndTime", job["CreationTime"]) > after
+        ]
+        start = int(request.get("NextToken", 0))
+        more = {"NextToken": str(start + 2)} if start + 2 < len(names) else {}
+        found = [{"TrainingJobName": name, "TrainingJobArn": f"arn:{name}"} for name in names[start : start + 2]]
+        return {"TrainingJobSummaries": found, **more}
+
+    def list_tags(self, **request: Any) -> Mapping[str, Any]:
+        tags = self.jobs[request["ResourceArn"].removeprefix("arn:")].get("Tags", {})
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def describe_training_job(self, **request: Any) -> Mapping[str, Any]:
+        self._answers("describe_training_job")
+        job = self.jobs[request["TrainingJobName"]]
+        assert job["Tags"]["pilotlight:stage"] == "test", "IAM would refuse it"
+        self.described.append(request["TrainingJobName"])
+        return job
+
+    def stop_training_job(self, **request: Any) -> None:
+        self._answers("stop_training_job")
+        self.stopped.append(request["TrainingJobName"])
+        self.jobs[request["TrainingJobName"]]["TrainingJobStatus"] = "Stopping"
+
+    def describe_execution(self, **request: Any) -> Mapping[str, Any]:
+        if request["executionArn"] not in self.executions:
+            raise refusal("ExecutionDoesNotExist")
+        return {"status": self.executions[request["executionArn"]]}
+
+    def publish(self, **message: str) -> None:
+        self._answers("publish")
+        self.told.append(message)
 
     def _answers(self, operation: str) -> None:
         if operation in self.broken:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from meter.facts import LEDGER, VARIANT, Facts
+from meter.facts import LEDGER, VARIANT, Facts, Life
 from meter.memory import Memory
 
 from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, START, USD_PER_HOUR, Meter, dark, endpoint, lit
@@ -16,12 +16,12 @@ moments = st.integers(0, 40 * 24 * 3600)
 
 
 def world(spans: list[tuple[float, float]], moment: float) -> Facts:
-    """Each span is an endpoint's life. A tick at its end still sees it; its receipt says when it was gone."""
-    offs = tuple(end for _, end in spans if end < moment)
+    """Each span is an endpoint's life. A tick at its end still sees it; its receipt says when it began and ended."""
+    gone = tuple(Life(created, end, USD_PER_HOUR) for created, end in spans if end < moment)[-10:]
     for created, end in spans:
         if created <= moment <= end:
-            return lit(created, offs=offs)
-    return dark(offs=offs)
+            return lit(created, lives=gone)
+    return dark(lives=gone)
 
 
 def lives(bounds: list[int]) -> list[tuple[float, float]]:
@@ -52,17 +52,17 @@ def test_dollars_never_fall_within_a_month_and_rise_only_while_something_is_bill
     bounds: list[int], ticks: list[int]
 ) -> None:
     spans, meter = lives(bounds), Meter()
-    before, month = 0.0, ""
+    before, month, last = 0.0, "", START
     for moment in sorted(START + tick for tick in ticks):
-        there = meter.memory.endpoint_created is not None
+        billed = any(created < moment and end > last for created, end in spans)
         facts = world(spans, moment)
         dollars = meter.reads(facts, moment).dollars_this_month
         assert dollars is not None
         if meter.memory.month == month:
             assert dollars >= before
-            if facts.endpoint is None and not there:
+            if not billed:
                 assert dollars == before
-        before, month = dollars, meter.memory.month
+        before, month, last = dollars, meter.memory.month, moment
 
 
 def test_an_hour_is_the_price_of_an_hour() -> None:
@@ -102,18 +102,53 @@ def test_what_a_dead_meter_missed_is_counted_by_the_next_tick() -> None:
 
 
 def test_an_endpoint_that_vanished_is_counted_until_now_or_until_its_receipt() -> None:
-    for offs, minutes in (((), 5), ((START - HOUR,), 5), ((START - HOUR, START + 2 * MINUTE), 2)):
+    earlier = Life(START - 2 * HOUR, START - HOUR, USD_PER_HOUR)
+    own = Life(START, START + 2 * MINUTE, USD_PER_HOUR)
+    for told, minutes in (((), 5), ((earlier,), 5), ((earlier, own), 2)):
         meter = Meter()
         meter.reads(lit(), START)
-        taken = meter.reads(dark(offs=offs), START + 5 * MINUTE)
+        taken = meter.reads(dark(lives=told), START + 5 * MINUTE)
         assert taken.dollars_this_month == pytest.approx(minutes * USD_PER_HOUR / 60, abs=1e-4)
         assert meter.reads(dark(), START + 9 * HOUR).dollars_this_month == taken.dollars_this_month
+
+
+class TestALifeBetweenTwoTicks:
+    """It is over before the meter could see it: its receipt tells."""
+
+    SHORT = Life(START + MINUTE, START + 4 * MINUTE, USD_PER_HOUR)
+    THREE_MINUTES = round(3 * USD_PER_HOUR / 60, 4)
+
+    def test_it_is_counted_once_however_often_its_receipt_is_read(self) -> None:
+        meter = Meter()
+        meter.reads(dark(), START)
+        for tick in range(5, 30, 5):
+            taken = meter.reads(dark(lives=(self.SHORT,)), START + tick * MINUTE)
+            assert taken.dollars_this_month == self.THREE_MINUTES
+        assert meter.memory.hours_this_month == pytest.approx(0.05)
+
+    def test_also_where_its_receipt_comes_late(self) -> None:
+        meter = Meter()
+        for tick in (0, 5):
+            meter.reads(dark(), START + tick * MINUTE)
+        assert meter.reads(dark(lives=(self.SHORT,)), START + 10 * MINUTE).dollars_this_month == self.THREE_MINUTES
+
+    def test_several_are_counted_each(self) -> None:
+        meter = Meter()
+        meter.reads(dark(), START)
+        second = Life(START + 4.5 * MINUTE, START + 5 * MINUTE, USD_PER_HOUR)
+        taken = meter.reads(dark(lives=(second, self.SHORT)), START + 6 * MINUTE)
+        assert taken.dollars_this_month == pytest.approx(3.5 * USD_PER_HOUR / 60, abs=1e-4)
+
+    def test_one_before_the_first_tick_is_not_the_meters_to_count(self) -> None:
+        meter = Meter()
+        for tick in (5, 10):
+            assert meter.reads(dark(lives=(self.SHORT,)), START + tick * MINUTE).dollars_this_month == 0
 
 
 def test_an_endpoint_and_its_successor_are_not_counted_twice() -> None:
     meter = Meter()
     meter.reads(lit(), START)
-    taken = meter.reads(lit(START + 4 * MINUTE, offs=(START + MINUTE,)), START + 5 * MINUTE)
+    taken = meter.reads(lit(START + 4 * MINUTE, lives=(Life(START, START + MINUTE, USD_PER_HOUR),)), START + 5 * MINUTE)
     assert taken.dollars_this_month == pytest.approx(2 * USD_PER_HOUR / 60, abs=1e-4)
 
 

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "VARIANT_NAME": "AllTraffic",
     "LEDGER_TABLE": TABLE,
     "SWITCH_ARN": SWITCH,
+    "NOTICES_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:pilotlight-test-notices",
     "USD_PER_HOUR": json.dumps({INSTANCE_TYPE: USD_PER_HOUR}),
     "IDLE_MINUTES": "60",
     "LIFETIME_HOURS": "12",
@@ -39,7 +40,7 @@ class World:
     def __init__(self, ledger: Ledger) -> None:
         self.aws = Aws()
         self.ledger = ledger
-        self.clients = Clients(self.aws, self.aws, self.aws, self.aws, ledger)
+        self.clients = Clients(self.aws, self.aws, self.aws, self.aws, self.aws, ledger)
 
     def tick(self, now: float) -> None:
         self.aws.published.clear()
@@ -129,9 +130,9 @@ def test_the_ledger_says_snooze_budget_and_when_it_was_gone(world: World) -> Non
     assert world.aws.published["IdleMinutes"] == 0
     [started] = world.aws.started
     assert started["name"].startswith("off-budget-")
-    for minute, (target, outcome) in enumerate((("on", "on"), ("off", "failed"), ("off", "off")), start=1):
-        receipt = {"at": START + HOUR + minute * MINUTE, "target": target, "outcome": outcome}
-        world.ledger.put("receipt", f"2026-11-22T11:0{minute}:00Z#{target}", receipt)
+    life = {"created": START, "gone_at": START + HOUR + 3 * MINUTE, "usd_per_hour": None}
+    for minute, lives in enumerate(([], ["junk", {}], [life], "junk"), start=1):
+        world.ledger.put("receipt", f"2026-11-22T11:0{minute}:00Z#off", {"lives": lives})
     world.aws.status = None
     world.tick(START + HOUR + 5 * MINUTE)
     assert world.aws.published["DollarsThisMonth"] == pytest.approx(2 * USD_PER_HOUR * 63 / 60, abs=1e-4)
@@ -188,7 +189,7 @@ class TestFailures:
 
             update_item = query = get_item
 
-        good, world.clients = world.clients, Clients(world.aws, world.aws, world.aws, world.aws, Ledger(Broken(), "t"))
+        good, world.clients = world.clients, Clients(*[world.aws] * 5, Ledger(Broken(), "t"))
         assert "ledger" in world.fails(START + 2 * HOUR)
         assert set(world.aws.published) == {"MinutesOn", "Mismatch"}
         world.clients = good

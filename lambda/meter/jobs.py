@@ -1,0 +1,150 @@
+"""How the stage's training jobs and their runs are read, stopped and told of."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+from common.describe import unless_absent
+from common.ledger import Ledger
+
+from meter.facts import Facts, Job, Run
+from meter.memory import Memory
+from meter.training import RUNNING, broken_off, without_a_run
+
+STAGE_TAG, RUN_TAG = "pilotlight:stage", "pilotlight:run"
+# A tick has a minute: those that are left over are asked about by the next one.
+MOST_ASKED = 40
+RUNS_READ = 20
+_ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+
+
+class SageMakerClient(Protocol):
+    """What is used of boto3's `sagemaker` client."""
+
+    def list_training_jobs(self, **request: Any) -> Mapping[str, Any]: ...
+    def list_tags(self, **request: Any) -> Mapping[str, Any]: ...
+    def describe_training_job(self, **request: Any) -> Mapping[str, Any]: ...
+    def stop_training_job(self, **request: Any) -> Any: ...
+
+
+class StepFunctionsClient(Protocol):
+    """What is used of boto3's `stepfunctions` client."""
+
+    def describe_execution(self, **request: Any) -> Mapping[str, Any]: ...
+
+
+class SnsClient(Protocol):
+    """What is used of boto3's `sns` client."""
+
+    def publish(self, **request: Any) -> Any: ...
+
+
+def jobs(client: SageMakerClient, stage: str, memory: Memory, *, month: str, first: float) -> tuple[Job, ...]:
+    """Those that bill now, and those of the month that began at `first` that nobody has asked about yet."""
+    named = {"NameContains": f"pilotlight-{stage}-"}
+    listed = {
+        item["TrainingJobName"]: item["TrainingJobArn"]
+        for narrowed in (
+            {"StatusEquals": "InProgress"},
+            {"StatusEquals": "Stopping"},
+            {"LastModifiedTimeAfter": datetime.fromtimestamp(first, UTC)},
+        )
+        for item in _pages(client, **named, **narrowed)
+    }
+    known = memory.trained if memory.month == month else {}
+    unknown = [name for name in listed if name not in known]
+    return tuple(_job(client, name, listed[name], stage) for name in unknown[:MOST_ASKED])
+
+
+def runs(ledger: Ledger, client: StepFunctionsClient, of: Iterable[Job]) -> tuple[Run, ...]:
+    """The runs that say that they run, and those of these jobs."""
+    ids = {str(record["id"]) for record in ledger.latest("finetune", RUNS_READ) if record.get("status") == RUNNING}
+    ids |= {job.run for job in of if job.run is not None and job.status == "InProgress"}
+    return tuple(run for name in sorted(ids) if (run := _run(ledger, client, name)) is not None)
+
+
+def stop(sagemaker: SageMakerClient, sns: SnsClient, ledger: Ledger, facts: Facts, *, topic: str, stage: str) -> None:
+    """Stop what runs for nobody, tell a person, and close the records of runs that broke off, in this order: what fails
+    is done again by the next tick. A person may be told twice.
+    """
+    stopped = without_a_run(facts.jobs, facts.runs)
+    for job in stopped:
+        unless_absent(lambda name=job.name: sagemaker.stop_training_job(TrainingJobName=name) or {})  # type: ignore[misc]
+    broken = broken_off(facts.runs)
+    if said := [*map(_about_a_run, broken), *map(_about_a_job, stopped)]:
+        subject = f"Pilotlight {stage}: a fine-tuning run broke off"[:99]
+        sns.publish(TopicArn=topic, Subject=subject, Message="\n\n".join(said))
+    for run in broken:
+        record, version = ledger.entry("finetune", run.id)
+        if record is not None and record.get("status") == RUNNING:
+            ledger.put_if(
+                "finetune", run.id, {**record, "status": "failed", "message": _about_a_run(run)}, version=version
+            )
+
+
+def _about_a_run(run: Run) -> str:
+    return (
+        f"The fine-tuning run {run.id} broke off: its execution has ended ({run.execution_status}) without saying so. "
+        "It counts as failed, and its training jobs are stopped. Start it again with `pilot finetune`."
+    )
+
+
+def _about_a_job(job: Job) -> str:
+    return f"The training job {job.name} still ran although its run {job.run} has ended: it was told to stop."
+
+
+def _pages(client: SageMakerClient, **request: Any) -> Iterator[Mapping[str, Any]]:
+    answer = client.list_training_jobs(**request)
+    yield from answer["TrainingJobSummaries"]
+    while token := answer.get("NextToken"):
+        answer = client.list_training_jobs(**request, NextToken=token)
+        yield from answer["TrainingJobSummaries"]
+
+
+def _job(client: SageMakerClient, name: str, arn: str, stage: str) -> Job:
+    """Another stage's job, whose name begins like ours, and one that is not there any more, cost us nothing."""
+    answer = unless_absent(lambda: client.list_tags(ResourceArn=arn)) or {"Tags": []}
+    tags = {tag["Key"]: tag["Value"] for tag in answer["Tags"]}
+    if tags.get(STAGE_TAG) != stage:
+        return Job(name, ours=False)
+    found = unless_absent(lambda: client.describe_training_job(TrainingJobName=name))
+    if found is None:
+        return Job(name, ours=False)
+    used = found.get("ResourceConfig", {})
+    return Job(
+        name,
+        status=found["TrainingJobStatus"],
+        run=tags.get(RUN_TAG),
+        started=_epoch(found.get("TrainingStartTime")),
+        ended=_epoch(found.get("TrainingEndTime")),
+        billable_seconds=found.get("BillableTimeInSeconds"),
+        instance_type=used.get("InstanceType"),
+        instances=used.get("InstanceCount", 1),
+    )
+
+
+def _run(ledger: Ledger, client: StepFunctionsClient, name: str) -> Run | None:
+    """None for one that the ledger does not know. Whose execution Step Functions does not show has not ended: a new one
+    is not shown at once.
+    """
+    record = ledger.get("finetune", name)
+    if record is None:
+        return None
+    says, status = str(record.get("status")), ""
+    if says == RUNNING and (arn := record.get("execution_arn")):
+        status = _execution_status(client, str(arn))
+    return Run(name, says, status, execution_ended=status in _ENDED)
+
+
+def _execution_status(client: StepFunctionsClient, arn: str) -> str:
+    try:
+        return str(client.describe_execution(executionArn=arn)["status"])
+    except ClientError as error:
+        if error.response["Error"].get("Code") == "ExecutionDoesNotExist":
+            return ""
+        raise
+
+
+def _epoch(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
