@@ -1,8 +1,9 @@
 """Whether a prompt and its answer fit the model's window, as OpenAI's API says it where they do not."""
 
+from common.tokens import estimate_tokens
+
 from proxy.completion import Completion
 from proxy.errors import ContextLengthExceeded
-from proxy.tokens import estimate_tokens
 from proxy.window import Window
 
 

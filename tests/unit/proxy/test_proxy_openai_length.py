@@ -5,7 +5,7 @@ from typing import Any
 
 import openai
 import pytest
-from proxy.tokens import estimate_tokens
+from common.tokens import estimate_tokens
 from proxy.window import Window
 
 from tests.unit.proxy.fakes import SETTINGS, Api, template
