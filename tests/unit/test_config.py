@@ -443,7 +443,7 @@ class TestRefusals:
             "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
             "instance_types, instance_count, volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
-            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api",
+            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api, finetune",
             "    fix:     correct its name, or remove it",
         ]
 
