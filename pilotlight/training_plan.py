@@ -36,12 +36,13 @@ def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: d
         request = asking.from_body(asked)
         if data is None:
             return Planned({"job": str(request.attach)}, "Nothing is trained, so nothing is paid for that.", ())
-        report = check(_Files(data, request.prefix), request)
-        if report.problem_count:
-            raise FineTuneError(_problems(report))
         if stage.finetune is None:
             raise FineTuneError(f"The model of stage {stage.name}, {stage.model}, cannot be fine-tuned.")
-        made = plan(request, report, stage.finetune.settings, now=now.timestamp(), run_id="planned")
+        settings = stage.finetune.settings
+        report = check(_Files(data, request.prefix), request, defaults=settings.hyperparameters)
+        if report.problem_count:
+            raise FineTuneError(_problems(report))
+        made = plan(request, report, settings, now=now.timestamp(), run_id="planned")
     except BadRequest as bad:
         raise FineTuneError(bad.message) from bad
     return Planned(_rows(report, made), f"It costs at most USD {made.worst_cost_usd:.2f}.", made.warnings)

@@ -34,7 +34,8 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
         if asked.dataset is None:
             said = f"No dataset: the job {asked.attach} is put behind the API as it is."
             return Answer(run.saying("CheckDataset", kit.now, said))
-        report = check_dataset(Bucket(kit.s3, asked.bucket), asked)
+        defaults = kit.settings.training.hyperparameters
+        report = check_dataset(Bucket(kit.s3, asked.bucket), asked, defaults=defaults)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     except ClientError as error:
@@ -51,10 +52,8 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
 def plan(run: Run, kit: Kit) -> Answer:
     """Raises RunFailed for what cannot fit: hyperparameters, memory, dollars."""
     asked = asking.from_body(run.asked)
-    if not run.dataset:
-        return Answer(run.saying("Plan", kit.now, "Nothing is trained or evaluated, so there is nothing to plan."))
     try:
-        report = Report.from_data(run.dataset)
+        report = Report.from_data(run.dataset) if run.dataset else None
         made = planning.plan(asked, report, kit.settings.training, now=kit.now, run_id=run.id)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad

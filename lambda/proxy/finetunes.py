@@ -101,7 +101,7 @@ class FineTunes:
 
     def _record(self, run: str) -> Data:
         self._check_there()
-        found = self._call("The run could not be looked up", lambda: self._ledger.get(KIND, run))
+        found: Data | None = self._call("The run could not be looked up", lambda: self._ledger.get(KIND, run))
         if not found:
             raise RouteNotFound(f"There is no run {shown(run)}. POST /finetunes answers with a run's id.")
         return found

@@ -444,7 +444,7 @@ class TestRefusals:
             "instance_types, instance_count, min_instances, max_instances, target_invocations_per_instance, promotion, "
             "volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
-            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api",
+            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api, finetune",
             "    fix:     correct its name, or remove it",
         ]
 
@@ -730,13 +730,13 @@ class TestWarnings:
 
 
 def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
-    """Only the volume may be None, where the storage is local, the scaling, which is to be asked for, and the window,
-    where nobody has published it.
+    """None are the volume, where the storage is local, the scaling, which is to be asked for, and of AlexaTM what nobody
+    published: window and training.
     """
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")
         empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
-        assert empty == {"volume_size_gb", "scaling"} | ({"window"} if name == "alexatm" else set())
+        assert empty == {"volume_size_gb", "scaling"} | ({"window", "finetune"} if name == "alexatm" else set())
 
 
 def test_importing_the_configuration_brings_in_neither_the_cdk_nor_boto3() -> None:

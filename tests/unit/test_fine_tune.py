@@ -48,7 +48,7 @@ def refusal(call: Callable[[], object]) -> Problem:
 def test_llama_can_be_tuned_without_a_word(dev: Loader) -> None:
     settings = settings_of(dev(LLAMA))
     assert settings.instance_types == ("ml.g5.12xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.p3dn.24xlarge")
-    assert (settings.max_cost_usd, settings.min_improvement, settings.approval_hours) == (50, 0.0, 72)
+    assert (settings.max_cost_usd, settings.min_improvement, settings.approval_hours) == (Decimal(50), 0.0, 72)
     assert (settings.spot, settings.approve, settings.spec.gated) == (False, False, True)
     assert settings.spec.evaluation_image_uri is None
 
@@ -133,7 +133,7 @@ def test_a_table_for_a_model_that_nobody_can_train_is_refused(dev: Loader) -> No
 
 def test_sagemaker_trains_on_every_type_that_may_be_named() -> None:
     """The service model is the judge; `training_instances.csv` holds those that it does not host on."""
-    trains = set(wire.service_model().shape_for("TrainingInstanceType").enum)
+    trains = set(wire.service_model().shape_for("TrainingInstanceType").metadata["enum"])
     assert set(training_instances()) <= trains
     assert set(priced_instances()) <= trains
     for facts in training().models.values():

@@ -381,6 +381,6 @@ MIB = 2**20
     ],
 )
 def test_memory_does_not_grow_with_the_dataset(name: str, chunks: Any) -> None:
-    few, many = (peak_bytes(Endless(name, size, chunks()))[0] for size in (3 * MIB, 12 * MIB))
+    few, many = (peak_bytes(Endless(name, size, chunks()))[0] for size in (2 * MIB, 5 * MIB))
     assert few < 64 * MIB
     assert many < few + 4 * MIB

@@ -40,7 +40,7 @@ def test_what_is_asked_for_comes_before_what_the_stage_sets() -> None:
         settings, hyperparameters={"epoch": 4}, spot=False, max_cost_usd=30, instance_types=["ml.g5.48xlarge"]
     )
     assert (made.hyperparameters["epoch"], made.hyperparameters["seed"]) == ("4", "7")
-    assert (made.spot, made.min_improvement, made.max_cost_usd) == (False, 0.1, 30)
+    assert (made.spot, made.min_improvement, made.max_cost_usd) == (False, 0.1, Decimal(30))
     assert made.instance_types == ("ml.g5.48xlarge",)
 
 
@@ -54,13 +54,13 @@ def test_a_job_started_elsewhere_is_evaluated_and_not_trained() -> None:
     made = planned(settings_of(), attach="my-job")
     assert (made.attach, made.max_runtime_seconds, made.worst_cost_usd) == ("my-job", 0, made.evaluation_usd)
     bare = plan(from_body({"attach": "my-job"}), None, settings_of(), now=NOW, run_id=RUN_ID)
-    assert (bare.dataset, bare.evaluation_types, bare.worst_cost_usd) == (None, (), 0)
+    assert (bare.dataset, bare.evaluation_types, bare.worst_cost_usd) == (None, (), Decimal(0))
     assert "no dataset" in bare.warnings[0]
 
 
 def test_without_the_projects_container_nothing_evaluates_and_a_person_is_told() -> None:
     made = planned(settings_of(image=None))
-    assert (made.evaluation_types, made.evaluation_usd) == ((), 0)
+    assert (made.evaluation_types, made.evaluation_usd) == ((), Decimal(0))
     assert any("names no image_uri" in warning for warning in made.warnings)
 
 
@@ -137,6 +137,6 @@ def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, co
 
 def worst_of(request: dict[str, Any], settings: Settings, uploaded_parameters: int) -> Decimal:
     resources = request["ResourceConfig"]
-    rate = settings.instances[resources["InstanceType"]].usd_per_hour * resources["InstanceCount"]
-    billed = request["StoppingCondition"]["MaxRuntimeInSeconds"] + money.after_limit_seconds(uploaded_parameters)
+    rate: Decimal = settings.instances[resources["InstanceType"]].usd_per_hour * resources["InstanceCount"]
+    billed: int = request["StoppingCondition"]["MaxRuntimeInSeconds"] + money.after_limit_seconds(uploaded_parameters)
     return rate * billed / 3600
