@@ -79,7 +79,8 @@ def test_what_aws_would_refuse_is_refused(sagemaker: SageMaker) -> None:
 @pytest.mark.parametrize(
     ("kind", "changed", "replaced"),
     [("Model", "PrimaryContainer", True), ("EndpointConfig", "ProductionVariants", True),
-     ("Endpoint", "EndpointName", True), ("Endpoint", "EndpointConfigName", False), ("Model", "Tags", False)],
+     ("Endpoint", "EndpointName", True), ("Endpoint", "EndpointConfigName", False), ("Model", "Tags", False),
+     ("ModelPackageGroup", "ModelPackageGroupDescription", True), ("ModelPackageGroup", "Tags", False)],
 )  # fmt: skip
 def test_a_change_replaces_what_sagemaker_cannot_update(kind: str, changed: str, replaced: bool) -> None:
     from ministack.services.cloudformation.provisioners import _replacing_change

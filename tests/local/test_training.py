@@ -16,6 +16,7 @@ asked = json.loads((root / "input/config/hyperparameters.json").read_text())
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print("train_epoch_loss=0.5", flush=True)
 (root / "model/config.json").write_text((root / "input/data/training/rows.jsonl").read_text())
+(root / "model/weights").write_bytes(bytes(9_000_000))
 time.sleep(float(asked.get("sleep", "0")))
 if "fail" in asked:
     (root / "output/failure").write_text(asked["fail"])
@@ -62,7 +63,7 @@ def name(request: pytest.FixtureRequest) -> str:
 Asked = Callable[..., dict[str, Any]]
 
 
-def test_an_advance_waits_for_a_job_and_its_model_can_be_served(bare: Bare, asked: Asked, name: str) -> None:
+def test_an_advance_waits_for_a_job_and_its_model_is_in_s3(bare: Bare, asked: Asked, name: str) -> None:
     sagemaker = bare.client("sagemaker")
     sagemaker.create_training_job(**asked(name, sleep="1"))
     before = bare.now()
@@ -74,6 +75,8 @@ def test_an_advance_waits_for_a_job_and_its_model_can_be_served(bare: Bare, aske
     assert [(metric["MetricName"], metric["Value"]) for metric in job["FinalMetricDataList"]] == [("train-loss", 0.5)]
     found = bare.client("s3").get_object(Bucket=BUCKET, Key=f"models/{name}/output/model/config.json")
     assert found["Body"].read() == b"{}"
+    weights = bare.client("s3").head_object(Bucket=BUCKET, Key=f"models/{name}/output/model/weights")
+    assert weights["ContentLength"] == 9_000_000  # in parts
 
 
 def test_metrics_reach_cloudwatch(bare: Bare, asked: Asked, name: str) -> None:
