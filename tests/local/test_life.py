@@ -135,6 +135,43 @@ class TestIdle:
         assert timedelta(0) <= gone - until <= timedelta(minutes=2) + PERIOD
 
 
+class TestTheMailsLink:
+    def test_opening_it_changes_nothing_and_its_button_works_once(self, life: Life) -> None:
+        begun = life.now()
+        life.advance(minutes=57)
+        mail = next(n for n in life.notices(begun) if "in 10 the endpoint is turned off" in n["message"])
+        address, _, token = next(word for word in mail["message"].split() if "?token=" in word).partition("?token=")
+        assert address.endswith("/snooze")
+
+        def page(method: str, text: str = token) -> requests.Response:
+            """Without any key; a form, as a browser sends it."""
+            url = f"{life.cloud.api_url}/snooze"
+            if method == "GET":
+                return requests.get(url, params={"token": text}, timeout=60)
+            return requests.post(url, data={"token": text}, timeout=60)
+
+        for _ in range(2):  # a mail scanner, and a person
+            looked = page("GET")
+            assert (looked.status_code, looked.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+            assert '<form method="post">' in looked.text
+        for method in ("GET", "POST"):
+            forged = page(method, f"{token[:-8]}AAAAAAAA")
+            assert (forged.status_code, "not from a mail" in forged.text) == (403, True)
+        assert life.cloud.call("GET", "/endpoint").json()["snoozed_until"] is None
+        pressed = page("POST")
+        assert pressed.status_code == 200, pressed.text
+        snoozed = life.cloud.call("GET", "/endpoint").json()["snoozed_until"]
+        assert datetime.fromisoformat(snoozed) - life.now() == pytest.approx(
+            timedelta(hours=2), abs=timedelta(minutes=1)
+        )
+        for method in ("GET", "POST"):
+            again = page(method)
+            assert (again.status_code, "used already" in again.text) == (409, True)
+        life.advance(minutes=30)
+        assert life.is_on()
+        assert page("POST").status_code == 410
+
+
 class TestWhoEndsIt:
     def test_its_lifetime_does_however_busy_it_is(self, life: Life) -> None:
         begun = life.now()
