@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from proxy.tasks.guard import Guard
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """Text around fields: `texts` is one longer than `fields`."""
 
     texts: tuple[str, ...]
