@@ -12,7 +12,7 @@ from training.errors import TrainingError
 
 NEW_TOKENS = 96
 """How far an answer may go: evaluated answers are looked at for their shape."""
-BATCH = 8
+BATCH = 16
 ALLOWED = '{"prompt": "…", "expected": ["text that the answer holds", …]} or {"prompt": "…", "label": "the answer"}'
 
 
