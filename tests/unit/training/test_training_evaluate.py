@@ -120,6 +120,8 @@ class _Seen(HTMLParser):
         (Prompt("", None, "Positive"), " positive.\nBecause", True),
         (Prompt("", None, "Positive"), "not positive", False),
         (Prompt("", None, "Positive"), "", False),
+        (Prompt("", None, "+"), "+\n", True),
+        (Prompt("", None, "+"), "", False),
     ],
 )
 def test_expected_texts_are_all_there_and_a_label_is_the_first_line(
@@ -135,7 +137,7 @@ def test_expected_texts_are_all_there_and_a_label_is_the_first_line(
         ({"prompt": "x", "expected": ["y"], "label": "z"}, "either expected or label"),
         ({"prompt": "", "label": "z"}, "a prompt"),
         ({"prompt": "x", "label": "z", "weight": 2}, "the key weight is unknown"),
-        ({"prompt": "x", "label": "."}, "label is"),
+        ({"prompt": "x", "label": " "}, "label is"),
         ({"prompt": "x", "expected": []}, "a list of texts"),
         ({"prompt": "x", "expected": "y"}, "a list of texts"),
         ({"prompt": "x", "expected": [""]}, "a list of texts"),
