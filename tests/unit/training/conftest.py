@@ -36,7 +36,7 @@ def trained(make_job: Callable[[], Job]) -> Job:
     """Ten rows of instruction tuning, two epochs, by the whole program."""
     job = make_job()
     job.rows(*dolly(10))
-    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="128")
+    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="256")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PILOTLIGHT_ML_ROOT", str(job.root))
         assert main() == 0

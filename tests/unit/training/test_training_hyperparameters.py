@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.errors import TrainingError
@@ -67,6 +67,7 @@ def test_eight_bits_alone_leave_fsdp_out_and_the_platforms_own_are_passed_over()
     assert (asked.int8_quantization, asked.enable_fsdp) == (True, False)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(Hyperparameters().to_data())), st.text())
 def test_any_text_is_a_value_or_is_refused_in_one_sentence(name: str, text: str) -> None:
     with suppress(TrainingError):

@@ -56,7 +56,7 @@ def test_the_same_job_gives_the_same_model_and_prints_jumpstarts_metrics(
 ) -> None:
     again = make_job()
     again.rows(*dolly(10))
-    again.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="128")
+    again.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="256")
     assert run(again) == 0
 
     assert again.weights == trained.weights
@@ -78,7 +78,7 @@ def test_the_best_epoch_is_the_one_that_is_written(make_job: Make, run: Run) -> 
     for one, epochs in ((job, "4"), (shorter, "1")):
         one.rows(*dolly(3))
         one.rows({"instruction": "x", "context": "", "response": "capital garden"}, channel="validation")
-        one.ask(instruction_tuned="True", epoch=epochs, learning_rate="1", max_input_length="128")
+        one.ask(instruction_tuned="True", epoch=epochs, learning_rate="1", max_input_length="256")
         assert run(one) == 0
 
     assert job.facts["best_epoch"] == 1 < len(job.facts["epochs"])
@@ -88,7 +88,7 @@ def test_the_best_epoch_is_the_one_that_is_written(make_job: Make, run: Run) -> 
 def test_a_run_that_is_interrupted_and_goes_on_gives_the_same_model(trained: Job, make_job: Make, run: Run) -> None:
     job = make_job()
     job.rows(*dolly(10))
-    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="128")
+    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="256")
     environment = os.environ | {"PILOTLIGHT_ML_ROOT": str(job.root)}
     with subprocess.Popen(PROGRAM, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -108,7 +108,7 @@ def test_a_run_that_is_interrupted_and_goes_on_gives_the_same_model(trained: Job
 def test_a_finished_run_that_is_started_again_writes_the_same_model(trained: Job, make_job: Make, run: Run) -> None:
     job = make_job()
     job.rows(*dolly(10))
-    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="128")
+    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="256")
     (job.root / "checkpoints").symlink_to(trained.root / "checkpoints")
 
     assert run(job) == 0
@@ -131,7 +131,7 @@ def test_a_checkpoint_that_cannot_be_read_is_passed_over(
 
 def test_a_checkpoint_of_another_run_is_refused(trained: Job, job: Job, run: Run) -> None:
     job.rows(*dolly(11))
-    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="128")
+    job.ask(instruction_tuned="True", epoch="2", learning_rate="1e-2", max_input_length="256")
     (job.root / "checkpoints").symlink_to(trained.root / "checkpoints")
 
     assert run(job) == 1

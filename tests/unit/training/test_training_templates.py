@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.errors import TrainingError
@@ -20,6 +20,7 @@ def test_dollys_template_leaves_an_empty_contexts_block_empty() -> None:
     assert DOLLY.fill({"instruction": "Go", "context": "", "response": "Gone"}) == (DOLLY_FILLED, "Gone")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_what_a_row_says_stands_as_it_is(instruction: str, context: str, response: str) -> None:
     prompt, completion = DOLLY.fill({"instruction": instruction, "context": context, "response": response})
@@ -29,6 +30,7 @@ def test_what_a_row_says_stands_as_it_is(instruction: str, context: str, respons
     assert completion == response
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z_]{1,8}", fullmatch=True), st.text() | st.integers() | st.booleans(), min_size=1
