@@ -73,16 +73,20 @@ def test_the_same_job_gives_the_same_model_and_prints_jumpstarts_metrics(
 
 
 def test_the_best_epoch_is_the_one_that_is_written(make_job: Make, run: Run) -> None:
-    """Three rows are soon known by heart, and one of another kind is understood worse and worse."""
-    job, shorter = make_job(), make_job()
-    for one, epochs in ((job, "4"), (shorter, "1")):
-        one.rows(*dolly(3))
-        one.rows({"instruction": "x", "context": "", "response": "capital garden"}, channel="validation")
-        one.ask(instruction_tuned="True", epoch=epochs, learning_rate="1", max_input_length="256")
-        assert run(one) == 0
+    """Three rows are soon known by heart, and one of another kind is then understood worse and worse."""
 
-    assert job.facts["best_epoch"] == 1 < len(job.facts["epochs"])
-    assert job.weights == shorter.weights
+    def trained_for(epochs: int) -> Job:
+        job = make_job()
+        job.rows(*dolly(3))
+        job.rows({"instruction": "x", "context": "", "response": "capital garden"}, channel="validation")
+        job.ask(instruction_tuned="True", epoch=str(epochs), learning_rate="1e-1", max_input_length="256")
+        assert run(job) == 0
+        return job
+
+    job = trained_for(8)
+    best = job.facts["best_epoch"]
+    assert best < 8
+    assert job.weights == trained_for(best).weights
 
 
 def test_a_run_that_is_interrupted_and_goes_on_gives_the_same_model(trained: Job, make_job: Make, run: Run) -> None:
