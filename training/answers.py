@@ -12,7 +12,7 @@ from training.errors import TrainingError
 
 NEW_TOKENS = 96
 """How far an answer may go: evaluated answers are looked at for their shape."""
-BATCH = 8
+BATCH = 16
 ALLOWED = '{"prompt": "…", "expected": ["text that the answer holds", …]} or {"prompt": "…", "label": "the answer"}'
 
 
@@ -80,7 +80,7 @@ def _prompt(row: dict[str, Any], where: str) -> Prompt:
     if extra or not isinstance(text, str) or not text or (expected is None) == (label is None):
         what = f"the key {extra[0]} is unknown" if extra else "a prompt and either expected or label are needed"
         raise TrainingError(f"{where}: {what}: allowed is {ALLOWED}.")
-    if label is not None and (not isinstance(label, str) or not _bare(label)):
+    if label is not None and (not isinstance(label, str) or not label.strip()):
         raise TrainingError(f"{where}: label is {json.dumps(label)[:40]}: it must be text.")
     if expected is not None and (
         not isinstance(expected, list) or not expected or not all(isinstance(part, str) and part for part in expected)
@@ -90,4 +90,5 @@ def _prompt(row: dict[str, Any], where: str) -> Prompt:
 
 
 def _bare(text: str) -> str:
-    return text.strip().rstrip(string.punctuation).rstrip().casefold()
+    text = text.strip().casefold()
+    return text.rstrip(string.punctuation).rstrip() or text

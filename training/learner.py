@@ -23,9 +23,12 @@ def loss_of(model: Any, examples: Sequence[Example], padding: int, device: torch
     """The negative log-likelihood of the learned tokens, summed; in natural logarithms."""
     tensors = batch(examples, padding, device)
     labels = tensors.pop("labels")
-    logits = model(**tensors, use_cache=False).logits
+    # Before the first learned token nothing is asked: the logits there, the widest tensor of all, are left out.
+    first = int((labels[:, 1:] != IGNORED).any(dim=0).nonzero()[0]) + 1
+    kept = labels.shape[1] - first + 1
+    logits = model(**tensors, use_cache=False, logits_to_keep=kept).logits[:, -kept:]
     return torch.nn.functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum"
+        logits[:, :-1].flatten(0, 1).float(), labels[:, first:].flatten(), ignore_index=IGNORED, reduction="sum"
     )
 
 

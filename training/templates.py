@@ -81,8 +81,8 @@ def _parsed(path: Path) -> Template:
             raise TrainingError(
                 f"{FILE}: {key} has a brace that opens or closes nothing ({exc}): write {{{{ or }}}}."
             ) from exc
-        if not names:
-            raise TrainingError(f"{FILE}: {key} has no placeholder, so every row would read the same: {allowed}.")
+        if not names and key == "completion":
+            raise TrainingError(f"{FILE}: completion has no placeholder, so every row would teach the same: {allowed}.")
     return template
 
 
