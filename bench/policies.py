@@ -103,6 +103,8 @@ def _setup(idle: int | None, lifetime: int | None, budget: float | None, *, wake
         idle_minutes=idle,
         monthly_budget_usd=budget,
         wake_limit_seconds=3600,
+        promotion="blue-green",
+        resource_types=(),
     )
     return Setup(Policy(idle, lifetime, budget, usd_per_hour), settings, WAKE_MINUTES, wakes_on_call=wakes)
 

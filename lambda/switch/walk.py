@@ -106,7 +106,8 @@ def after_failure(case: Case) -> Decision:
     """The attempt was rolled back: another instance type, another round, or the end."""
     facts, memory = case.facts, case.memory
     if facts.stack is None or facts.stack.status != "UPDATE_ROLLBACK_COMPLETE":
-        return fail(case, "Another change turned it off meanwhile.")
+        # Nor is the model lit again that this execution turned off.
+        return fail(case.remember(swapping=False), "Another change turned it off meanwhile.")
     why = cause(facts.failure)
     if why is Cause.OTHER:
         why_not = facts.failure or "no failure is recorded, so somebody may have cancelled it"

@@ -8,6 +8,8 @@ from pilotlight.config import Stage
 from pilotlight.stage import Scaling
 from stacks.constructs.model_endpoint import VARIANT_NAME
 
+_COOLDOWN_SECONDS = 300
+
 
 class InstanceScaling(Construct):
     """A scalable target and its policy, which exist as long as the endpoint does, and are removed before it: SageMaker
@@ -33,23 +35,21 @@ class InstanceScaling(Construct):
         calls = autoscaling.CfnScalingPolicy.PredefinedMetricSpecificationProperty(
             predefined_metric_type="SageMakerVariantInvocationsPerInstance"
         )
+        tracking = autoscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
+            target_value=scaling.target_invocations_per_instance,
+            predefined_metric_specification=calls,
+            # An instance that is on its way helps nobody yet, and is no reason for another one.
+            scale_out_cooldown=max(_COOLDOWN_SECONDS, stage.wake_seconds),
+            scale_in_cooldown=_COOLDOWN_SECONDS,
+        )
         policy = autoscaling.CfnScalingPolicy(
             self,
             "Policy",
             policy_name=f"{stage.endpoint_name}-calls",
             policy_type="TargetTrackingScaling",
             scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration=autoscaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
-                target_value=scaling.target_invocations_per_instance,
-                predefined_metric_specification=calls,
-                # An instance that is on its way helps nobody yet, and is no reason for another one.
-                scale_out_cooldown=max(_COOLDOWN_SECONDS, stage.wake_seconds),
-                scale_in_cooldown=_COOLDOWN_SECONDS,
-            ),
+            target_tracking_scaling_policy_configuration=tracking,
         )
         target.add_resource_dependency(endpoint)
         for resource in (target, policy):
             resource.cfn_options.condition = endpoint.cfn_options.condition
-
-
-_COOLDOWN_SECONDS = 300

@@ -112,6 +112,20 @@ class TestOneFleet:
         assert machine.run("on", "promotion", overrides=wanted).outcome == "failed"
         assert (world.is_on, world.parameters["ModelDataUrl"], world.instance_type()) == (True, "", FIRST_TYPE)
 
+    def test_nothing_is_lit_against_somebody_who_turned_it_off_meanwhile(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        lit(machine)
+        promoting = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}, fleets="one")
+        while world.parameters["ModelDataUrl"] != TUNED:
+            machine.step(promoting)
+        world.advance(world.now + 10 * MINUTE)
+        world.update_stack({**world.parameters, "EndpointState": "off"})
+        world.advance(world.now + 10 * MINUTE)
+        machine.finish(promoting)
+        assert (promoting.outcome, world.is_off) == ("failed", True)
+        assert "Another change turned it off" in last_message(aws)
+
     def test_a_refusal_half_way_is_a_failure_that_is_told(self, machine: Machine, world: World, aws: Aws) -> None:
         lit(machine)
         promoting = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}, fleets="one")
