@@ -18,6 +18,7 @@ from typing import Any
 from proxy.app import Proxy
 from proxy.call import Calls
 from proxy.endpoint_routes import EndpointRoutes
+from proxy.finetunes import FineTunes
 from proxy.serve import serve
 from proxy.tasks.file import shipped_tasks
 
@@ -64,6 +65,10 @@ def milliseconds(call: Callable[[], float], calls: int) -> tuple[float, float]:
     return times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
 
 
+def no_finetunes() -> FineTunes:
+    raise NotImplementedError("Nothing that is measured here asks for runs.")
+
+
 def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
     model, answers = TimedModel(), FakeAnswers()
     worker = Proxy(
@@ -79,6 +84,7 @@ def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
         endpoint=lambda: EndpointRoutes(SETTINGS, control_plane=FakeControlPlane(), switch=FakeSwitch()),
         answers=lambda: answers,
         tasks=shipped_tasks,
+        finetunes=no_finetunes,
     )
 
     def call() -> float:

@@ -160,7 +160,7 @@ class FineTunes:
 
     def stop(self, run: str) -> None:
         """The run's execution ends; what it started is stopped by its mending."""
-        execution = self.record(run)["execution"]
+        execution = self.record(run)["execution_arn"]
         self.deployment.client("stepfunctions").stop_execution(
             executionArn=execution, error="Stopped", cause="by `pilot finetune stop`"
         )

@@ -25,7 +25,7 @@ _MOST_SHOWN = 20
 class Planned:
     """For a person: `rows` are the plan, `price` one sentence of what the run costs at most."""
 
-    rows: Mapping[str, str]
+    rows: dict[str, str]
     price: str
     warnings: tuple[str, ...]
 

@@ -34,7 +34,9 @@ class ApiGatewayClient(Protocol):
 
 
 Post = Callable[[str, Mapping[str, str], bytes], tuple[int, bytes]]
-"""One HTTP POST, signed for API Gateway: (URL, headers, body) to (status, body). Raises OSError without an answer."""
+"""One HTTP POST: (URL, headers, body) to (status, body). Raises OSError where nobody answers."""
+Sign = Callable[[str, Mapping[str, str], bytes], Mapping[str, str]]
+"""The headers of such a POST of API Gateway with a signature among them, for an API that takes no keys."""
 
 
 @dataclass(frozen=True)
@@ -50,5 +52,6 @@ class Kit:
     sns: SnsClient
     ledger: Ledger
     post: Post
+    sign: Sign
     settings: Settings
     now: float

@@ -46,18 +46,23 @@ def _parts() -> dict[str, Any]:
     return {
         **{service: session.client(service, config=_CONFIG) for service in services},  # type: ignore[call-overload]
         "ledger": Ledger(session.client("dynamodb", config=_CONFIG), settings.ledger_table),
-        "post": partial(_post, session),
+        "post": _post,
+        "sign": partial(_sign, session),
         "settings": settings,
     }
 
 
-def _post(session: boto3.Session, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-    """Signed as this function's role: an API that takes keys looks at those."""
-    signed = AWSRequest("POST", url, dict(headers), body)
-    SigV4Auth(session.get_credentials(), "execute-api", session.region_name).add_auth(signed)
-    request = urllib.request.Request(url, body, dict(signed.headers), method="POST")  # noqa: S310  the API's own URL
+def _post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310  the URL is the API's own
     try:
         with urllib.request.urlopen(request, timeout=_POST_SECONDS) as response:  # noqa: S310
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def _sign(session: boto3.Session, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+    """As this function's role."""
+    signed = AWSRequest("POST", url, dict(headers), body)
+    SigV4Auth(session.get_credentials(), "execute-api", session.region_name).add_auth(signed)
+    return dict(signed.headers)

@@ -163,7 +163,7 @@ def _hold(run: Run, kit: Kit) -> bool:
         return True
     if held and held.get("run") and _runs(kit, str(held["execution"])):
         return False
-    return kit.ledger.put_if("promotion", "endpoint", {"run": run.id, "execution": run.execution}, version=version)
+    return kit.ledger.put_if("promotion", "endpoint", {"run": run.id, "execution": run.execution_arn}, version=version)
 
 
 def _release(run: Run, kit: Kit) -> None:

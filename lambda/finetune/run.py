@@ -61,7 +61,7 @@ class Run:
     """
 
     id: str
-    execution: str = ""
+    execution_arn: str = ""
     by: str = ""
     begun_at: float = 0.0
     ended_at: float | None = None

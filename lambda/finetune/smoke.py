@@ -84,7 +84,7 @@ def _api(kit: Kit, endpoint_url: str | None) -> tuple[str, dict[str, str]]:
         else outputs["ApiUrl"]
     )
     headers = {"content-type": "application/json"}
-    if "ApiKeyId" in outputs:  # else the API takes signed calls, as which every call is made
+    if "ApiKeyId" in outputs:  # else the API takes signed calls
         headers["x-api-key"] = kit.apigateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
     return f"{base.rstrip('/')}/v1/completions", headers
 
@@ -92,8 +92,9 @@ def _api(kit: Kit, endpoint_url: str | None) -> tuple[str, dict[str, str]]:
 def _ask(kit: Kit, url: str, headers: Mapping[str, str], prompt: Mapping[str, Any]) -> tuple[bool, str]:
     """Whether it was answered, and the answer, or what was said instead."""
     body = {"model": kit.settings.model, "prompt": prompt["prompt"], "max_tokens": MOST_TOKENS, "temperature": 0}
+    sent = json.dumps(body).encode()
     try:
-        status, answer = kit.post(url, headers, json.dumps(body).encode())
+        status, answer = kit.post(url, headers if "x-api-key" in headers else kit.sign(url, headers, sent), sent)
     except OSError as error:
         return False, str(error)
     if status != 200:

@@ -11,12 +11,13 @@ A step looks before it acts, and may be repeated. Why a run cannot go on is kept
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from finetune import beginning, ending, evaluation, promotion, registry, training
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.run import KIND, Run, id_of
+from finetune.run import KIND, RUNNING, Run, id_of
 from finetune.smoke import smoke
 from finetune.watch import GaveUp
 
@@ -31,7 +32,8 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
     run = _known(state, event["execution"], kit)
     if "failure" in state:
         run = ending.broke(run, kit, state["failure"])
-    elif state.get("mends") and step == "Rollback":
+    elif state.get("mends") and run.status == RUNNING and run.execution_arn != event["execution"]:
+        run = replace(run, execution_arn=event["execution"])  # it lives on in this one
         run = ending.broke(run, kit, {"Error": "its execution ended", "Cause": "it was stopped, or ran out of time"})
     try:
         answer = _taken(step, run, kit, event, endpoint_url)
@@ -56,7 +58,7 @@ def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url
 def _known(state: Mapping[str, Any], execution: str, kit: Kit) -> Run:
     run = id_of(state["id"])
     found = kit.ledger.get(KIND, run)
-    return Run.from_data(found) if found else Run(id=run, execution=execution, begun_at=kit.now)
+    return Run.from_data(found) if found else Run(id=run, execution_arn=execution, begun_at=kit.now)
 
 
 _STEPS: Mapping[str, Step] = {

@@ -23,7 +23,7 @@ from proxy.strict_json import JsonObject
 KIND = "finetune"
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_SECRET = ("token", "execution")
+_SECRET = ("token", "execution_arn")
 
 
 class StatesClient(Protocol):

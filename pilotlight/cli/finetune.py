@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -22,7 +21,7 @@ from pilotlight.training_plan import Planned, planned
 class StartByDefault(TyperGroup):
     """`pilot finetune DATA` starts a run: what is no command's name is a dataset."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
             args = ["start", *args]
         return super().parse_args(ctx, args)

@@ -325,6 +325,7 @@ class World:
             sns=self.sns,
             ledger=self.ledger,  # type: ignore[arg-type]  the ledger's own interface, without DynamoDB
             post=self.api.post,
+            sign=lambda _url, headers, _body: {**headers, "Authorization": "signed"},
             settings=self.settings,
             now=self.now,
         )

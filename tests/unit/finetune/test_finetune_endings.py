@@ -18,7 +18,7 @@ def world() -> World:
 
 def run() -> Run:
     job = Job("pilotlight-test-a", "train", "ml.g5.2xlarge", 1, "Completed", 1800.0, 1.0)
-    return Run(id="run-1", execution="arn:run-1", step="Smoke", message="It answered.", artifact=TUNED, jobs=(job,))
+    return Run(id="run-1", execution_arn="arn:run-1", step="Smoke", message="It answered.", artifact=TUNED, jobs=(job,))
 
 
 def test_a_good_end_says_what_serves_and_what_it_cost(world: World) -> None:

@@ -21,7 +21,7 @@ def world() -> World:
 
 
 def run(number: int = 1) -> Run:
-    return Run(id=f"run-{number}", execution=f"arn:run-{number}", artifact=TUNED)
+    return Run(id=f"run-{number}", execution_arn=f"arn:run-{number}", artifact=TUNED)
 
 
 def to_the_end(step: Callable[[Run, Kit], Answer], begun: Run, world: World) -> Answer:

@@ -38,7 +38,8 @@ class Story:
         self.evaluation: dict[str, Any] = EVALUATION
 
     def step(self, step: str, state: dict[str, Any], **more: Any) -> dict[str, Any]:
-        event = {"step": step, "state": state, "execution": f"arn:{self.name}", **more}
+        execution = f"arn:{self.name}{'-mending' if state.get('mends') else ''}"
+        event = {"step": step, "state": state, "execution": execution, **more}
         return take(event, self.world.kit(), endpoint_url=None)
 
     def run(self, **asked: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def prompt(number: int, **more: Any) -> dict[str, Any]:
 
 
 def evaluated(*prompts: dict[str, Any]) -> Run:
-    return Run(id="run-1", execution="arn", evaluation={"prompts": list(prompts)}, promotion={"phase": "promoted"})
+    return Run(id="run-1", execution_arn="arn", evaluation={"prompts": list(prompts)}, promotion={"phase": "promoted"})
 
 
 def smoke(run: Run, world: World, endpoint_url: str | None = None) -> Answer:
@@ -33,7 +33,7 @@ def test_it_asks_what_the_tuned_model_got_right_through_the_api_with_its_key(wor
     assert [body["prompt"] for _, _, body in world.api.calls] == ["Question 1?", "Question 3?"]
     url, headers, _ = world.api.calls[0]
     assert url == "https://abc.execute-api.us-east-1.amazonaws.com/test/v1/completions"
-    assert headers["x-api-key"] == "secret"
+    assert (headers["x-api-key"], "Authorization" in headers) == ("secret", False)
 
 
 def test_where_the_sdk_is_diverted_the_api_is_too(world: World) -> None:
@@ -96,4 +96,5 @@ def test_a_label_is_what_the_answer_begins_with(world: World, said: str, passes:
 def test_an_api_that_takes_signed_calls_is_shown_no_key(world: World) -> None:
     world.cloudformation.api_outputs = {"ApiUrl": "https://abc/"}
     assert smoke(evaluated(prompt(1)), world).next == "go"
-    assert "x-api-key" not in world.api.calls[0][1]
+    headers = world.api.calls[0][1]
+    assert ("x-api-key" in headers, headers["Authorization"]) == (False, "signed")

@@ -13,6 +13,7 @@ from proxy.call import Calls
 from proxy.endpoint import Facts
 from proxy.endpoint_routes import EndpointRoutes
 from proxy.errors import AnswersUnavailable, Problem
+from proxy.finetunes import FineTunes
 from proxy.idempotency import Entry, Verdict, judge
 from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
@@ -48,6 +49,7 @@ SETTINGS = Settings(
     wake_on_call=False,
     idempotency_table="answers",
     overload_latency_seconds=None,
+    finetune_arn="arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-finetune",
 )
 
 
@@ -161,6 +163,33 @@ class FakeSwitch:
 
 
 @dataclass
+class FakeRuns:
+    """The state machine that fine-tunes, and what the ledger says of its runs."""
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    started: list[dict[str, Any]] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    refusal: Exception | None = None
+
+    def get(self, _kind: str, key: str) -> dict[str, Any] | None:
+        return self.records.get(key)
+
+    def start_execution(self, **request: Any) -> dict[str, Any]:
+        if self.refusal:
+            raise self.refusal
+        self.started.append(request)
+        return {}
+
+    def send_task_success(self, **request: Any) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.told.append(request)
+
+    def send_task_failure(self, **request: Any) -> None:
+        self.told.append(request)
+
+
+@dataclass
 class FakeAnswers:
     """The table of kept answers, as strict about what is free as its conditions are."""
 
@@ -255,6 +284,7 @@ class Api:
         self.control_plane = FakeControlPlane()
         self.switch = FakeSwitch()
         self.answers = FakeAnswers()
+        self.runs = FakeRuns()
         self.traced: list[bytes] = []
         self.trace_header: str | None = None
         self.proxy = Proxy(
@@ -270,6 +300,7 @@ class Api:
             endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
             answers=lambda: self.answers,
             tasks=tasks,
+            finetunes=lambda: FineTunes(lambda: self.runs, lambda: self.runs, arn=settings.finetune_arn),
         )
 
     def send(self, sent: object, context: object = None) -> Answer:

@@ -12,8 +12,12 @@ from tests.unit.proxy.fakes import SETTINGS, Api, template
 from tests.unit.proxy.openai_client import client
 
 WINDOW = Window(input_tokens=100, total_tokens=150)
-FALCON = {"model": "falcon-7b-instruct", "contract": "tgi", "chat_template": template("falcon-instruct")}
-VLLM = {"model": "custom", "contract": "openai", "chat_template": None}
+FALCON: dict[str, Any] = {
+    "model": "falcon-7b-instruct",
+    "contract": "tgi",
+    "chat_template": template("falcon-instruct"),
+}
+VLLM: dict[str, Any] = {"model": "custom", "contract": "openai", "chat_template": None}
 
 
 @pytest.fixture(params=[{}, FALCON, VLLM], ids=["alexatm", "tgi", "openai"])
