@@ -13,6 +13,7 @@ import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
 from common.ledger import Ledger
 
 from finetune.clients import Kit
@@ -63,6 +64,8 @@ def _post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes
 
 def _sign(session: boto3.Session, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
     """As this function's role."""
-    signed = AWSRequest("POST", url, dict(headers), body)
-    SigV4Auth(session.get_credentials(), "execute-api", session.region_name).add_auth(signed)
+    signed, credentials = AWSRequest("POST", url, dict(headers), body), session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    SigV4Auth(credentials, "execute-api", session.region_name).add_auth(signed)
     return dict(signed.headers)

@@ -1,7 +1,6 @@
 """From a dataset to a better endpoint: one state machine (lambda/finetune takes each step)."""
 
 from collections.abc import Mapping
-from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
@@ -172,11 +171,11 @@ class FineTuneMachine(Construct):
 
 def _payload(step: str, more: Mapping[str, str]) -> sfn.TaskInput:
     """`state` is whatever the last state left: the run's id and, at the beginning, what was given."""
-    payload = {
+    payload: dict[str, object] = {
         "step": step,
         "state": sfn.JsonPath.object_at("$"),
         "execution": sfn.JsonPath.string_at("$$.Execution.Id"),
         "now": sfn.JsonPath.string_at("$$.State.EnteredTime"),
         **more,
     }
-    return sfn.TaskInput.from_object(cast(dict[str, object], payload))
+    return sfn.TaskInput.from_object(payload)

@@ -730,8 +730,8 @@ class TestWarnings:
 
 
 def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
-    """None are the volume, where the storage is local, the scaling, which is to be asked for, and of AlexaTM what nobody
-    published: window and training.
+    """None are the volume, where the storage is local, the scaling, which is to be asked for, and of AlexaTM what
+    nobody published: window and training.
     """
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")

@@ -315,15 +315,19 @@ class World:
         self.settings = SETTINGS
 
     def kit(self, **changes: Any) -> Kit:
+        """The fakes take by name what each call needs, where boto3's clients take anything."""
+        parts: dict[str, Any] = {
+            "s3": self.s3,
+            "sagemaker": self.sagemaker,
+            "cloudformation": self.cloudformation,
+            "stepfunctions": self.states,
+            "ledger": self.ledger,
+        }
         made = Kit(
-            s3=self.s3,
-            sagemaker=self.sagemaker,
-            cloudformation=self.cloudformation,
-            stepfunctions=self.states,
+            **parts,
             apigateway=ApiGateway(),
             cloudwatch=self.cloudwatch,
             sns=self.sns,
-            ledger=self.ledger,  # type: ignore[arg-type]  the ledger's own interface, without DynamoDB
             post=self.api.post,
             sign=lambda _url, headers, _body: {**headers, "Authorization": "signed"},
             settings=self.settings,

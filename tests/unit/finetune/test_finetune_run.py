@@ -11,7 +11,7 @@ from .fakes import BUCKET, World
 
 DATASET = f"s3://{BUCKET}/datasets/tickets/"
 ORDER = ("CheckDataset", "Plan", "Train", "Evaluate", "Register", "Promote", "Smoke", "Done")
-EVALUATION = {
+EVALUATION: dict[str, Any] = {
     "base": {"eval_loss": 3.0, "perplexity": 20.0, "prompts_passed": 0},
     "tuned": {"eval_loss": 1.5, "perplexity": 4.5, "prompts_passed": 1},
     "rows": 10,

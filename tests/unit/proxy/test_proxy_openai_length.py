@@ -11,13 +11,14 @@ from proxy.window import Window
 from tests.unit.proxy.fakes import SETTINGS, Api, template
 from tests.unit.proxy.openai_client import client
 
+Changes = dict[str, Any]
 WINDOW = Window(input_tokens=100, total_tokens=150)
 FALCON: dict[str, Any] = {
     "model": "falcon-7b-instruct",
     "contract": "tgi",
     "chat_template": template("falcon-instruct"),
 }
-VLLM: dict[str, Any] = {"model": "custom", "contract": "openai", "chat_template": None}
+VLLM: Changes = {"model": "custom", "contract": "openai", "chat_template": None}
 
 
 @pytest.fixture(params=[{}, FALCON, VLLM], ids=["alexatm", "tgi", "openai"])

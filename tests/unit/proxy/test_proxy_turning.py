@@ -105,6 +105,9 @@ class NoLedger:
     def put(self, *_: Any) -> None:
         raise AssertionError
 
+    def put_if(self, *_: Any, **__: Any) -> bool:
+        raise AssertionError
+
 
 def switch(states: FakeStates) -> Switch:
     return Switch(lambda: states, NoLedger, arn="arn:switch")
