@@ -48,6 +48,8 @@ def setup(
             idle_minutes=idle,
             monthly_budget_usd=budget,
             wake_limit_seconds=1800,
+            promotion="blue-green",
+            resource_types=(),
         ),
         wakes_on_call=wakes,
         lag_minutes=lag,

@@ -170,7 +170,7 @@ class TestSweep:
     def test_what_was_replaced_by_something_that_serves_is_removed_and_told_to_nobody(self) -> None:
         world = replaced(verified_at=CREATED.timestamp() + 1)
         assert world.sweep()["orphans"] == []
-        assert (world.sagemaker.configs.keys(), world.sagemaker.models) == ({"owned"}, ["Owned"])
+        assert (list(world.sagemaker.configs), world.sagemaker.models) == (["owned"], ["Owned"])
         assert world.sns.told == []
 
     @pytest.mark.parametrize("lease", [{"execution": "runs"}, {"finished_at": 5}])
