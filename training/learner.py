@@ -52,7 +52,7 @@ class Learner:
         torch.manual_seed(random.Random(f"{self._seed}/{moment}/{self._world.rank}").getrandbits(63))  # noqa: S311
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        loss = self._loss(examples)
+        loss: Any = self._loss(examples)  # a tensor whose backward() has no types
         # FSDP averages the gradients of the processes; the mean over the batch's tokens is wanted.
         (loss * self._world.size / sum(example.learned for example in examples)).backward()
         self._optimizer.step()

@@ -39,7 +39,8 @@ def tokenizer_of(folder: Path, **options: Any) -> Any:
 def window_of(folder: Path) -> int:
     """How many tokens the model in `folder` reads at most."""
     config: Any = AutoConfig.from_pretrained(folder)
-    return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", 2048))
+    limit: Any = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", 2048)
+    return int(limit)
 
 
 def load(folder: Path, **options: Any) -> Any:
@@ -82,8 +83,9 @@ def merge(folder: Path, adapter: Mapping[str, torch.Tensor], asked: Hyperparamet
 def _base(folder: Path, asked: Hyperparameters, world: World) -> Any:
     if asked.int8_quantization:
         _check_eight_bits(world)
-        quantized = load(folder, quantization_config=BitsAndBytesConfig(load_in_8bit=True), device_map="auto")
-        return prepare_model_for_kbit_training(quantized)
+        eight_bits: Any = BitsAndBytesConfig  # neither has types
+        prepared: Any = prepare_model_for_kbit_training
+        return prepared(load(folder, quantization_config=eight_bits(load_in_8bit=True), device_map="auto"))
     return load(folder, dtype=_precision(world))
 
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-# Two threads on a core that anything else uses wait for each other, and then everything takes many times as long.
-CPU_THREADS = max(1, (os.cpu_count() or 1) // 2)
-
 
 @dataclass(frozen=True)
 class World:
@@ -42,8 +39,6 @@ def join(environment: Mapping[str, str] | None = None) -> World:
     device = torch.device("cuda", int(environment.get("LOCAL_RANK", "0"))) if gpus else torch.device("cpu")
     if gpus:
         torch.cuda.set_device(device)
-    elif "OMP_NUM_THREADS" not in environment:
-        torch.set_num_threads(CPU_THREADS)
     if size > 1:
         dist.init_process_group("nccl" if gpus else "gloo")
     return World(int(environment.get("RANK", "0")), size, device)

@@ -54,6 +54,19 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], int]:
     return run
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The tiny model gains nothing from a second one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)

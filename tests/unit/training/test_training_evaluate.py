@@ -15,7 +15,10 @@ from training import report
 from training.answers import Prompt, read_prompts
 from training.errors import TrainingError
 
-PROMPTS = [{"prompt": "### Response:\n", "expected": ["<b>never</b>"]}, {"prompt": "the <i>lamp</i>", "label": "lamp"}]
+PROMPTS: list[dict[str, Any]] = [
+    {"prompt": "### Response:\n", "expected": ["<b>never</b>"]},
+    {"prompt": "the <i>lamp</i>", "label": "lamp"},
+]
 
 
 @pytest.fixture(scope="module")

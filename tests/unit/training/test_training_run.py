@@ -154,7 +154,12 @@ def test_a_falcon_learns_too(tiny: Path, job: Job, run: Run, tmp_path: Path) -> 
     from transformers import AutoTokenizer, FalconConfig, FalconForCausalLM
 
     tokenizer: Any = AutoTokenizer.from_pretrained(tiny)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": len(tokenizer)}
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "vocab_size": len(tokenizer),
+    }
     config = FalconConfig(**sizes, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)
     model: Any = FalconForCausalLM(config)
     model.save_pretrained(tmp_path / "falcon")
