@@ -13,8 +13,6 @@ PROMPTS = "prompts.jsonl"
 NOT_DATA = frozenset({PROMPTS, "template.json", "run.toml"})
 """What a dataset's folder may hold beside its rows."""
 
-csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a document in one field is the point of domain adaptation
-
 
 def data_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """The folder's files of rows, by name. Hidden files and what is no data are passed over.
@@ -63,6 +61,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a CSV file with a header, each with the number of its last line. Raises TrainingError."""
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a document in one field is the point of domain adaptation
     reader = csv.DictReader((line + "\n" for _, line in lines(path)), restkey=None, strict=True)
     try:
         for row in reader:

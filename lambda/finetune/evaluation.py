@@ -1,5 +1,6 @@
 """Evaluate: is the tuned model better on rows that it has not seen? If not, nothing of it is served."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -45,19 +46,26 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
             f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container."
         )
     run = replace(came.run, evaluation=found, report=f"{prefix}report.html")
-    base, tuned, improvement = found["base"], found["tuned"], float(found["improvement"])
-    said = (
-        f"The loss on {found['rows']} unseen rows went from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g} "
-        f"({improvement:+.1%} better)"
-    )
-    if found.get("prompts"):
-        asked = len(found["prompts"])
-        said += f"; prompts answered as expected: {tuned['prompts_passed']} of {asked}, before {base['prompts_passed']}"
+    said, improvement = _said(found), found["improvement"]
     run = run.saying("Evaluate", kit.now, f"{said}.")
-    if improvement < plan.min_improvement:
+    if improvement is not None and improvement < plan.min_improvement:
         refusal = (
             f"{said}, and at least {plan.min_improvement:.1%} were asked for (min_improvement): nothing is changed. "
             f"The model stays at {run.artifact}, the report at {run.report}"
         )
         return Answer(run.saying("Evaluate", kit.now, refusal), "failed")
     return Answer(run)
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    """The comparison in words. A dataset whose split leaves no rows unseen has no losses to compare."""
+    base, tuned = found["base"], found["tuned"]
+    if found["improvement"] is None:
+        said = "No rows were kept unseen (validation_split_ratio), so no losses are compared"
+    else:
+        losses = f"from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}"
+        said = f"The loss on {found['rows']} unseen rows went {losses} ({found['improvement']:+.1%} better)"
+    if asked := len(found.get("prompts", [])):
+        passed = f"{tuned['prompts_passed']} of {asked}, before {base['prompts_passed']}"
+        said += f"; prompts answered as expected: {passed}"
+    return said

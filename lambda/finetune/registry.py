@@ -48,15 +48,17 @@ def register(run: Run, kit: Kit) -> Answer:
 
 def _make_group(kit: Kit) -> None:
     """Not the stack's: CloudFormation cannot delete a group that holds versions, and they outlive the stage."""
+    group = kit.settings.package_group
     try:
+        kit.sagemaker.describe_model_package_group(ModelPackageGroupName=group)
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in ("ValidationException", "ResourceNotFound"):
+            raise
         kit.sagemaker.create_model_package_group(
-            ModelPackageGroupName=kit.settings.package_group,
+            ModelPackageGroupName=group,
             ModelPackageGroupDescription=f"What stage {kit.settings.stage} of Pilotlight has fine-tuned",
             Tags=[{"Key": "pilotlight:stage", "Value": kit.settings.stage}],
         )
-    except ClientError as error:
-        if "already exists" not in str(error):
-            raise
 
 
 def ask_for_approval(run: Run, kit: Kit, token: str) -> Run:
@@ -77,8 +79,8 @@ def ask_for_approval(run: Run, kit: Kit, token: str) -> Run:
 
 def _measured(run: Run) -> str:
     found = run.evaluation
-    if not found:
-        return f"Run {run.id} has trained a model; it was not evaluated."
+    if not found or found["improvement"] is None:
+        return f"Run {run.id} has trained a model, whose loss was not compared with the base model's."
     base, tuned = found["base"], found["tuned"]
     losses = f"from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}"
     return f"Run {run.id}: the loss on {found['rows']} unseen rows went {losses}."
@@ -101,7 +103,7 @@ def _lineage(run: Run, kit: Kit) -> dict[str, str]:
 
 
 def _metrics(run: Run) -> dict[str, object]:
-    if not run.evaluation:
+    if not run.evaluation or run.evaluation["improvement"] is None:
         return {}
     return {
         "base_eval_loss": run.evaluation["base"]["eval_loss"],

@@ -7,12 +7,13 @@ from typing import Final
 from finetune.findings import Refuse
 from finetune.text import lines
 
-MAX_FIELD_CHARACTERS: Final = csv.field_size_limit()
-"""Of one field; the csv module's own bound, 131,072: a quote that is never closed ends there."""
+MAX_FIELD_CHARACTERS: Final = 131_072
+"""Of one field: a quote that is never closed ends there."""
 
 
 def csv_rows(chunks: Iterable[bytes], refuse: Refuse) -> Iterator[tuple[int, dict[str, str]]]:
     """Each row as an object, with the number of its first line. Rows of another length than the header are refused."""
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # the whole process's, and set here whatever somebody else made of it
     reader = csv.reader((f"{text}\n" for _, text in lines(chunks, refuse)), strict=True)
     begins = 1
     try:

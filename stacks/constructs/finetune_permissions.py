@@ -1,5 +1,7 @@
 """What the steps of a run may do: one stage's jobs, one bucket, one group of models, one switch."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -68,6 +70,7 @@ class FineTunePermissions:
                 self._training_role,
                 conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
             ),
+            _allow(["sagemaker:DescribeModelPackageGroup"], self._group),
             _allow(["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags"], self._group, conditions=tagged),
             _allow(["sagemaker:CreateModelPackage"], self._group, self._packages),
             _allow(["sagemaker:DescribeEndpoint"], self._endpoint),
@@ -88,6 +91,6 @@ class FineTunePermissions:
 
 
 def _allow(
-    actions: list[str], *resources: str, conditions: dict[str, dict[str, object]] | None = None
+    actions: list[str], *resources: str, conditions: Mapping[str, Mapping[str, str]] | None = None
 ) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)

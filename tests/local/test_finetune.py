@@ -5,7 +5,7 @@ Every job is a real one: the project's training container as a process.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ ROWS = [
     for n in range(12)
 ]
 SETTINGS = {
-    "hyperparameters": {"epoch": "1", "learning_rate": "1e-3", "max_input_length": "128"},
+    "hyperparameters": {"epoch": "1", "learning_rate": "1e-3"},
     "min_improvement": -1,
 }
 
@@ -36,11 +36,11 @@ class Tuning:
         self.bucket = self.runs.bucket()
         self.s3 = cloud.client("s3")
 
-    def dataset(self, name: str, rows: list[Any] = ROWS, **files: str) -> str:
-        """Its prefix. `rows` become train.jsonl."""
+    def dataset(self, name: str, rows: list[Any] = ROWS, files: Mapping[str, str] | None = None) -> str:
+        """Its prefix. `rows` become train.jsonl, beside which `files` lie."""
         prefix = f"datasets/{name}/"
         text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
-        for file, content in {"train.jsonl": text, **files}.items():
+        for file, content in {"train.jsonl": text, **(files or {})}.items():
             self.s3.put_object(Bucket=self.bucket, Key=prefix + file, Body=content.encode())
         return f"s3://{self.bucket}/{prefix}"
 
@@ -77,7 +77,7 @@ class Tuning:
 def tuned(up: LocalCloud) -> Iterator[tuple[Tuning, Record]]:
     """A run that went well, and how its record ended; the configured model serves again afterwards."""
     tuning = Tuning(up)
-    data = tuning.dataset("good", **{"prompts.jsonl": json.dumps({"prompt": "What?", "expected": ["Ticket"]})})
+    data = tuning.dataset("good", files={"prompts.jsonl": json.dumps({"prompt": "What?", "expected": ["Ticket"]})})
     record = tuning.ended(tuning.start("good", dataset=data))
     try:
         yield tuning, record
@@ -198,7 +198,7 @@ def test_a_model_waits_for_a_persons_word_and_an_attached_job_is_enough(
 def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tuning, Record]) -> None:
     tuning, _ = tuned
     before = {record["id"] for record in tuning.runs.latest(100)}
-    tuning.dataset("dropped", [], **{"run.toml": "max_cost_usd = 3\n"})
+    tuning.dataset("dropped", [], {"run.toml": "max_cost_usd = 3\n"})
     deadline = time.monotonic() + 60
     while not (new := [r for r in tuning.runs.latest(100) if r["id"] not in before]):
         assert time.monotonic() < deadline

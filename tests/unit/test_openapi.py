@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 import requests
 import schemathesis
+from finetune.run import Job, Run
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from proxy.errors import Problem
@@ -145,9 +146,19 @@ def test_the_proxy_keeps_to_it(path: str, method: str, mode: GenerationMode, dat
 
 @pytest.mark.parametrize("path", [path for path, method in PLACES if method == "GET"])
 def test_what_is_read_is_as_documented(path: str) -> None:
-    answer = Api().send(event("GET", path))
+    api = Api()
+    api.runs.records["a-run"] = RUN.to_data()
+    answer = api.send(event("GET", path.replace("{id}", "a-run")))
     assert answer.status == 200
-    SCHEMA[path]["GET"].Case().validate_response(_as_received(answer), checks=KEPT)
+    SCHEMA[path]["GET"].Case(path_parameters={"id": "a-run"}).validate_response(_as_received(answer), checks=KEPT)
+
+
+RUN = Run(
+    id="a-run",
+    steps=({"name": "Train", "at": 1.0, "message": "It trains."},),
+    jobs=(Job("pilotlight-test-a-run-1", "train", "ml.g5.xlarge", 1, seconds=60.0, usd=0.02),),
+    losses={"train_loss": [[1.0, 2.5]]},
+)
 
 
 def sent(api: Api, path: str, body: object, headers: Mapping[str, str]) -> Answer:

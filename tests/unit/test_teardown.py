@@ -53,7 +53,7 @@ class World:
         return self.stacks
 
     def stack_resources(self, role: str) -> list[dict[str, str]]:
-        assert role == "Control"
+        assert role in ("Control", "FineTune")
         if role not in self.stacks:
             return []
         kinds = {"Tick": "Events::Rule", "Idle": "Events::Rule", "Off1": "Scheduler::Schedule"}

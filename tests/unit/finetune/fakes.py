@@ -224,6 +224,11 @@ class SageMaker:
     def stop_training_job(self, *, TrainingJobName: str) -> None:  # noqa: N803
         self.stopped.append(TrainingJobName)
 
+    def describe_model_package_group(self, **request: Any) -> Mapping[str, Any]:
+        if request["ModelPackageGroupName"] not in self.groups:
+            raise refused("ValidationException", "does not exist")
+        return request
+
     def create_model_package_group(self, **request: Any) -> None:
         if request["ModelPackageGroupName"] in self.groups:
             raise refused("ValidationException", "Model Package Group already exists")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -189,7 +190,7 @@ class TestFailures:
 
             update_item = query = get_item
 
-        good, world.clients = world.clients, Clients(*[world.aws] * 5, Ledger(Broken(), "t"))
+        good, world.clients = world.clients, replace(world.clients, ledger=Ledger(Broken(), "t"))
         assert "ledger" in world.fails(START + 2 * HOUR)
         assert set(world.aws.published) == {"MinutesOn", "Mismatch"}
         world.clients = good

@@ -141,7 +141,12 @@ def test_an_update_sends_every_parameter_over_the_previous_template(aws: Stubbed
         {"ParameterKey": "EndpointState", "ParameterValue": "off"},
         {"ParameterKey": "TurnOffAt", "UsePreviousValue": True},
     ]
-    request = {"StackName": STACK, "UsePreviousTemplate": True, "Parameters": sent}
+    request = {
+        "StackName": STACK,
+        "UsePreviousTemplate": True,
+        "Parameters": sent,
+        "ResourceTypes": list(SETTINGS.resource_types),
+    }
     aws.answers("cloudformation", "update_stack", {}, request)
     assert aws.acts(Update({"EndpointState": "off"})).refused == ""
 
