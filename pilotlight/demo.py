@@ -151,7 +151,8 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         if left := leftovers(state.deployment):
             raise RuntimeError(f"left behind: {', '.join(left)}")
         said.append("nothing: no stack, endpoint, model, API, function, key or log group")
-        said.append("kept on purpose: the role for API Gateway's logs, free, which an account shares by all its APIs")
+        said.append("kept on purpose: the role for API Gateway's logs, free, which an account shares by all its APIs;")
+        said.append("the bucket for datasets and tuned models, empty here (and gone with the embedded cloud)")
 
 
 def undrifted(narrator: Narrator, cloud: Cloud, url: str) -> None:

@@ -1,6 +1,7 @@
 """The control stack: what turns the endpoint off and on, counts what it costs, and tells people."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, Stack
@@ -35,7 +36,7 @@ class ControlStack(Stack):
             monthly_budget_usd=limits.monthly_budget_usd,
         ).topic
         permissions = ControlPermissions(self, names=names, stage=stage, topic_arn=topic.topic_arn)
-        prices = json.dumps({kind: float(usd) for kind, usd in stage.usd_per_hour.items()})
+        prices = json.dumps({kind: float(usd) for kind, usd in _prices(stage).items()})
         environment = {
             "STAGE": stage.name,
             "ENDPOINT_NAME": stage.endpoint_name,
@@ -116,3 +117,10 @@ class ControlStack(Stack):
         Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine, warning=warning.function)
         Schedules(self, "Schedules", schedules=limits.schedules, switch=machine.state_machine)
         CfnOutput(self, "SwitchArn", value=machine.state_machine.state_machine_arn)
+
+
+def _prices(stage: Stage) -> dict[str, Decimal]:
+    """USD an hour, of what serves and of what may train: the meter counts both."""
+    types = stage.finetune.settings.instances if stage.finetune else {}
+    trains = {name: facts.usd_per_hour for name, facts in types.items()}
+    return {name: usd for name, usd in {**trains, **stage.usd_per_hour}.items() if usd is not None}
