@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 
 from pilotlight.config import Stage
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.statements import allow
 from stacks.names import Names
 
 # The whole of the endpoint stack: an update by the switch may touch nothing else.
@@ -62,7 +63,7 @@ class ControlPermissions:
     def of_the_switch(self) -> list[iam.PolicyStatement]:
         return [
             *self._looking(),
-            _allow(
+            allow(
                 ["cloudformation:UpdateStack"],
                 self._stack,
                 # Null, as a request that lists no types would pass the other condition.
@@ -71,7 +72,7 @@ class ControlPermissions:
                     "Null": {"cloudformation:ResourceTypes": "false"},
                 },
             ),
-            _allow(
+            allow(
                 [
                     "cloudformation:CancelUpdateStack",
                     "cloudformation:ContinueUpdateRollback",
@@ -80,25 +81,25 @@ class ControlPermissions:
                 ],
                 self._stack,
             ),
-            _allow(["sagemaker:DeleteEndpoint"], self._endpoint),
-            _allow(["states:DescribeExecution"], self._executions),
-            _allow(["sns:Publish"], self._topic),
+            allow(["sagemaker:DeleteEndpoint"], self._endpoint),
+            allow(["states:DescribeExecution"], self._executions),
+            allow(["sns:Publish"], self._topic),
         ]
 
     def of_the_meter(self) -> list[iam.PolicyStatement]:
         return [
             *self._looking(),
-            _allow(["states:StartExecution"], self._switch),
-            _allow(["sagemaker:ListTrainingJobs"], "*"),
-            _allow(["sagemaker:ListTags"], self._jobs),
-            _allow(
+            allow(["states:StartExecution"], self._switch),
+            allow(["sagemaker:ListTrainingJobs"], "*"),
+            allow(["sagemaker:ListTags"], self._jobs),
+            allow(
                 ["sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"],
                 self._jobs,
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
-            _allow(["states:DescribeExecution"], self._machines),
-            _allow(["sns:Publish"], self._topic),
-            _allow(
+            allow(["states:DescribeExecution"], self._machines),
+            allow(["sns:Publish"], self._topic),
+            allow(
                 ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
             ),
         ]
@@ -106,54 +107,48 @@ class ControlPermissions:
     def of_the_warning(self) -> list[iam.PolicyStatement]:
         """It reads where the API is, and keeps the key that signs the links."""
         return [
-            _allow(["cloudformation:DescribeStacks"], self._api_stack),
-            _allow(
+            allow(["cloudformation:DescribeStacks"], self._api_stack),
+            allow(
                 ["dynamodb:GetItem", "dynamodb:UpdateItem"],
                 self._table,
                 conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["secret"]}},
             ),
-            _allow(["sns:Publish"], self._topic),
+            allow(["sns:Publish"], self._topic),
         ]
 
     def of_the_sweep(self) -> list[iam.PolicyStatement]:
         return [
             # Lists have no resource level.
-            _allow(
+            allow(
                 [f"sagemaker:List{kind}" for kind in ("Endpoints", "EndpointConfigs", "Models", "TrainingJobs")], "*"
             ),
-            _allow(["sagemaker:ListTags"], *self._tagged),
-            _allow(
+            allow(["sagemaker:ListTags"], *self._tagged),
+            allow(
                 ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeTrainingJob"],
                 *self._tagged,
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
             # What was replaced, and what replaced it serves.
-            _allow(
+            allow(
                 ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel"],
                 *self._tagged[1:3],
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
-            _allow(["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], *self._stacks),
-            _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
-            _allow(["sns:Publish", "sns:ListSubscriptionsByTopic"], self._topic),
+            allow(["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], *self._stacks),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
+            allow(["sns:Publish", "sns:ListSubscriptionsByTopic"], self._topic),
         ]
 
     def _looking(self) -> list[iam.PolicyStatement]:
         return [
-            _allow(["cloudformation:DescribeStacks"], self._stack),
-            _allow(["sagemaker:DescribeEndpoint"], self._endpoint),
-            _allow(
+            allow(["cloudformation:DescribeStacks"], self._stack),
+            allow(["sagemaker:DescribeEndpoint"], self._endpoint),
+            allow(
                 ["sagemaker:DescribeEndpointConfig"],
                 self._configs,
                 conditions={"StringEquals": {"aws:ResourceTag/pilotlight:stage": self._stage}},
             ),
             # Reading metrics has no resource level.
-            _allow(["cloudwatch:GetMetricStatistics"], "*"),
-            _allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"], self._table),
+            allow(["cloudwatch:GetMetricStatistics"], "*"),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"], self._table),
         ]
-
-
-def _allow(
-    actions: list[str], *resources: str, conditions: dict[str, dict[str, object]] | None = None
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)

@@ -10,6 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.step_task import step_task
 
 LONGEST_RUN = Duration.days(14)
 """Training may take 5 days, waiting for capacity and for a person more."""
@@ -133,7 +134,7 @@ class FineTuneMachine(Construct):
             integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
             task_timeout=sfn.Timeout.duration(Duration.hours(hours)),
             retry_on_service_exceptions=False,
-            payload=_payload("Approve", {"token": sfn.JsonPath.task_token}),
+            payload=sfn.TaskInput.from_object(_payload("Approve", {"token": sfn.JsonPath.task_token})),
             result_path=sfn.JsonPath.DISCARD,
         )
         task.add_catch(failed, result_path="$.failure")
@@ -148,34 +149,15 @@ class FineTuneMachine(Construct):
         return task
 
     def _task(self, name: str, function: lambda_.IFunction, comment: str) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke(
-            self,
-            name,
-            comment=comment or None,
-            lambda_function=function,
-            payload_response_only=True,
-            retry_on_service_exceptions=False,
-            payload=_payload(name, {}),
-        )
-        # A step looks before it acts, so that repeating one is harmless.
-        task.add_retry(
-            errors=["States.ALL"],
-            interval=Duration.seconds(5),
-            backoff_rate=2,
-            max_attempts=5,
-            max_delay=Duration.minutes(2),
-            jitter_strategy=sfn.JitterType.FULL,
-        )
-        return task
+        return step_task(self, name, function=function, payload=_payload(name, {}), comment=comment)
 
 
-def _payload(step: str, more: Mapping[str, str]) -> sfn.TaskInput:
+def _payload(step: str, more: Mapping[str, str]) -> dict[str, object]:
     """`state` is whatever the last state left: the run's id and, at the beginning, what was given."""
-    payload: dict[str, object] = {
+    return {
         "step": step,
         "state": sfn.JsonPath.object_at("$"),
         "execution": sfn.JsonPath.string_at("$$.Execution.Id"),
         "now": sfn.JsonPath.string_at("$$.State.EnteredTime"),
         **more,
     }
-    return sfn.TaskInput.from_object(payload)

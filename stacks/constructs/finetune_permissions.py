@@ -1,7 +1,5 @@
 """What the steps of a run may do: one stage's jobs, one bucket, one group of models, one switch."""
 
-from collections.abc import Mapping
-
 from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -9,6 +7,7 @@ from aws_cdk import aws_s3 as s3
 from pilotlight.deployment import job_prefix
 from pilotlight.stage import Stage
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.statements import allow
 from stacks.names import Names
 
 
@@ -62,35 +61,29 @@ class FineTunePermissions:
         tagged = {"StringEquals": {"aws:RequestTag/pilotlight:stage": self._stage}}
         return [
             *self._of_both(),
-            _allow(["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], self._jobs, conditions=tagged),
-            _allow(["sagemaker:StopTrainingJob"], self._jobs),
-            _allow(["sagemaker:DescribeTrainingJob"], self._any_job),
-            _allow(
+            allow(["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], self._jobs, conditions=tagged),
+            allow(["sagemaker:StopTrainingJob"], self._jobs),
+            allow(["sagemaker:DescribeTrainingJob"], self._any_job),
+            allow(
                 ["iam:PassRole"],
                 self._training_role,
                 conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
             ),
-            _allow(["sagemaker:DescribeModelPackageGroup"], self._group),
-            _allow(["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags"], self._group, conditions=tagged),
-            _allow(["sagemaker:CreateModelPackage"], self._group, self._packages),
-            _allow(["sagemaker:DescribeEndpoint"], self._endpoint),
-            _allow(["cloudformation:DescribeStacks"], *self._stacks),
-            _allow(["states:StartExecution"], self._names.switch_arn),
-            _allow(["states:DescribeExecution"], *self._executions),
-            _allow(["apigateway:GET"], self._keys),
-            _allow(["execute-api:Invoke"], self._completions),
-            _allow(["sns:Publish"], self._names.notices_arn),
+            allow(["sagemaker:DescribeModelPackageGroup"], self._group),
+            allow(["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags"], self._group, conditions=tagged),
+            allow(["sagemaker:CreateModelPackage"], self._group, self._packages),
+            allow(["sagemaker:DescribeEndpoint"], self._endpoint),
+            allow(["cloudformation:DescribeStacks"], *self._stacks),
+            allow(["states:StartExecution"], self._names.switch_arn),
+            allow(["states:DescribeExecution"], *self._executions),
+            allow(["apigateway:GET"], self._keys),
+            allow(["execute-api:Invoke"], self._completions),
+            allow(["sns:Publish"], self._names.notices_arn),
         ]
 
     def _of_both(self) -> list[iam.PolicyStatement]:
         return [
-            _allow(["s3:GetObject"], self._objects),
-            _allow(["s3:ListBucket"], self._bucket),
-            _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
+            allow(["s3:GetObject"], self._objects),
+            allow(["s3:ListBucket"], self._bucket),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
         ]
-
-
-def _allow(
-    actions: list[str], *resources: str, conditions: Mapping[str, Mapping[str, str]] | None = None
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)

@@ -1,7 +1,5 @@
 """The switch: one state machine that performs every change of the endpoint (lambda/switch decides each step)."""
 
-from typing import cast
-
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -10,6 +8,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.step_task import step_task
 
 
 class SwitchMachine(Construct):
@@ -73,32 +72,15 @@ class SwitchMachine(Construct):
     def _task(
         self, name: str, function: lambda_.IFunction, more: dict[str, object], comment: str
     ) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke(
+        return step_task(
             self,
             name,
+            function=function,
             comment=comment,
-            lambda_function=function,
-            payload_response_only=True,
-            retry_on_service_exceptions=False,
-            payload=sfn.TaskInput.from_object(
-                cast(
-                    dict[str, object],
-                    {
-                        "request": sfn.JsonPath.object_at("$$.Execution.Input"),
-                        "execution": sfn.JsonPath.string_at("$$.Execution.Id"),
-                        "now": sfn.JsonPath.string_at("$$.State.EnteredTime"),
-                        **more,
-                    },
-                )
-            ),
+            payload={
+                "request": sfn.JsonPath.object_at("$$.Execution.Input"),
+                "execution": sfn.JsonPath.string_at("$$.Execution.Id"),
+                "now": sfn.JsonPath.string_at("$$.State.EnteredTime"),
+                **more,
+            },
         )
-        # A step looks before it acts, so that repeating one is harmless.
-        task.add_retry(
-            errors=["States.ALL"],
-            interval=Duration.seconds(5),
-            backoff_rate=2,
-            max_attempts=5,
-            max_delay=Duration.minutes(2),
-            jitter_strategy=sfn.JitterType.FULL,
-        )
-        return task
