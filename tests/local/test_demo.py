@@ -48,7 +48,7 @@ def test_it_tells_the_whole_main_job(environment: dict[str, str]) -> None:
     for words in (
         "Paris",
         "USD 4.89 per hour",
-        "in 10 the endpoint is turned off",
+        "nobody calls, off in 10 minutes",
         "the endpoint is off (idle)",
         "503",
         "pilot on",
