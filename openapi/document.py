@@ -51,6 +51,15 @@ def document() -> Json:
     }
 
 
+RUN_ID: Json = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "A run's id.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,80}$"},
+}
+
+
 class _Shared:
     """Responses that several operations have, each under the phrase of its status, and a number where it has kinds."""
 
@@ -75,7 +84,10 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
         "tags": [operation.tag],
         "summary": operation.summary,
         "security": [{name: []} for name in _keys(route)],
-        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _parameters(route, operation)],
+        "parameters": [
+            *([RUN_ID] if "{id}" in route.path else []),
+            *({"$ref": f"#/components/parameters/{name}"} for name in _parameters(route, operation)),
+        ],
         **body,
         "responses": {
             "200": {

@@ -39,13 +39,15 @@ def test_schemathesis_finds_nothing(cloud: LocalCloud) -> None:
         "PILOTLIGHT_MODEL": cloud.call("GET", "/endpoint").json()["model"],
     }
     config = ["--config-file", str(ROOT / "tests" / "local" / "schemathesis.toml")]
-    command = [str(SCHEMATHESIS), *config, "run", str(SERVED), "--url", cloud.api_url, "--no-color"]
+    # A run that exists is not to be had here, and of others there is only a 404 to see.
+    left_out = ["--exclude-path-regex", r"/finetunes/\{id\}"]
+    command = [str(SCHEMATHESIS), *config, "run", str(SERVED), "--url", cloud.api_url, "--no-color", *left_out]
     with unthrottled(cloud):
         found = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
         )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "Tested: 16" in found.stdout
+    assert "Tested: 17" in found.stdout
 
 
 @contextmanager
