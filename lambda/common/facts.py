@@ -42,6 +42,14 @@ class StackFacts:
         """UTC, as `2026-11-22T10:00:00`; None while the endpoint is meant to be off."""
         return self.parameters.get("TurnOffAt") or None
 
+    def override(self, name: str) -> str:
+        """`ModelDataUrl` or `InstanceType` in force; empty where the template's own value holds: an override counts
+        only for the fingerprint that it was made for.
+        """
+        fingerprint = self.outputs.get("Fingerprint")
+        holds = bool(fingerprint) and self.parameters.get("OverrideFor") == fingerprint
+        return self.parameters.get(name, "") if holds else ""
+
     @property
     def in_progress(self) -> bool:
         return self.status.endswith("_IN_PROGRESS")

@@ -87,7 +87,7 @@ def _begin(run: Run, kit: Kit) -> Answer:
         name = kit.settings.endpoint_stack_name
         raise RunFailed(f"There is no stack {name} to serve the model with: deploy it, then attach the job.")
     was_on = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name) is not None
-    state = {"phase": "asked", "previous": _in_force(stack), "was_on": was_on, "tries": 1}
+    state = {"phase": "asked", "previous": stack.override("ModelDataUrl"), "was_on": was_on, "tries": 1}
     return _ask(run, kit, state, run.artifact, "promote")
 
 
@@ -146,14 +146,8 @@ def _stack(kit: Kit) -> StackFacts | None:
     return describe.stack(kit.cloudformation, kit.settings.endpoint_stack_name)
 
 
-def _in_force(stack: StackFacts) -> str:
-    fingerprint = stack.outputs.get("Fingerprint")
-    holds = bool(fingerprint) and stack.parameters.get("OverrideFor") == fingerprint
-    return stack.parameters.get("ModelDataUrl", "") if holds else ""
-
-
 def _serves(stack: StackFacts | None, artifact: str) -> bool:
-    return stack is not None and _in_force(stack) == artifact
+    return stack is not None and stack.override("ModelDataUrl") == artifact
 
 
 def _hold(run: Run, kit: Kit) -> bool:

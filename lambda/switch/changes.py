@@ -65,9 +65,7 @@ def overrides_in_force(stack: StackFacts | None) -> dict[str, str]:
     """
     if stack is None:
         return dict.fromkeys(OVERRIDES, "")
-    fingerprint = stack.outputs.get("Fingerprint")
-    holds = bool(fingerprint) and stack.parameters.get("OverrideFor") == fingerprint
-    return {name: stack.parameters.get(name, "") if holds else "" for name in OVERRIDES}
+    return {name: stack.override(name) for name in OVERRIDES}
 
 
 def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str, str]:
