@@ -37,7 +37,9 @@ class Known:
 
 @dataclass
 class Executions:
-    """`offs` holds every act that ends service, as (minute, reason); `lives` what its receipts tell."""
+    """`offs` holds every act that ends service, as (minute, reason): where the endpoint survives it, that act and not
+    its later deletion. `lives` is what the receipts tell.
+    """
 
     settings: Settings
     running: dict[str, Execution] = field(default_factory=dict)
@@ -115,7 +117,7 @@ class Executions:
         )
 
     def _act(self, execution: Execution, decision: Decision, cloud: Cloud, now: int) -> Memory:
-        before = cloud.serves
+        before = cloud.serves and cloud.says_on
         match decision.action:
             case Update(changes=changes):
                 if changes.get("EndpointState") == "on" and self._awaiting is None:
@@ -130,7 +132,7 @@ class Executions:
                 cloud.cancel(now)
             case Delete():
                 cloud.delete(now)
-        if before and not cloud.serves:
+        if before and not (cloud.serves and cloud.says_on):
             self.offs.append((now, execution.request.reason))
         return decision.memory
 

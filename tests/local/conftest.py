@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from pilotlight.local.cloud import Cloud
 
@@ -82,6 +83,16 @@ class LocalCloud:
         url = f"{self.aws_endpoint_url}/_pilot/clock"
         answer = requests.post(url, json={"advance_seconds": seconds}, timeout=300)
         assert answer.status_code == 200, answer.text
+
+    def endpoint(self) -> dict[str, Any] | None:
+        """As SageMaker describes it; None where there is none."""
+        try:
+            found: dict[str, Any] = self.client("sagemaker").describe_endpoint(EndpointName=self.endpoint_name)
+        except ClientError as error:
+            if "Could not find" in str(error):
+                return None
+            raise
+        return found
 
     def drifts(self) -> dict[str, str]:
         """What drift detection finds in the endpoint stack: status by type, without what is in sync."""

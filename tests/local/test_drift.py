@@ -63,6 +63,7 @@ def test_one_that_is_pointed_elsewhere_is_and_the_switch_tells(stage: Stage) -> 
     result = stage.run(reason="manual")
     assert (result["outcome"], "old config" in result["message"]) == ("failed", True)
     assert stage.pilot("off", "--yes").returncode == 0
+    sagemaker.delete_endpoint_config(EndpointConfigName="elsewhere")
     assert stage.cloud.drifts() == {}
 
 

@@ -32,11 +32,7 @@ class Life:
         self.cloud.advance(timedelta(**by).total_seconds())
 
     def endpoint(self) -> dict[str, Any] | None:
-        sagemaker = self.cloud.client("sagemaker")
-        if not sagemaker.list_endpoints(NameContains=self.cloud.endpoint_name)["Endpoints"]:
-            return None
-        found: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=self.cloud.endpoint_name)
-        return found
+        return self.cloud.endpoint()
 
     def is_on(self) -> bool:
         endpoint = self.endpoint()
@@ -65,6 +61,11 @@ class Life:
         )
 
     def receipt(self) -> dict[str, Any]:
+        """The last one, which comes a little after the endpoint has gone."""
+        states = self.cloud.client("stepfunctions")
+        running = {"stateMachineArn": self.deployment.switch_arn, "statusFilter": "RUNNING"}
+        while states.list_executions(**running)["executions"]:
+            self.advance(minutes=1)
         return self.deployment.receipts(1)[0]
 
     def call(self) -> None:

@@ -82,11 +82,7 @@ class Stage:
         assert "FunctionError" not in functions.invoke(FunctionName=name, Payload=event)
 
     def endpoint(self) -> dict[str, Any] | None:
-        sagemaker = self.cloud.client("sagemaker")
-        if not sagemaker.list_endpoints()["Endpoints"]:
-            return None
-        found: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=self.cloud.endpoint_name)
-        return found
+        return self.cloud.endpoint()
 
     def serves(self) -> str:
         """The artifact that SageMaker serves, whatever the stack says."""

@@ -1,0 +1,9 @@
+"""For every test: the same examples in each run, so that a red one is about the change and can be seen again.
+
+New examples are searched for with `pytest --hypothesis-profile=default`.
+"""
+
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
