@@ -25,6 +25,12 @@ class CloudFormationClient(Protocol):
     def describe_stacks(self, **request: Any) -> Mapping[str, Any]: ...
 
 
+class StepFunctionsClient(Protocol):
+    """What is used of boto3's `stepfunctions` client."""
+
+    def describe_execution(self, **request: Any) -> Mapping[str, Any]: ...
+
+
 def endpoint(client: SageMakerClient, name: str) -> EndpointFacts | None:
     """SageMaker's view of the endpoint."""
     answer = unless_absent(lambda: client.describe_endpoint(EndpointName=name))
@@ -68,6 +74,16 @@ def stack(client: CloudFormationClient, name: str) -> StackFacts | None:
         status_reason=found.get("StackStatusReason"),
         outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
     )
+
+
+def execution_status(client: StepFunctionsClient, arn: str) -> str | None:
+    """As Step Functions states it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+    try:
+        return str(client.describe_execution(executionArn=arn)["status"])
+    except ClientError as error:
+        if error.response["Error"].get("Code") in ("ExecutionDoesNotExist", "InvalidArn"):
+            return None
+        raise
 
 
 def unless_absent(describe: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -21,9 +21,8 @@ class SageMakerClient(describe.SageMakerClient, Protocol):
     def create_model_package(self, **request: Any) -> Mapping[str, Any]: ...
 
 
-class StepFunctionsClient(Protocol):
+class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
     def start_execution(self, **request: Any) -> Mapping[str, Any]: ...
-    def describe_execution(self, **request: Any) -> Mapping[str, Any]: ...
 
 
 class SnsClient(Protocol):

@@ -95,11 +95,6 @@ def evaluation_request(
     )
 
 
-def output_prefix(request: Mapping[str, Any]) -> str:
-    """Where SageMaker puts what the job leaves: the served artifact, or the evaluation's report."""
-    return f"{request['OutputDataConfig']['S3OutputPath']}{request['TrainingJobName']}/output/model/"
-
-
 def _dataset_channels(plan: Plan) -> dict[str, str]:
     found = {"training": plan.train_uri, "validation": plan.validation_uri}
     return {name: uri for name, uri in found.items() if uri is not None}

@@ -155,7 +155,7 @@ def _hold(run: Run, kit: Kit) -> bool:
     held, version = kit.ledger.entry("promotion", "endpoint")
     if held and held.get("run") == run.id:
         return True
-    if held and held.get("run") and _runs(kit, str(held["execution"])):
+    if held and held.get("run") and describe.execution_status(kit.stepfunctions, held["execution"]) == "RUNNING":
         return False
     return kit.ledger.put_if("promotion", "endpoint", {"run": run.id, "execution": run.execution_arn}, version=version)
 
@@ -164,12 +164,3 @@ def _release(run: Run, kit: Kit) -> None:
     held, version = kit.ledger.entry("promotion", "endpoint")
     if held and held.get("run") == run.id:
         kit.ledger.put_if("promotion", "endpoint", {}, version=version)
-
-
-def _runs(kit: Kit, execution: str) -> bool:
-    try:
-        return bool(kit.stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING")
-    except ClientError as error:
-        if error.response["Error"].get("Code") in ("ExecutionDoesNotExist", "InvalidArn"):
-            return False
-        raise

@@ -29,7 +29,7 @@ class SageMakerClient(describe.SageMakerClient, jobs.SageMakerClient, Protocol):
     """What is used of boto3's `sagemaker` client."""
 
 
-class StepFunctionsClient(jobs.StepFunctionsClient, Protocol):
+class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
     """What is used of boto3's `stepfunctions` client."""
 
     def start_execution(self, **request: Any) -> Any: ...

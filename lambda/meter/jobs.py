@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
-from common.describe import unless_absent
+from common.describe import StepFunctionsClient, execution_status, unless_absent
 from common.ledger import Ledger
 
 from meter.facts import Facts, Job, Run
@@ -26,12 +25,6 @@ class SageMakerClient(Protocol):
     def list_tags(self, **request: Any) -> Mapping[str, Any]: ...
     def describe_training_job(self, **request: Any) -> Mapping[str, Any]: ...
     def stop_training_job(self, **request: Any) -> Any: ...
-
-
-class StepFunctionsClient(Protocol):
-    """What is used of boto3's `stepfunctions` client."""
-
-    def describe_execution(self, **request: Any) -> Mapping[str, Any]: ...
 
 
 class SnsClient(Protocol):
@@ -133,17 +126,8 @@ def _run(ledger: Ledger, client: StepFunctionsClient, name: str) -> Run | None:
         return None
     says, status = str(record.get("status")), ""
     if says == RUNNING and (arn := record.get("execution_arn")):
-        status = _execution_status(client, str(arn))
+        status = execution_status(client, str(arn)) or ""
     return Run(name, says, status, execution_ended=status in _ENDED)
-
-
-def _execution_status(client: StepFunctionsClient, arn: str) -> str:
-    try:
-        return str(client.describe_execution(executionArn=arn)["status"])
-    except ClientError as error:
-        if error.response["Error"].get("Code") == "ExecutionDoesNotExist":
-            return ""
-        raise
 
 
 def _epoch(moment: datetime | None) -> float | None:

@@ -21,10 +21,6 @@ class SageMakerClient(describe.SageMakerClient, Protocol):
     def delete_endpoint(self, **request: Any) -> Any: ...
 
 
-class StepFunctionsClient(Protocol):
-    def describe_execution(self, **request: Any) -> Mapping[str, Any]: ...
-
-
 class SnsClient(Protocol):
     def publish(self, **request: Any) -> Any: ...
 
@@ -36,6 +32,6 @@ class Clients:
     cloudformation: CloudFormationClient
     sagemaker: SageMakerClient
     cloudwatch: CloudWatchClient
-    stepfunctions: StepFunctionsClient
+    stepfunctions: describe.StepFunctionsClient
     sns: SnsClient
     ledger: Ledger

@@ -9,7 +9,6 @@ from common.facts import month_usd
 
 from switch.clients import Clients, CloudFormationClient
 from switch.due import PAUSE_SECONDS
-from switch.errors import code
 from switch.facts import Facts, Meter, Phase
 from switch.gate import month_of
 from switch.lease import CONDITIONAL, PUT_OFF
@@ -47,16 +46,6 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
         snoozed_until=_number(clients.ledger.get("snooze", "endpoint"), "until"),
         last_call=_last_call(clients, settings, request, now) if endpoint and conditional and settled_on else None,
     )
-
-
-def holder_runs(clients: Clients, execution: str) -> bool:
-    """Whether that execution still runs. One that Step Functions does not know does not."""
-    try:
-        return bool(clients.stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING")
-    except ClientError as error:
-        if code(error) in ("ExecutionDoesNotExist", "InvalidArn"):
-            return False
-        raise
 
 
 def endpoint_to_skip(cloudformation: CloudFormationClient, stack_name: str) -> list[str]:

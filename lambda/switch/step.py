@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from common import describe
+
 from switch import books, lease, receipt
 from switch.act import act
 from switch.clients import Clients
@@ -19,7 +21,7 @@ from switch.errors import TransientError, told_apart
 from switch.facts import Facts
 from switch.lease import Turn
 from switch.memory import Memory
-from switch.observe import holder_runs, observe
+from switch.observe import observe
 from switch.request import BadRequest, Request, Target
 from switch.settings import Settings
 
@@ -63,7 +65,7 @@ class Switch:
 
     def _take_turn(self, request: Request, memory: Memory, execution: str, now: float) -> Answer:
         held, version = self.clients.ledger.entry("switch", "lease")
-        runs = lease.needs_holder(held, memory, execution) and holder_runs(self.clients, str((held or {})["execution"]))
+        runs = lease.needs_holder(held, memory, execution) and self._runs(str((held or {})["execution"]))
         turn = lease.turn(held, request, memory, execution=execution, now=now, holder_runs=runs)
         if turn in _LEFT_TO_OTHERS:
             outcome, message = _LEFT_TO_OTHERS[turn]
@@ -78,6 +80,9 @@ class Switch:
             if not self._claim(request, memory, execution, now, version):
                 return _wait(1, Memory(), "Another execution was faster: whose turn is it now?")
         return self._go_on(Case(request, facts, memory, now, self.settings), execution)
+
+    def _runs(self, execution: str) -> bool:
+        return describe.execution_status(self.clients.stepfunctions, execution) == "RUNNING"
 
     def _claim(self, request: Request, memory: Memory, execution: str, now: float, version: int) -> bool:
         hours = self.settings.default_hours

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from finetune.errors import BadRequest
-from finetune.jobs import evaluation_request, job_name, output_prefix, training_request
+from finetune.jobs import evaluation_request, job_name, training_request
 from finetune.money import spent_usd
 from finetune.plan import Plan
 from finetune.spec import Settings
@@ -107,7 +107,7 @@ def test_an_evaluation_has_both_models_and_the_prompts() -> None:
     [base, *others] = [entry["DataSource"]["S3DataSource"] for entry in request["InputDataConfig"]]
     assert base["ModelAccessConfig"] == {"AcceptEula": True}
     assert not any("ModelAccessConfig" in other for other in others)
-    assert output_prefix(request) == f"s3://{BUCKET}/evaluations/{request['TrainingJobName']}/output/model/"
+    assert request["OutputDataConfig"]["S3OutputPath"] == f"s3://{BUCKET}/evaluations/"
 
 
 def test_a_spot_job_keeps_checkpoints_and_waits_beyond_its_runtime() -> None:

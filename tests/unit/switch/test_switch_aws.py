@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from common.describe import execution_status
 from common.facts import StackFacts
 from common.ledger import Ledger
 from switch.act import act
@@ -14,7 +15,7 @@ from switch.books import tell
 from switch.clients import Clients
 from switch.decision import Action, Cancel, Continue, Decision, Delete, Update
 from switch.memory import Memory
-from switch.observe import holder_runs, observe
+from switch.observe import observe
 from switch.request import Request
 
 from tests.unit.switch.fake_aws import FakeDynamoDB, moment
@@ -198,7 +199,7 @@ def test_only_an_endpoint_that_could_not_be_rolled_back_is_skipped(
     aws.acts(Continue(skip_endpoint=True))
 
 
-def test_whether_the_holder_runs(aws: Stubbed) -> None:
+def test_how_an_execution_stands(aws: Stubbed) -> None:
     answer = {
         "executionArn": ARN,
         "stateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:switch",
@@ -207,7 +208,8 @@ def test_whether_the_holder_runs(aws: Stubbed) -> None:
     for status in ("RUNNING", "ABORTED"):
         aws.answers("stepfunctions", "describe_execution", answer | {"status": status}, {"executionArn": ARN})
     aws.refuses("stepfunctions", "describe_execution", "ExecutionDoesNotExist", "gone")
-    assert [holder_runs(aws.clients, ARN) for _ in range(3)] == [True, False, False]
+    seen = [execution_status(aws.clients.stepfunctions, ARN) for _ in range(3)]
+    assert seen == ["RUNNING", "ABORTED", None]
 
 
 def test_a_message_goes_to_the_topic(aws: Stubbed) -> None:
