@@ -196,6 +196,7 @@ def _run() -> Json:
             "report": said(STRING, "The evaluation's page in S3."),
             "evaluation": known,
             "package_arn": STRING,
+            "approval": said(known, "What whoever decides is told, and until when (seconds since 1970) it waits."),
             "promotion": known,
             "smoke": known,
             "usd": _AMOUNT,

@@ -6,6 +6,7 @@ decides, is in the descriptions.
 
 from collections.abc import Mapping
 
+from proxy.approval_page import DECISIONS
 from proxy.completion import Role
 from proxy.generation import MAX_INPUTS
 from proxy.openai.fields import (
@@ -70,6 +71,7 @@ def request_schemas() -> dict[str, Json]:
         "SnoozeForm": record({"token": said(STRING, "As in the link.")}),
         "FineTune": _finetune(),
         "FineTuneApproval": record({"approve": BOOLEAN}),
+        "ApprovalForm": record({"token": said(STRING, "As in the link."), "decision": one_of(DECISIONS)}),
         "ChatMessage": _message(),
         "ChatTextPart": _part(),
         "ChatCompletionRequest": _chat(),

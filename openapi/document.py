@@ -102,7 +102,7 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
 
 def _parameters(route: Route, operation: Operation) -> tuple[str, ...]:
     if operation.is_page:
-        return ("RequestTimeout", "SnoozeToken") if route.method == "GET" else ("RequestTimeout",)
+        return ("RequestTimeout", "LinkToken") if route.method == "GET" else ("RequestTimeout",)
     return ("RequestTimeout", "IdempotencyKey") if operation.request else ("RequestTimeout",)
 
 

@@ -20,7 +20,7 @@ PARAMETERS: dict[str, Json] = {
         "description": f"The same key and request within {KEPT_SECONDS // 60} minutes get the first one's answer.",
         "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
     },
-    "SnoozeToken": {
+    "LinkToken": {
         "name": "token",
         "in": "query",
         "required": True,

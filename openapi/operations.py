@@ -203,6 +203,23 @@ _SAID: Mapping[str, Operation] = {
         problems=(*_ANY, *_LINK, InvalidRequest, PayloadTooLarge, NothingToSnooze, DeadlineExceeded),
         is_page=True,
     ),
+    "GET /approve": Operation(
+        id="show_approval_page",
+        tag="fine-tuning",
+        summary="The page behind the link in a mail: what speaks for a model, and two buttons. It changes nothing.",
+        answer="Page",
+        problems=(*_ANY, *_LINK, RouteNotFound),
+        is_page=True,
+    ),
+    "POST /approve": Operation(
+        id="approve_by_mail",
+        tag="fine-tuning",
+        summary="What those buttons send: a yes or a no, once.",
+        request="ApprovalForm",
+        answer="Page",
+        problems=(*_ANY, *_LINK, InvalidRequest, PayloadTooLarge, RouteNotFound),
+        is_page=True,
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from stacks.constructs.proxy_function import ProxyFunction
 from stacks.constructs.text_api import TextApi
 from stacks.constructs.worker import limits_environment
 from stacks.names import Names
-from stacks.routes import ROUTES
+from stacks.routes import routes_of
 
 
 class ApiStack(Stack):
@@ -21,6 +21,7 @@ class ApiStack(Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, names: Names, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
+        fine_tunes = stage.finetune is not None
         proxy = ProxyFunction(
             self,
             "Proxy",
@@ -30,7 +31,7 @@ class ApiStack(Stack):
                 **limits_environment(stage.auto_off),
                 "WAKE_ON_CALL": json.dumps(stage.wake_on_call),
                 "MODEL": stage.model,
-                **({"FINETUNE_ARN": names.finetune_arn} if stage.finetune else {}),
+                **({"FINETUNE_ARN": names.finetune_arn} if fine_tunes else {}),
                 "MODEL_ALIASES": json.dumps(stage.api.model_aliases),
                 "CONTRACT": stage.contract,
                 "CHAT_TEMPLATE": stage.chat_template.model_dump_json() if stage.chat_template else "",
@@ -46,10 +47,17 @@ class ApiStack(Stack):
                 "LOG_PROMPTS": json.dumps(stage.api.log_prompts),
             },
             timeout_seconds=stage.api.integration_timeout_seconds,
-            finetunes=stage.finetune is not None,
+            finetunes=fine_tunes,
             reserved_concurrency=stage.api.reserved_concurrency,
         )
-        api = TextApi(self, "Api", proxy=proxy.alias, limits=stage.api, stage_name=stage.name, routes=ROUTES)
+        api = TextApi(
+            self,
+            "Api",
+            proxy=proxy.alias,
+            limits=stage.api,
+            stage_name=stage.name,
+            routes=routes_of(fine_tunes=fine_tunes),
+        )
         Observability(
             self,
             "Observability",

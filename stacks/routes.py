@@ -6,13 +6,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Route:
     """A method and a path. One that changes something takes the admin key, or IAM; one that is open takes nobody's
-    key, and throttles everybody: what it is sent says whether it may.
+    key, and throttles everybody: what it is sent says whether it may. One `of_fine_tuning` is there only where the
+    stage's model can be fine-tuned.
     """
 
     method: str
     path: str
     changes_something: bool = False
     is_open: bool = False
+    of_fine_tuning: bool = False
 
     @property
     def takes_any_key(self) -> bool:
@@ -37,7 +39,14 @@ ROUTES = (
     Route("POST", "/v1/completions"),
     Route("GET", "/v1/models"),
     Route("GET", "/openapi.json"),
-    # The page behind the link in a mail: a signed token in the place of a key
+    # The pages behind the links in mails: a signed token in the place of a key
     Route("GET", "/snooze", is_open=True),
     Route("POST", "/snooze", is_open=True),
+    Route("GET", "/approve", is_open=True, of_fine_tuning=True),
+    Route("POST", "/approve", is_open=True, of_fine_tuning=True),
 )
+
+
+def routes_of(*, fine_tunes: bool) -> tuple[Route, ...]:
+    """Those of a stage. The others of fine-tuning take a key, and then say that there is none here."""
+    return tuple(route for route in ROUTES if fine_tunes or not route.of_fine_tuning)

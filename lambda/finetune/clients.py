@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from common import describe
 from common.calls import CloudWatchClient
 from common.ledger import Ledger
+from common.mail_link import RandomText
 
 from finetune.settings import Settings
 from finetune.store import S3Client
@@ -53,5 +54,6 @@ class Kit:
     ledger: Ledger
     post: Post
     sign: Sign
+    random_text: RandomText
     settings: Settings
     now: float

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ def _parts() -> dict[str, Any]:
         "ledger": Ledger(session.client("dynamodb", config=_CONFIG), settings.ledger_table),
         "post": _post,
         "sign": partial(_sign, session),
+        "random_text": secrets.token_urlsafe,
         "settings": settings,
     }
 

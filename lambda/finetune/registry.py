@@ -1,4 +1,4 @@
-"""The tuned model in SageMaker's model registry, and a person's word before it serves."""
+"""The tuned model in SageMaker's model registry."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -59,31 +59,6 @@ def _make_group(kit: Kit) -> None:
             ModelPackageGroupDescription=f"What stage {kit.settings.stage} of Pilotlight has fine-tuned",
             Tags=[{"Key": "pilotlight:stage", "Value": kit.settings.stage}],
         )
-
-
-def ask_for_approval(run: Run, kit: Kit, token: str) -> Run:
-    """The token is kept for whoever approves; a person is told that it is waited for."""
-    waiting = replace(run, token=token).saying("Approve", kit.now, f"Waiting for `pilot approve {run.id}`.")
-    kit.sns.publish(
-        TopicArn=kit.settings.notices_topic_arn,
-        Subject=f"Pilotlight {kit.settings.stage}: a fine-tuned model waits for your approval"[:99],
-        Message="\n\n".join(
-            [
-                _measured(run),
-                f"`pilot approve {run.id}` puts it behind the API; `pilot approve {run.id} --reject` does not.",
-            ]
-        ),
-    )
-    return waiting
-
-
-def _measured(run: Run) -> str:
-    found = run.evaluation
-    if not found or found["improvement"] is None:
-        return f"Run {run.id} has trained a model, whose loss was not compared with the base model's."
-    base, tuned = found["base"], found["tuned"]
-    losses = f"from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}"
-    return f"Run {run.id}: the loss on {found['rows']} unseen rows went {losses}."
 
 
 def _lineage(run: Run, kit: Kit) -> dict[str, str]:

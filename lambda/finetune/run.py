@@ -57,7 +57,7 @@ class Run:
     artifact     the tuned model's S3 prefix; report, the evaluation's page
     promotion    {"phase", "previous", "was_on", "execution", "tries"}; `previous` is the override before, empty for as
                  configured
-    token        of the approval that is waited for
+    token        of the approval that is waited for; approval, {"until", "facts": [sentences for whoever decides]}
     """
 
     id: str
@@ -82,6 +82,7 @@ class Run:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     package_arn: str = ""
     token: str = ""
+    approval: Mapping[str, Any] = field(default_factory=dict)
     promotion: Mapping[str, Any] = field(default_factory=dict)
     smoke: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,6 +108,10 @@ class Run:
             return replace(self, step=step)
         said = {"name": step, "at": now, "message": message}
         return replace(self, step=step, message=message, steps=(*self.steps, said)[-MOST_STEPS:])
+
+    def last_said(self, step: str) -> str:
+        """The last message of that step; empty where it has said nothing."""
+        return next((str(said["message"]) for said in reversed(self.steps) if said["name"] == step), "")
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Run":

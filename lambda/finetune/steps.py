@@ -2,8 +2,9 @@
 
     CheckDataset  what was asked for, and every row of the dataset     (asked, dataset)
     Plan          what it takes and may cost, or why not               (plan)
-    Train, Evaluate   jobs of SageMaker, looked at until they end      (jobs)
-    Register, Approve                                                  (registry)
+    Train, Evaluate   jobs of SageMaker, looked at until they end      (training, evaluation)
+    Register      a version in the model registry                      (registry)
+    Approve       a person is asked, where the run wants that          (approval)
     Promote, Smoke, Rollback   through the switch, and the public API  (promotion, smoke)
     Done, Notify      the two ends                                     (ending)
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from finetune import beginning, ending, evaluation, promotion, registry, training
+from finetune import approval, beginning, ending, evaluation, promotion, registry, training
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import KIND, RUNNING, Run, id_of
@@ -49,7 +50,7 @@ def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url
     if step == "CheckDataset":
         return beginning.check(run, kit, event["state"]["given"])
     if step == "Approve":
-        return Answer(registry.ask_for_approval(run, kit, event["token"]))
+        return Answer(approval.ask(run, kit, event["token"]))
     if step == "Smoke":
         return smoke(run, kit, endpoint_url=endpoint_url)
     return _STEPS[step](run, kit)

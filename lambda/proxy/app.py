@@ -4,7 +4,7 @@ A cold start imports what `POST /generate` needs. What other requests need is im
 here and in `proxy.handler`: `bench/cold.py` measures what that spares the one and costs the others.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from proxy.tasks.shape import Shape
 
 
-SNOOZE_PAGE = "/snooze"
+PAGES = SNOOZE_PAGE, APPROVAL_PAGE = "/snooze", "/approve"
 FINETUNES_PREFIX = "/finetunes/"
 FINETUNE_ROUTE, APPROVAL_ROUTE = "/finetunes/{id}", "/finetunes/{id}/approval"
 
@@ -73,6 +73,10 @@ class Proxy:
             "/v1/models": {"GET": lambda _: self._openai.models()},
             "/openapi.json": {"GET": lambda _: api_document()},
         }
+        self._pages: Mapping[str, Mapping[str, Callable[[Call], str]]] = {
+            SNOOZE_PAGE: {"GET": self._show_snooze_page, "POST": self._press_snooze_button},
+            APPROVAL_PAGE: {"GET": self._show_approval_page, "POST": self._press_approval_button},
+        }
 
     def answer(self, request: Request, context: object, log: LogLine) -> JsonObject:
         """The body of a 200 answer. Raises Problem for every other status; adds to the log line."""
@@ -90,12 +94,10 @@ class Proxy:
 
     def page(self, request: Request, context: object) -> str:
         """The HTML behind a mail's link: a 200 answer. Raises Problem for every other status."""
-        if request.method not in ("GET", "POST"):
-            raise MethodNotAllowed(f"{request.path} does not take {shown(request.method)}. Allowed: GET, POST.")
-        call = self._calls.begin(request, context, route=SNOOZE_PAGE, reserve_seconds=0.0)
-        if request.method == "GET":
-            return self._endpoint().show_snooze_page(request.query.get("token", ""), call.now)
-        return self._endpoint().press_snooze_button(request.form_field("token"), call.now, call.deadline)
+        methods = self._pages[request.path]
+        _check_method(request, methods)
+        call = self._calls.begin(request, context, route=request.path, reserve_seconds=0.0)
+        return methods[request.method](call)
 
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once
@@ -109,10 +111,7 @@ class Proxy:
         methods = self._routes.get(route)
         if methods is None:
             raise RouteNotFound(f"There is no {shown(request.path)}. Routes: {', '.join(self._routes)}.")
-        if request.method not in methods:
-            raise MethodNotAllowed(
-                f"{request.path} does not take {shown(request.method)}. Allowed: {', '.join(methods)}."
-            )
+        _check_method(request, methods)
         return route, methods[request.method]
 
     def _generate(self, call: Call) -> JsonObject:
@@ -199,6 +198,24 @@ class Proxy:
         fields = call.request.json_object()
         return {**self._finetunes().decide(_run_of(call), fields), "request_id": call.request.id}
 
+    def _show_snooze_page(self, call: Call) -> str:
+        return self._endpoint().show_snooze_page(_token_of(call), call.now)
+
+    def _press_snooze_button(self, call: Call) -> str:
+        return self._endpoint().press_snooze_button(call.request.form_field("token"), call.now, call.deadline)
+
+    def _show_approval_page(self, call: Call) -> str:
+        return self._finetunes().show_approval_page(_token_of(call), call.now)
+
+    def _press_approval_button(self, call: Call) -> str:
+        token, decision = call.request.form_field("token"), call.request.form_field("decision")
+        return self._finetunes().press_approval_button(token, decision, call.now)
+
+
+def _check_method(request: Request, methods: Iterable[str]) -> None:
+    if request.method not in methods:
+        raise MethodNotAllowed(f"{request.path} does not take {shown(request.method)}. Allowed: {', '.join(methods)}.")
+
 
 def _pattern(path: str) -> str:
     """The route that a path belongs to, if there is one of that name."""
@@ -211,3 +228,8 @@ def _pattern(path: str) -> str:
 
 def _run_of(call: Call) -> str:
     return call.request.path.removeprefix(FINETUNES_PREFIX).removesuffix("/approval")
+
+
+def _token_of(call: Call) -> str:
+    """A link's; empty where it has none."""
+    return call.request.query.get("token", "")

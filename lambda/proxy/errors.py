@@ -9,9 +9,9 @@ Problem                      500  a bug of ours; its details go to the log, neve
 ├── RouteNotFound            404
 ├── ModelNotFound            404  a model's name that this stage does not go by
 ├── MethodNotAllowed         405
-├── LinkRefused              403  a mail's link that was not made here, or for another endpoint
+├── LinkRefused              403  a mail's link that was not made here, or not for this
 │   ├── LinkExpired          410  made here, and too old
-│   ├── LinkUsed             409  used before
+│   ├── LinkUsed             409  used before, or nobody's word is waited for any more
 │   └── NothingToSnooze      409  the endpoint is off already
 ├── IdempotencyConflict      409  the Idempotency-Key is taken
 │   ├── KeyInUse             409  by a call that is still at work

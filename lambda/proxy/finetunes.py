@@ -13,10 +13,12 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common.ledger import Data
+from common.link_token import KEY
 from common.shown import shown
 from finetune.asked import from_body
 from finetune.errors import BadRequest
 
+from proxy import approval_page
 from proxy.errors import ControlPlaneFailed, InvalidParameter, NotWaiting, RouteNotFound
 from proxy.strict_json import JsonObject
 
@@ -85,19 +87,41 @@ class FineTunes:
             raise InvalidParameter(f"{shown(unknown[0])} is not a field. Allowed: approve.", param=unknown[0][:40])
         if not isinstance(approve, bool):
             raise InvalidParameter(f"approve is {shown(approve)}, but must be true or false.", param="approve")
+        self.tell(self.waiting(run), approve=approve, by="POST /finetunes")
+        return {"id": run, "approved": approve, "message": "It is served next." if approve else "It is not served."}
+
+    def show_approval_page(self, token: str, now: datetime) -> str:
+        """`GET /approve`: the page with the buttons, which changes nothing. Raises LinkRefused and its kin."""
+        return approval_page.shown(token, runs=self, now=now)
+
+    def press_approval_button(self, token: str, decision: str, now: datetime) -> str:
+        """`POST /approve`: the page that says what came of it. Raises LinkRefused and its kin."""
+        return approval_page.pressed(token, decision, runs=self, now=now)
+
+    def token_key(self) -> bytes | None:
+        """What signs the links in mails; None before the first mail."""
+        self._check_there()
+        found: Data | None = self._call("The link could not be checked", lambda: self._ledger.get("secret", KEY))
+        return str(found["key"]).encode() if found else None
+
+    def waiting(self, run: str) -> Data:
+        """The record of a run that waits for a person's word. Raises NotWaiting for another one."""
         record = self._record(run)
-        if not record.get("token"):
+        if not record.get("token") or record["step"] != "Approve":
             raise NotWaiting(
                 f"Run {run} does not wait for anybody's word: it is {record['status']}, at {record['step']}."
             )
-        self._call("The run could not be told", lambda: self._tell(str(record["token"]), approve))
-        return {"id": run, "approved": approve, "message": "It is served next." if approve else "It is not served."}
+        return record
 
-    def _tell(self, token: str, approve: bool) -> None:
+    def tell(self, run: Data, *, approve: bool, by: str) -> None:
+        """Raises NotWaiting where it was told before: Step Functions takes one word for each time that it waits."""
+        self._call("The run could not be told", lambda: self._tell(str(run["token"]), approve, by))
+
+    def _tell(self, token: str, approve: bool, by: str) -> None:
         if approve:
             self._states.send_task_success(taskToken=token, output="{}")
         else:
-            self._states.send_task_failure(taskToken=token, error="Rejected", cause="by POST /finetunes")
+            self._states.send_task_failure(taskToken=token, error="Rejected", cause=f"by {by}")
 
     def _record(self, run: str) -> Data:
         self._check_there()
@@ -116,7 +140,7 @@ class FineTunes:
         except ClientError as exc:
             code = exc.response["Error"].get("Code", "")
             if code in ("TaskTimedOut", "InvalidToken", "TaskDoesNotExist"):
-                raise NotWaiting("The run does not wait any more: its time for an approval is over.") from exc
+                raise NotWaiting("The run does not wait any more: the word was given, or its time is over.") from exc
             raise ControlPlaneFailed(f"{what} ({code}): try again.") from exc
         except BotoCoreError as exc:
             raise ControlPlaneFailed(f"{what} ({type(exc).__name__}): try again.") from exc

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 
-from proxy.app import SNOOZE_PAGE, Proxy
+from proxy.app import PAGES, Proxy
 from proxy.errors import AnswerTooLarge, Problem, error_body
 from proxy.log import LogLine
 from proxy.openai import PREFIX as OPENAI_PREFIX
@@ -25,7 +25,7 @@ def serve(event: object, context: object, *, proxy: Callable[[], Proxy], clock: 
     started = clock.monotonic()
     request = Request.from_event(event, context)
     log = LogLine(request_id=request.id, route=f"{request.method} {request.path}"[:80])
-    is_page = request.path == SNOOZE_PAGE
+    is_page = request.path in PAGES
     told: Mapping[str, str] = {}
     try:
         text = proxy().page(request, context) if is_page else _bounded(_text(proxy().answer(request, context, log)))
@@ -84,7 +84,7 @@ def _text(body: Mapping[str, object]) -> str:
 
 
 def _page_headers() -> Mapping[str, str]:
-    from proxy.snooze_page import HEADERS
+    from proxy.link_page import HEADERS
 
     return HEADERS
 
@@ -93,8 +93,8 @@ def _refusal(problem: Problem, request: Request) -> tuple[str, Mapping[str, str]
     """The body and the headers that tell of a problem, as the clients of the route expect them."""
     wait = problem.retry_after_seconds
     headers = {} if wait is None else {"Retry-After": str(wait)}
-    if request.path == SNOOZE_PAGE:
-        from proxy.snooze_page import refused
+    if request.path in PAGES:
+        from proxy.link_page import refused
 
         return refused(problem), headers
     if request.path.startswith(OPENAI_PREFIX):

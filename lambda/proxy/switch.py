@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common.ledger import Data
-from common.snooze_token import SnoozeToken
+from common.link_token import KEY, LinkToken
 
 from proxy.errors import ControlPlaneFailed
 from proxy.strict_json import JsonObject
@@ -84,15 +84,15 @@ class Switch:
     def token_key(self) -> bytes | None:
         """What signs the links in mails; None before the first mail. Raises ControlPlaneFailed."""
         with _ledger_answers():
-            found = self._ledger.get("secret", "snooze")
+            found = self._ledger.get("secret", KEY)
         return str(found["key"]).encode() if found else None
 
-    def token_is_used(self, token: SnoozeToken) -> bool:
+    def token_is_used(self, token: LinkToken) -> bool:
         """Raises ControlPlaneFailed."""
         with _ledger_answers():
             return self._ledger.get("snooze", f"used#{token.nonce}") is not None
 
-    def use_token(self, token: SnoozeToken, now: datetime) -> bool:
+    def use_token(self, token: LinkToken, now: datetime) -> bool:
         """False where somebody was faster. Raises ControlPlaneFailed."""
         entry, kept_until = {"at": now.timestamp()}, token.expires_at + _USED_KEPT_SECONDS
         with _ledger_answers():

@@ -3,19 +3,16 @@
 import json
 import os
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from common import describe
 from common.describe import CloudFormationClient
 from common.ledger import Ledger
+from common.mail_link import RandomText, mail_link
 from common.moment import moment_of
-from common.snooze_token import SnoozeToken, signed
 
 from warning import mail
 from warning.settings import Settings
@@ -46,30 +43,23 @@ def lambda_handler(event: object, _context: object) -> None:
     warn(clients, settings, moment_of(event), random_text=secrets.token_urlsafe)
 
 
-def warn(clients: Clients, settings: Settings, now: float, *, random_text: Callable[[int], str]) -> None:
-    """Tell a person; a mail without its link is better than none. `random_text` takes a number of bytes."""
-    expires_at = now + settings.warning_minutes * 60 + _GRACE_SECONDS
-    try:
-        link = _link(clients, settings, expires_at, random_text)
-        problem = None
-    except (ClientError, BotoCoreError) as error:
-        link, problem = None, str(error)
+def warn(clients: Clients, settings: Settings, now: float, *, random_text: RandomText) -> None:
+    """Tell a person."""
+    link = mail_link(
+        "snooze",
+        settings.endpoint_name,
+        now + settings.warning_minutes * 60 + _GRACE_SECONDS,
+        cloudformation=clients.cloudformation,
+        api_stack_name=settings.api_stack_name,
+        ledger=clients.ledger,
+        random_text=random_text,
+    )
     clients.sns.publish(
         TopicArn=settings.notices_topic_arn,
         Subject=mail.subject(settings),
-        Message=mail.body(settings, link, expires_at),
+        Message=mail.body(settings, link),
     )
-    print(json.dumps({"warned": True, "with_link": link is not None, "problem": problem}))
-
-
-def _link(clients: Clients, settings: Settings, expires_at: float, random_text: Callable[[int], str]) -> str | None:
-    stack = describe.stack(clients.cloudformation, settings.api_stack_name)
-    url = stack.outputs.get("ApiUrl") if stack else None
-    if not url:
-        return None
-    key = clients.ledger.key_for("snooze", lambda: random_text(32))
-    token = signed(SnoozeToken(settings.endpoint_name, expires_at, random_text(12)), key)
-    return f"{url.rstrip('/')}/snooze?token={token}"
+    print(json.dumps({"warned": True, "with_link": link.url is not None, "problem": link.problem}))
 
 
 @cache

@@ -1,8 +1,6 @@
 """What the warning says. Pure."""
 
-from datetime import UTC, datetime
-
-from common.facts import iso
+from common.mail_link import MailLink
 
 from warning.settings import Settings
 
@@ -11,17 +9,11 @@ def subject(settings: Settings) -> str:
     return f"Pilotlight {settings.stage}: nobody calls, off in {settings.warning_minutes} minutes"[:99]
 
 
-def body(settings: Settings, link: str | None, expires_at: float) -> str:
-    """Plain sentences. `link` is None where there is no API that could serve it."""
+def body(settings: Settings, link: MailLink) -> str:
+    """Plain sentences."""
     idle = settings.idle_minutes - settings.warning_minutes
-    lines = [
+    said = (
         f"Nobody has called for {idle} minutes: in {settings.warning_minutes} the endpoint is turned off. "
         f"`pilot snooze 2h --stage {settings.stage}` keeps it on."
-    ]
-    if link:
-        until = iso(datetime.fromtimestamp(expires_at, UTC))
-        lines += [
-            f"Or open this page and press its button:\n{link}",
-            f"It works once, until {until}. Opening it changes nothing.",
-        ]
-    return "\n\n".join(lines)
+    )
+    return "\n\n".join([said, *link.paragraphs])

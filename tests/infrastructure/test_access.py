@@ -7,12 +7,14 @@ import pytest
 from authorizer.handler import Settings
 from aws_cdk.assertions import Template
 
-from stacks.routes import ROUTES, Route
+from stacks.routes import ROUTES, Route, routes_of
 from tests.unit.proxy.fakes import Api, event
 
 from .conftest import Synthesis
 
 KEYED = ("falcon", "strict")
+TUNABLE = "llama2"
+"""The one stage here whose model can be fine-tuned."""
 
 
 def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
@@ -48,7 +50,7 @@ class TestKeys:
         template = synthesis.template(stage, "Api")
         (authorizer_id,) = template.find_resources("AWS::ApiGateway::Authorizer")
         found = routes(template)
-        assert len(found) == len(ROUTES)
+        assert len(found) == len(routes_of(fine_tunes=False))
         keyed = [method for method in found if method["AuthorizationType"] != "NONE"]
         assert len(keyed) == len([route for route in ROUTES if not route.is_open])
         for method in keyed:
@@ -56,18 +58,27 @@ class TestKeys:
             assert method["ApiKeyRequired"] is True
         assert only(template, "AWS::ApiGateway::RestApi")["ApiKeySourceType"] == "AUTHORIZER"
 
-    @pytest.mark.parametrize("stage", [*KEYED, "iam"])
-    def test_the_page_behind_a_mails_link_takes_no_key_and_is_throttled(self, synthesis: Synthesis, stage: str) -> None:
+    @pytest.mark.parametrize(
+        ("stage", "pages"),
+        [*((stage, ["snooze"]) for stage in (*KEYED, "iam")), (TUNABLE, ["approve", "snooze"])],
+    )
+    def test_the_pages_behind_mails_links_take_no_key_and_are_throttled(
+        self, synthesis: Synthesis, stage: str, pages: list[str]
+    ) -> None:
         template = synthesis.template(stage, "Api")
+        paths = {
+            name: resource["PathPart"] for name, resource in resources(template, "AWS::ApiGateway::Resource").items()
+        }
         opened = [method for method in routes(template) if method["AuthorizationType"] == "NONE"]
-        assert sorted(method["HttpMethod"] for method in opened) == ["GET", "POST"]
-        assert len({json.dumps(method["ResourceId"]) for method in opened}) == 1
+        assert sorted((paths[method["ResourceId"]["Ref"]], method["HttpMethod"]) for method in opened) == [
+            (page, method) for page in pages for method in ("GET", "POST")
+        ]
         assert all(method["ApiKeyRequired"] is False for method in opened)
         settings = only(template, "AWS::ApiGateway::Stage")["MethodSettings"]
-        throttled = {setting["HttpMethod"]: setting for setting in settings if setting["ResourcePath"] == "/~1snooze"}
-        assert throttled.keys() == {"GET", "POST"}
-        assert all(setting["ThrottlingRateLimit"] <= 1 for setting in throttled.values())
-        assert not any(setting["DataTraceEnabled"] for setting in throttled.values())
+        throttled = [setting for setting in settings if setting["ResourcePath"] in {f"/~1{page}" for page in pages}]
+        assert len(throttled) == len(opened)
+        assert all(setting["ThrottlingRateLimit"] <= 1 for setting in throttled)
+        assert not any(setting["DataTraceEnabled"] for setting in throttled)
 
     def test_where_either_header_will_do_nothing_is_cached(self, synthesis: Synthesis) -> None:
         """Whatever could be cached by is either not always sent or no secret."""
@@ -185,7 +196,7 @@ class TestBrowsers:
         template = synthesis.template(stage, "Api")
         methods = resources(template, "AWS::ApiGateway::Method").values()
         preflight = [method for method in methods if method["HttpMethod"] == "OPTIONS"]
-        assert len(preflight) >= len({route.path for route in ROUTES})
+        assert len(preflight) >= len({route.path for route in routes_of(fine_tunes=False)})
         for method in preflight:
             assert (method["AuthorizationType"], method["ApiKeyRequired"]) == ("NONE", False)
             assert method["Integration"]["Type"] == "MOCK"

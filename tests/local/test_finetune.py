@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from pilotlight.deployment import Deployment
 from pilotlight.finetune import FineTunes, Record, run_name
@@ -180,19 +181,55 @@ def test_a_killed_run_leaves_no_job_running(tuned: tuple[Tuning, Record]) -> Non
     assert tuning.override() == before["artifact"]
 
 
-def test_a_model_waits_for_a_persons_word_and_an_attached_job_is_enough(
-    tuned: tuple[Tuning, Record], pilot: Pilot
-) -> None:
-    """The job of the first run is attached, with approval asked for; the word is no."""
+def waiting(tuned: tuple[Tuning, Record]) -> str:
+    """A run that waits for a person's word: an attached job, the first run's, is enough."""
     tuning, before = tuned
     job = next(job["name"] for job in before["jobs"] if job["kind"] == "train")
     run = tuning.start("attached", attach=job, approve=True)
     tuning.until(run, lambda record: bool(record["token"]))
-    answered = pilot("approve", run, "--reject")
-    assert answered.returncode == 0, answered.stderr
+    return run
+
+
+def assert_rejected(tuned: tuple[Tuning, Record], run: str) -> None:
+    tuning, before = tuned
     record = tuning.ended(run)
     assert (record["status"], "rejected" in record["message"], record["usd"]) == ("failed", True, 0)
     assert tuning.override() == before["artifact"]
+
+
+def test_a_model_waits_for_a_persons_word_and_no_is_one(tuned: tuple[Tuning, Record], pilot: Pilot) -> None:
+    run = waiting(tuned)
+    answered = pilot("approve", run, "--reject")
+    assert answered.returncode == 0, answered.stderr
+    assert_rejected(tuned, run)
+
+
+def test_the_mails_link_shows_what_was_trained_and_decides_once(tuned: tuple[Tuning, Record]) -> None:
+    tuning, _ = tuned
+    run = waiting(tuned)
+    notices = requests.get(f"{tuning.cloud.aws_endpoint_url}/_pilot/notices", timeout=10).json()
+    mail = next(notice["message"] for notice in notices if f"pilot approve {run}" in notice["message"])
+    link, _, token = next(word for word in mail.split() if "?token=" in word).partition("?token=")
+    assert link.endswith("/approve")
+
+    def page(method: str, text: str = token, **fields: str) -> tuple[int, str]:
+        """Without any key; a form, as a browser sends it."""
+        given = {"params" if method == "GET" else "data": {"token": text, **fields}}
+        answer = requests.request(method, f"{tuning.cloud.api_url}/approve", timeout=60, **given)
+        return answer.status_code, answer.text
+
+    for _ in range(2):  # a mail scanner, and a person
+        status, text = page("GET")
+        assert (status, text.count('<form method="post">'), f"Run {run}" in text) == (200, 2, True)
+        assert "Nothing was paid for." in text
+    for method in ("GET", "POST"):
+        assert page(method, f"{token[:-8]}AAAAAAAA", decision="approve")[0] == 403
+    assert tuning.runs.record(run)["step"] == "Approve"
+    assert page("POST", decision="reject")[0] == 200
+    status, text = page("POST", decision="approve")
+    assert (status, "used already" in text) == (409, True)
+    assert_rejected(tuned, run)
+    assert page("GET")[0] == 409
 
 
 def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tuning, Record]) -> None:

@@ -47,7 +47,7 @@ def test_schemathesis_finds_nothing(cloud: LocalCloud) -> None:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
         )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "Tested: 17" in found.stdout
+    assert "Tested: 19" in found.stdout
 
 
 @contextmanager

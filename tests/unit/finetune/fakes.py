@@ -8,11 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
+from common.ledger import Ledger
 from finetune.clients import Kit
 from finetune.hyperparameters import Profile
 from finetune.settings import Settings
 from finetune.spec import InstanceFacts, Shape, TrainingSpec
 from finetune.spec import Settings as TrainingSettings
+
+from tests.unit.switch.fake_aws import FakeDynamoDB
 
 SWITCH = "arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-switch"
 BUCKET = "data-of-test"
@@ -74,27 +77,6 @@ SETTINGS = Settings(
 
 def refused(code: str, message: str = "no") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
-
-
-class Ledger:
-    def __init__(self) -> None:
-        self.entries: dict[tuple[str, str], tuple[dict[str, Any], int]] = {}
-
-    def get(self, kind: str, key: str) -> dict[str, Any] | None:
-        return self.entry(kind, key)[0]
-
-    def entry(self, kind: str, key: str) -> tuple[dict[str, Any] | None, int]:
-        return self.entries.get((kind, key), (None, 0))
-
-    def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
-        _, version = self.entry(kind, key)
-        self.entries[kind, key] = (json.loads(json.dumps(data)), version + 1)
-
-    def put_if(self, kind: str, key: str, data: Mapping[str, Any], *, version: int) -> bool:
-        if self.entry(kind, key)[1] != version:
-            return False
-        self.put(kind, key, data)
-        return True
 
 
 @dataclass
@@ -311,7 +293,7 @@ class World:
         self.states = States(self.endpoint)
         self.sagemaker = SageMaker(self.endpoint)
         self.cloudformation = CloudFormation(self.endpoint)
-        self.ledger = Ledger()
+        self.ledger = Ledger(FakeDynamoDB(), "ledger")
         self.cloudwatch = CloudWatch()
         self.sns = Sns()
         self.s3 = S3()
@@ -326,15 +308,16 @@ class World:
             "sagemaker": self.sagemaker,
             "cloudformation": self.cloudformation,
             "stepfunctions": self.states,
-            "ledger": self.ledger,
         }
         made = Kit(
             **parts,
             apigateway=ApiGateway(),
             cloudwatch=self.cloudwatch,
             sns=self.sns,
+            ledger=self.ledger,
             post=self.api.post,
             sign=lambda _url, headers, _body: {**headers, "Authorization": "signed"},
+            random_text=lambda count: f"{count} random bytes",
             settings=self.settings,
             now=self.now,
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from common.facts import EndpointFacts
-from common.snooze_token import SnoozeToken
+from common.link_token import LinkToken
 from proxy.app import Proxy
 from proxy.call import Calls
 from proxy.endpoint import Facts
@@ -150,10 +150,10 @@ class FakeSwitch:
     def token_key(self) -> bytes | None:
         return self.key
 
-    def token_is_used(self, token: SnoozeToken) -> bool:
+    def token_is_used(self, token: LinkToken) -> bool:
         return token.nonce in self.used
 
-    def use_token(self, token: SnoozeToken, _now: datetime) -> bool:
+    def use_token(self, token: LinkToken, _now: datetime) -> bool:
         is_fresh = token.nonce not in self.used
         self.used.add(token.nonce)
         return is_fresh
@@ -170,8 +170,11 @@ class FakeRuns:
     started: list[dict[str, Any]] = field(default_factory=list)
     told: list[dict[str, Any]] = field(default_factory=list)
     refusal: Exception | None = None
+    key: str | None = "a key"
 
-    def get(self, _kind: str, key: str) -> dict[str, Any] | None:
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        if kind == "secret":
+            return {"key": self.key} if self.key else None
         return self.records.get(key)
 
     def start_execution(self, **request: Any) -> dict[str, Any]:

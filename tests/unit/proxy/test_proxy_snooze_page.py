@@ -6,9 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from common.snooze_token import MOST_CHARACTERS, BadTokenError, SnoozeToken, signed, verified
-from hypothesis import given
-from hypothesis import strategies as st
+from common.link_token import LinkToken, signed
 from proxy.errors import ControlPlaneFailed
 from proxy.serve import serve
 
@@ -16,7 +14,7 @@ from tests.unit.proxy.fakes import START, Api, event, moment
 from tests.unit.proxy.test_proxy_endpoint import ON
 
 KEY = b"a key"
-TOKEN = SnoozeToken("pilotlight-test", START + 600, "nonce")
+TOKEN = LinkToken("snooze", "pilotlight-test", START + 600, "nonce")
 GOOD = signed(TOKEN, KEY)
 
 
@@ -90,8 +88,9 @@ BAD = {
     "forged": (signed(TOKEN, b"another key"), 403, "not from a mail of this stage"),
     "cut": (GOOD[:-3], 403, "was cut"),
     "missing": ("", 403, "Copy the whole link"),
+    "to approve": (signed(replace(TOKEN, purpose="approve"), KEY), 403, "for something else"),
     "expired": (signed(replace(TOKEN, expires_at=START), KEY), 410, "has expired"),
-    "of another endpoint": (signed(replace(TOKEN, endpoint="pilotlight-other"), KEY), 403, "another endpoint"),
+    "of another endpoint": (signed(replace(TOKEN, subject="pilotlight-other"), KEY), 403, "another endpoint"),
 }
 
 
@@ -127,27 +126,3 @@ def test_nonsense_is_refused_in_words(api: Api, fields: dict[str, Any], status: 
     assert response["statusCode"] == status
     assert response["headers"]["Content-Type"].startswith("text/html")
     assert api.switch.snoozed is None
-
-
-@given(st.text(max_size=30), st.floats(0, 2e9), st.text(max_size=20), st.binary(min_size=1, max_size=40))
-def test_a_token_comes_back_as_it_was_signed(endpoint: str, expires_at: float, nonce: str, key: bytes) -> None:
-    token = SnoozeToken(endpoint, expires_at, nonce)
-    if len(text := signed(token, key)) <= MOST_CHARACTERS:
-        assert verified(text, key) == token
-
-
-@given(st.integers(0, len(GOOD) - 1), st.characters(codec="ascii"))
-def test_no_letter_of_a_token_can_be_another(place: int, letter: str) -> None:
-    changed = GOOD[:place] + letter + GOOD[place + 1 :]
-    if changed != GOOD:
-        try:
-            assert verified(changed, KEY) == TOKEN  # the last letter of base64 has bits that mean nothing
-            assert place in (GOOD.index(".") - 1, len(GOOD) - 1)
-        except BadTokenError:
-            pass
-
-
-@given(st.text())
-def test_nonsense_is_no_token(text: str) -> None:
-    with pytest.raises(BadTokenError):
-        verified(text, KEY)

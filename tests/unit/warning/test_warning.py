@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from common.ledger import Ledger
-from common.snooze_token import SnoozeToken, verified
+from common.link_token import KEY, LinkToken, verified
 from warning.handler import Clients, warn
 from warning.settings import Settings
 
@@ -76,14 +76,14 @@ def test_the_link_carries_a_token_that_holds_until_it_is_surely_off(aws: Aws, le
     assert link is not None
     address, _, token = link.partition("?token=")
     assert address == "https://api.example.com/test/snooze"
-    found = verified(token, ledger.key_for("snooze", lambda: "never asked for again"))
-    assert found == SnoozeToken("pilotlight-test", NOW + 25 * 60, found.nonce)
+    found = verified(token, ledger.key_for(KEY, lambda: "never asked for again"), "snooze")
+    assert found == LinkToken("snooze", "pilotlight-test", NOW + 25 * 60, found.nonce)
 
 
 def test_no_two_mails_have_the_same_token_and_one_key_signs_all(aws: Aws, ledger: Ledger) -> None:
     tokens = [str(link_of(warned(aws, ledger))).partition("?token=")[2] for _ in range(2)]
-    key = ledger.key_for("snooze", lambda: "never asked for again")
-    assert len({verified(token, key).nonce for token in tokens}) == 2
+    key = ledger.key_for(KEY, lambda: "never asked for again")
+    assert len({verified(token, key, "snooze").nonce for token in tokens}) == 2
 
 
 def test_it_says_what_happens_and_what_to_do(aws: Aws, ledger: Ledger) -> None:

@@ -1,8 +1,8 @@
-"""What a mail's link carries so that whoever reads the mail may snooze once: signed, and good for a short time. Pure.
+"""What a mail's link carries so that whoever reads the mail may do one thing: signed, and good for a short time. Pure.
 
-A token is two parts in URL-safe base64, joined by a dot: {"endpoint", "expires_at", "nonce"} as JSON, and its
+A token is two parts in URL-safe base64, joined by a dot: {"purpose", "subject", "expires_at", "nonce"} as JSON, and its
 HMAC-SHA256.
-That it is used once is the ledger's to say, by its nonce.
+That it is used once is for the page to see to.
 """
 
 import base64
@@ -11,7 +11,13 @@ import hashlib
 import hmac
 import json
 from dataclasses import asdict, dataclass
+from typing import Final, Literal
 
+Purpose = Literal["snooze", "approve"]
+"""Also the page's path, without its slash."""
+
+KEY: Final = "links"
+"""The name that the stage's ledger has for the key (`Ledger.key_for`)."""
 MOST_CHARACTERS = 512
 
 
@@ -20,25 +26,31 @@ class BadTokenError(Exception):
 
 
 @dataclass(frozen=True)
-class SnoozeToken:
-    """`expires_at` is in epoch seconds; no two tokens have the same `nonce`."""
+class LinkToken:
+    """`subject` is the endpoint that is snoozed, or the run that is approved. `expires_at` is in epoch seconds; no two
+    tokens have the same `nonce`.
+    """
 
-    endpoint: str
+    purpose: Purpose
+    subject: str
     expires_at: float
     nonce: str
 
 
-def signed(token: SnoozeToken, key: bytes) -> str:
+def signed(token: LinkToken, key: bytes) -> str:
     body = json.dumps(asdict(token), sort_keys=True, separators=(",", ":")).encode()
     return f"{_text(body)}.{_text(_mac(body, key))}"
 
 
-def verified(text: str, key: bytes) -> SnoozeToken:
-    """Raises BadTokenError. Whether it has expired, and for which endpoint it is, is the caller's to look at."""
+def verified(text: str, key: bytes, purpose: Purpose) -> LinkToken:
+    """Raises BadTokenError. Whether it has expired, and what it is about, is the caller's to look at."""
     body, mac = _parts(text)
     if not hmac.compare_digest(mac, _mac(body, key)):
         raise BadTokenError("Its signature is not ours.")
-    return SnoozeToken(**json.loads(body))  # it is signed, so we wrote it
+    token = LinkToken(**json.loads(body))  # it is signed, so we wrote it
+    if token.purpose != purpose:
+        raise BadTokenError(f"It is made to {token.purpose}, not to {purpose}.")
+    return token
 
 
 def _parts(text: str) -> tuple[bytes, bytes]:
