@@ -55,6 +55,9 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
         return Answer(run, "wait", LOOK_SECONDS)
     undoing = state["phase"] == "rolling back"
+    if state["previous"] == run.artifact:  # its job was attached again
+        same = f"{run.artifact} was in force before this run as well, and stays so."
+        return _rolled_back(run, kit, "" if state["phase"] == "asked" else same)
     if not _serves(_stack(kit), run.artifact):
         serves = f"The endpoint serves {state['previous'] or 'the configured model'} again."
         return _rolled_back(run, kit, serves if undoing else "")
@@ -71,10 +74,15 @@ def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
     return Answer(over.saying("Rollback", kit.now, message) if message else over)
 
 
+def lit_for_it(run: Run) -> bool:
+    """Whether the endpoint was off, and is on for this run only."""
+    return bool(run.promotion) and not run.promotion["was_on"]
+
+
 def settle(run: Run, kit: Kit) -> Run:
     """An endpoint that was off is turned off again, and the next run has its turn."""
     state = run.promotion
-    if state and not state["was_on"] and state["phase"] != "settled":
+    if lit_for_it(run) and state["phase"] != "settled":
         given = {"target": "off", "reason": "promotion over", "by": f"fine-tune {run.id}"}
         _start(kit, _name(run, "off", 0), given)
     _release(run, kit)

@@ -92,6 +92,14 @@ def test_the_configured_model_comes_back_where_there_was_no_override(world: Worl
     assert world.states.requests[-1]["overrides"] == {"ModelDataUrl": ""}
 
 
+def test_a_model_that_was_in_force_before_the_run_stays(world: World) -> None:
+    world.endpoint.override = TUNED
+    promoted = to_the_end(promotion.promote, run(), world).run
+    back = to_the_end(promotion.roll_back, promoted, world).run
+    assert "in force before this run as well" in back.message
+    assert [request["reason"] for request in world.states.requests] == ["promotion"]
+
+
 def test_a_run_that_changed_nothing_has_nothing_to_roll_back(world: World) -> None:
     assert promotion.roll_back(run(), world.kit()) == Answer(run())
     world.endpoint.outcomes = ["failed"]
