@@ -158,3 +158,12 @@ class TestAnEndpointThatWasOff:
     def test_one_that_was_on_stays_on(self, world: World) -> None:
         promotion.settle(to_the_end(promotion.promote, run(), world).run, world.kit())
         assert [request["target"] for request in world.states.requests] == ["on"]
+
+    def test_the_next_run_finds_it_off_though_it_has_not_gone_yet(self, world: World) -> None:
+        world.endpoint.is_on = False
+        first = to_the_end(promotion.promote, run(1), world).run
+        promotion.settle(first, world.kit())
+        assert world.endpoint.is_on  # the switch has only been asked
+        second = to_the_end(promotion.promote, run(2), world).run
+        promotion.settle(second, world.kit())
+        assert [request["target"] for request in world.states.requests] == ["on", "off", "on", "off"]
