@@ -147,7 +147,7 @@ def _ended(kit: Kit, execution: str) -> tuple[str, str] | None:
     found = kit.stepfunctions.describe_execution(executionArn=execution)
     if found["status"] == "RUNNING":
         return None
-    said = _said(found.get("output") or found.get("cause") or "")
+    said = _said(found.get("output" if found["status"] == "SUCCEEDED" else "cause") or "")
     return str(said.get("outcome", "failed")), str(said.get("message") or f"The switch's execution {found['status']}.")
 
 
