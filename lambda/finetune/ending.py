@@ -11,6 +11,7 @@ from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.run import DONE, FAILED, RUNNING, Run
 
+_OFF_AGAIN = "The endpoint was off before this run, and is turned off again."
 _GOES_ON = ("InProgress", "Stopping")
 
 
@@ -18,10 +19,11 @@ def done(run: Run, kit: Kit) -> Answer:
     if run.status != RUNNING:
         return Answer(run)
     ended = replace(promotion.settle(run, kit), status=DONE, ended_at=kit.now, token="")
-    ended = ended.saying(
-        "Done", kit.now, f"The endpoint serves the tuned model, {run.artifact}. The run cost about USD {run.usd:.2f}."
-    )
-    _tell(ended, kit, "a fine-tuned model serves")
+    serves = f"The endpoint serves the tuned model, {run.artifact}."
+    if lit := promotion.lit_for_it(run):
+        serves = f"{_OFF_AGAIN} It serves the tuned model, {run.artifact}, when it is next on."
+    ended = ended.saying("Done", kit.now, f"{serves} The run cost about USD {run.usd:.2f}.")
+    _tell(ended, kit, f"a fine-tuned model {'is in place' if lit else 'serves'}")
     return Answer(ended)
 
 
@@ -32,9 +34,17 @@ def fail(run: Run, kit: Kit) -> Answer:
     for job in run.jobs:
         if job.status in _GOES_ON and not job.attached:
             _stop(kit, job.name)
-    ended = replace(promotion.settle(run, kit), status=FAILED, ended_at=kit.now, token="")
+    ended = replace(promotion.settle(_blamed(run), kit), status=FAILED, ended_at=kit.now, token="")
     _tell(ended, kit, "a fine-tuning run FAILED")
     return Answer(ended)
+
+
+def _blamed(run: Run) -> Run:
+    """The step that failed, and why; then what became of the endpoint, of which a rollback has spoken last."""
+    why = next((step for step in reversed(run.steps) if step["name"] != "Rollback"), None)
+    if run.step == "Rollback" and why is not None:
+        run = replace(run, step=why["name"], message=f"{why['message']} {run.message}")
+    return replace(run, message=f"{run.message} {_OFF_AGAIN}") if promotion.lit_for_it(run) else run
 
 
 def broke(run: Run, kit: Kit, failure: Mapping[str, Any]) -> Run:

@@ -1,7 +1,8 @@
 """The tuned model behind the API, and back: through the switch only, one run at a time.
 
-Whose turn it is stands in the ledger's entry promotion/endpoint: {"run", "execution"}. A holder whose execution no
-longer runs is taken over: what it left is put right by the mending of that run.
+Whose turn it is stands in the ledger's entry promotion/endpoint: {"run", "execution"}, and {"off"}, the switch's
+execution that the run before has left. A holder whose execution no longer runs is taken over: what it left is put right
+by the mending of that run.
 """
 
 import json
@@ -55,6 +56,9 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
         return Answer(run, "wait", LOOK_SECONDS)
     undoing = state["phase"] == "rolling back"
+    if state["previous"] == run.artifact:  # its job was attached again
+        same = f"{run.artifact} was in force before this run as well, and stays so."
+        return _rolled_back(run, kit, "" if state["phase"] == "asked" else same)
     if not _serves(_stack(kit), run.artifact):
         serves = f"The endpoint serves {state['previous'] or 'the configured model'} again."
         return _rolled_back(run, kit, serves if undoing else "")
@@ -71,13 +75,18 @@ def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
     return Answer(over.saying("Rollback", kit.now, message) if message else over)
 
 
+def lit_for_it(run: Run) -> bool:
+    """Whether the endpoint was off, and is on for this run only."""
+    return bool(run.promotion) and not run.promotion["was_on"]
+
+
 def settle(run: Run, kit: Kit) -> Run:
     """An endpoint that was off is turned off again, and the next run has its turn."""
-    state = run.promotion
-    if state and not state["was_on"] and state["phase"] != "settled":
+    state, left = run.promotion, {}
+    if lit_for_it(run) and state["phase"] != "settled":
         given = {"target": "off", "reason": "promotion over", "by": f"fine-tune {run.id}"}
-        _start(kit, _name(run, "off", 0), given)
-    _release(run, kit)
+        left = {"off": _start(kit, _name(run, "off", 0), given)}
+    _release(run, kit, left)
     return replace(run, promotion={**state, "phase": "settled"}) if state else run
 
 
@@ -86,9 +95,18 @@ def _begin(run: Run, kit: Kit) -> Answer:
     if stack is None:
         name = kit.settings.endpoint_stack_name
         raise RunFailed(f"There is no stack {name} to serve the model with: deploy it, then attach the job.")
-    was_on = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name) is not None
-    state = {"phase": "asked", "previous": stack.override("ModelDataUrl"), "was_on": was_on, "tries": 1}
+    state = {"phase": "asked", "previous": stack.override("ModelDataUrl"), "was_on": _is_on(kit), "tries": 1}
     return _ask(run, kit, state, run.artifact, "promote")
+
+
+def _is_on(kit: Kit) -> bool:
+    """Whether there is an endpoint, and none that goes: the run before may have had it turned off a moment ago."""
+    held, _ = kit.ledger.entry("promotion", "endpoint")
+    off = str((held or {}).get("off", ""))
+    if off and _runs(kit, off):
+        return False
+    endpoint = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name)
+    return endpoint is not None and endpoint.status != "Deleting"
 
 
 def _ask(run: Run, kit: Kit, state: Mapping[str, Any], artifact: str, why: str) -> Answer:
@@ -129,7 +147,7 @@ def _ended(kit: Kit, execution: str) -> tuple[str, str] | None:
     found = kit.stepfunctions.describe_execution(executionArn=execution)
     if found["status"] == "RUNNING":
         return None
-    said = _said(found.get("output") or found.get("cause") or "")
+    said = _said(found.get("output" if found["status"] == "SUCCEEDED" else "cause") or "")
     return str(said.get("outcome", "failed")), str(said.get("message") or f"The switch's execution {found['status']}.")
 
 
@@ -155,12 +173,18 @@ def _hold(run: Run, kit: Kit) -> bool:
     held, version = kit.ledger.entry("promotion", "endpoint")
     if held and held.get("run") == run.id:
         return True
-    if held and held.get("run") and describe.execution_status(kit.stepfunctions, held["execution"]) == "RUNNING":
+    if held and held.get("run") and _runs(kit, str(held["execution"])):
         return False
-    return kit.ledger.put_if("promotion", "endpoint", {"run": run.id, "execution": run.execution_arn}, version=version)
+    ours = {**(held or {}), "run": run.id, "execution": run.execution_arn}
+    return kit.ledger.put_if("promotion", "endpoint", ours, version=version)
 
 
-def _release(run: Run, kit: Kit) -> None:
+def _release(run: Run, kit: Kit, left: Mapping[str, str]) -> None:
+    """The next run has its turn, and finds what is `left`."""
     held, version = kit.ledger.entry("promotion", "endpoint")
     if held and held.get("run") == run.id:
-        kit.ledger.put_if("promotion", "endpoint", {}, version=version)
+        kit.ledger.put_if("promotion", "endpoint", left, version=version)
+
+
+def _runs(kit: Kit, execution: str) -> bool:
+    return describe.execution_status(kit.stepfunctions, execution) == "RUNNING"

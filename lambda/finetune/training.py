@@ -54,9 +54,8 @@ def _attached(run: Run, kit: Kit) -> Answer:
     if job.status not in ENDED:
         return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", _ATTACHED_SECONDS)
     if job.status != "Completed":
-        raise RunFailed(
-            f"The job {job.name} is {job.status}, so there is no model of it: {job.failure or 'no reason is given'}."
-        )
+        why = job.failure or found.get("SecondaryStatus", "no reason is given")
+        raise RunFailed(f"The job {job.name} is {job.status}, so there is no complete model of it: {why}.")
     prefix = artifact(found)
     if prefix.endswith(".tar.gz/"):
         raise RunFailed(

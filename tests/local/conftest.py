@@ -94,6 +94,15 @@ class LocalCloud:
             raise
         return found
 
+    def model_data(self) -> str:
+        """The artifact that SageMaker serves, whatever the stack says."""
+        endpoint, sagemaker = self.endpoint(), self.client("sagemaker")
+        assert endpoint
+        assert endpoint["EndpointStatus"] == "InService"
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        return str(model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"])
+
     def drifts(self) -> dict[str, str]:
         """What drift detection finds in the endpoint stack: status by type, without what is in sync."""
         client, name = self.client("cloudformation"), f"Pilotlight-{self.stage}-Endpoint"

@@ -5,73 +5,20 @@ Every job is a real one: the project's training container as a process.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from pilotlight.deployment import Deployment
-from pilotlight.finetune import FineTunes, Record, run_name
+from pilotlight.finetune import Record
 
-from .conftest import LocalCloud, Pilot
+from .conftest import LocalCloud, Pilot, bash
+from .tuning import ROWS, Tuning, job_of, said_at
 
-ROWS = [
-    {"instruction": f"What is {n} and {n}?", "context": "", "response": f"It is {2 * n}.\nTicket: closed"}
-    for n in range(12)
-]
-SETTINGS = {
-    "hyperparameters": {"epoch": "1", "learning_rate": "1e-3"},
-    "min_improvement": -1,
-}
-
-
-class Tuning:
-    """One stage's runs, and the means to start one and see what becomes of it."""
-
-    def __init__(self, cloud: LocalCloud) -> None:
-        self.cloud = cloud
-        self.deployment = Deployment(cloud.stage, cloud.region, cloud.aws_endpoint_url)
-        self.runs = FineTunes(self.deployment)
-        self.bucket = self.runs.bucket()
-        self.s3 = cloud.client("s3")
-
-    def dataset(self, name: str, rows: list[Any] = ROWS, files: Mapping[str, str] | None = None) -> str:
-        """Its prefix. `rows` become train.jsonl, beside which `files` lie."""
-        prefix = f"datasets/{name}/"
-        text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
-        for file, content in {"train.jsonl": text, **(files or {})}.items():
-            self.s3.put_object(Bucket=self.bucket, Key=prefix + file, Body=content.encode())
-        return f"s3://{self.bucket}/{prefix}"
-
-    def start(self, name: str, **asked: Any) -> str:
-        asked = {**SETTINGS, **asked} if "attach" not in asked else asked
-        return self.runs.start(asked, name=run_name(self.deployment.now()), by=name)
-
-    def until(self, run: str, is_so: Callable[[Record], bool], seconds: float = 240) -> Record:
-        deadline = time.monotonic() + seconds
-        while not (record := self.deployment.ledger_entry("finetune", run)) or not is_so(record):
-            assert time.monotonic() < deadline, record
-            time.sleep(0.3)
-        return record
-
-    def ended(self, run: str) -> Record:
-        return self.until(run, lambda record: record["status"] != "running")
-
-    def override(self) -> str:
-        parameters = {
-            p["ParameterKey"]: p["ParameterValue"] for p in self.deployment.describe_stack("Endpoint")["Parameters"]
-        }
-        return str(parameters["ModelDataUrl"])
-
-    def jobs_running(self) -> list[str]:
-        found = self.cloud.client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
-        return [job["TrainingJobName"] for job in found]
-
-    def faults(self, *faults: dict[str, Any]) -> None:
-        for fault in faults:
-            assert self.cloud.fault(**fault).ok
+FIRST, SECOND = "ml.g5.xlarge", "ml.g5.2xlarge"
+pytestmark = pytest.mark.usefixtures("cloud")  # no fault outlives its test
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +34,7 @@ def tuned(up: LocalCloud) -> Iterator[tuple[Tuning, Record]]:
         states = up.client("stepfunctions")
         started = states.start_execution(stateMachineArn=tuning.deployment.switch_arn, input=json.dumps(given))
         while states.describe_execution(executionArn=started["executionArn"])["status"] == "RUNNING":
-            time.sleep(0.3)
+            tuning.pass_by()
 
 
 def test_a_dataset_becomes_a_model_behind_the_api(tuned: tuple[Tuning, Record]) -> None:
@@ -101,7 +48,13 @@ def test_a_dataset_becomes_a_model_behind_the_api(tuned: tuple[Tuning, Record]) 
     answer = tuning.cloud.call("GET", f"/finetunes/{record['id']}")
     assert (answer.status_code, answer.json()["status"]) == (200, "done")
     assert "token" not in answer.json()
-    assert tuning.cloud.generate("What is 2 and 2?", max_length=40).status_code == 200
+    tuning.serves(record["artifact"])
+
+
+@pytest.mark.usefixtures("tuned")
+def test_the_deployed_stage_is_as_the_code_says_with_the_tuned_model(pilot: Pilot) -> None:
+    diff = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk diff --all --fail")
+    assert diff.returncode == 0, diff.stdout + diff.stderr
 
 
 def test_it_is_registered_with_where_it_comes_from(tuned: tuple[Tuning, Record]) -> None:
@@ -147,15 +100,14 @@ def test_what_is_wrong_is_refused_before_anything_is_paid_for(
 
 
 def test_a_worse_model_is_not_served(tuned: tuple[Tuning, Record]) -> None:
-    """No model loses all of its loss. Without capacity for the first instance type, the second one trains it."""
+    """No model loses all of its loss."""
     tuning, before = tuned
-    first = "ml.g5.xlarge"
-    tuning.faults({"fault": "training_no_capacity", "instance_type": first, "times": 1})
-    record = tuning.ended(tuning.start("worse", dataset=tuning.dataset("worse"), min_improvement=1))
+    data = tuning.dataset("worse")
+    record = tuning.ended(tuning.start("worse", attach=job_of(before), dataset=data, min_improvement=1))
     assert (record["status"], record["step"]) == ("failed", "Evaluate"), record["message"]
-    types = [job["instance_type"] for job in record["jobs"] if job["kind"] == "train"]
-    assert types == [first, "ml.g5.2xlarge"]
-    assert tuning.override() == before["artifact"]
+    assert "min_improvement" in record["message"]
+    assert record["usd"] == next(job["usd"] for job in record["jobs"] if job["kind"] == "evaluate") > 0
+    tuning.serves(before["artifact"])
 
 
 def test_a_job_that_crashes_fails_the_run_and_nothing_else(tuned: tuple[Tuning, Record]) -> None:
@@ -164,7 +116,9 @@ def test_a_job_that_crashes_fails_the_run_and_nothing_else(tuned: tuple[Tuning, 
     record = tuning.ended(tuning.start("crash", dataset=tuning.dataset("crash")))
     assert (record["status"], record["step"]) == ("failed", "Train")
     assert "AlgorithmError" in record["message"]
-    assert tuning.override() == before["artifact"]
+    assert record["usd"] > 0
+    assert f"{record['message']}\n\nIt cost about USD {record['usd']:.2f}." in tuning.told(record["id"])
+    tuning.serves(before["artifact"])
 
 
 def test_a_killed_run_leaves_no_job_running(tuned: tuple[Tuning, Record]) -> None:
@@ -174,11 +128,28 @@ def test_a_killed_run_leaves_no_job_running(tuned: tuple[Tuning, Record]) -> Non
     tuning.runs.stop(run)
     record = tuning.ended(run)
     assert "stopped" in record["message"]
-    deadline = time.monotonic() + 60
-    while tuning.jobs_running():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    assert tuning.override() == before["artifact"]
+    tuning.pass_by()
+    tuning.serves(before["artifact"])
+
+
+def test_a_jobs_limit_follows_from_the_dollars_and_one_that_reaches_it_has_made_no_model(
+    tuned: tuple[Tuning, Record],
+) -> None:
+    """The limit of the good run's own job is hours away: a job like it with a short one is attached."""
+    tuning, before = tuned
+    like, plan = tuning.job(job_of(before)), before["plan"]
+    assert like["StoppingCondition"]["MaxRuntimeInSeconds"] == plan["max_runtime_seconds"]
+    assert float(plan["worst_cost_usd"]) <= float(plan["max_cost_usd"])
+    again = ("AlgorithmSpecification", "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig")
+    request = {key: like[key] for key in (*again, "HyperParameters", "Environment")}
+    short = {**request, "TrainingJobName": "short", "StoppingCondition": {"MaxRuntimeInSeconds": 1}}
+    tuning.cloud.client("sagemaker").create_training_job(**short)
+    record = tuning.ended(tuning.start("short", attach="short"))
+    assert tuning.job("short")["TrainingJobStatus"] == "Stopped"
+    assert (record["status"], record["step"]) == ("failed", "Train")
+    assert "Stopped" in record["message"]
+    assert "MaxRuntimeExceeded" in record["message"]
+    tuning.serves(before["artifact"])
 
 
 def waiting(tuned: tuple[Tuning, Record]) -> str:
@@ -243,3 +214,110 @@ def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tu
     record = tuning.ended(new[0]["id"])
     assert record["asked"] == {"dataset": f"s3://{tuning.bucket}/datasets/dropped/", "max_cost_usd": 3}
     assert (record["status"], record["step"]) == ("failed", "CheckDataset")  # it has no rows
+
+
+@pytest.fixture(scope="module")
+def two(tuned: tuple[Tuning, Record]) -> tuple[Record, Record]:
+    """Two runs at once: both train, and a person agrees to both in one breath.
+
+    The first one's spot instance goes at half time; the second finds no capacity on its first instance type.
+    """
+    tuning, _ = tuned
+    half = {"epoch": "2", "learning_rate": "1e-3"}
+    tuning.faults({"fault": "spot_interruption"})
+    spot = {"spot": True, "hyperparameters": half, "instance_types": [SECOND]}
+    first = tuning.start("spot", dataset=tuning.dataset("spot"), approve=True, **spot)
+    tuning.until(first, lambda record: bool(record["jobs"]))
+    tuning.faults({"fault": "training_no_capacity", "instance_type": FIRST})
+    second = tuning.start(
+        "elsewhere", dataset=tuning.dataset("elsewhere"), approve=True, instance_types=[FIRST, SECOND]
+    )
+    runs = first, second
+    for run in runs:
+        tuning.waiting(run)
+    for run in runs:
+        tuning.runs.decide(run, approve=True)
+    return tuning.ended(first), tuning.ended(second)
+
+
+def test_of_two_runs_at_once_the_later_wins_and_none_is_lost(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    tuning, before = tuned
+    earlier, later = sorted(two, key=lambda record: float(record["ended_at"]))
+    assert [record["status"] for record in two] == ["done", "done"], [record["message"] for record in two]
+    assert "this one waits" in said_at(later, "Promote")
+    chain = [record["promotion"]["previous"] for record in (earlier, later)]
+    assert chain == [before["artifact"], earlier["artifact"]]
+    tuning.serves(later["artifact"])
+
+
+def test_an_interrupted_job_goes_on_from_its_checkpoint(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    tuning, record = tuned[0], two[0]
+    job = tuning.job(job_of(record))
+    went = [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
+    assert went[went.index("Interrupted") :].count("Training") == 1, went
+    assert job["TrainingJobStatus"] == "Completed"
+    measured = tuning.cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="/aws/sagemaker/TrainingJobs",
+        MetricName=next(m["MetricName"] for m in job["FinalMetricDataList"] if "eval-loss" in m["MetricName"]),
+        Dimensions=[{"Name": "TrainingJobName", "Value": job["TrainingJobName"]}],
+        StartTime=job["CreationTime"].replace(second=0, microsecond=0),
+        EndTime=tuning.cloud.now(),
+        Period=60,
+        Statistics=["SampleCount"],
+    )["Datapoints"]
+    assert sum(point["SampleCount"] for point in measured) == 2  # each epoch was trained once
+    assert [epoch for epoch, _ in record["losses"]["eval_loss"]] == [1, 2]
+    assert f"{job['BillableTimeInSeconds']} s and about USD" in said_at(record, "Train")
+
+
+def test_without_capacity_the_next_instance_type_trains(two: tuple[Record, Record]) -> None:
+    jobs = [job for job in two[1]["jobs"] if job["kind"] == "train"]
+    assert [(job["instance_type"], job["status"]) for job in jobs] == [(FIRST, "Failed"), (SECOND, "Completed")]
+    assert not jobs[0]["usd"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple[Tuning, Record]) -> None:
+    tuning, other = tuned
+    before = tuning.override()
+    tuning.faults({"fault": "model_error_5xx", "times": 100})
+    record = tuning.attached("mute", other)
+    tuning.cloud.fault()
+    assert (record["status"], record["step"], record["usd"]) == ("failed", "Smoke", 0)
+    assert "did not answer 1 of 1 smoke prompts" in record["message"]
+    assert f"The endpoint serves {before} again" in record["message"]
+    assert record["message"] in tuning.told(record["id"])
+    tuning.serves(before)
+
+
+@pytest.mark.usefixtures("two")
+def test_a_promotion_that_sagemaker_takes_back_fails_the_run(tuned: tuple[Tuning, Record]) -> None:
+    tuning, other = tuned
+    before = tuning.override()
+    tuning.faults({"fault": "update_failed"})
+    record = tuning.attached("taken back", other)
+    assert (record["status"], record["step"], record["usd"]) == ("failed", "Promote", 0)
+    assert "serves what it served before" in record["message"]
+    assert "old config" in record["message"]
+    assert record["message"] in tuning.told(record["id"])
+    tuning.serves(before)
+
+
+@pytest.mark.usefixtures("two")
+def test_an_endpoint_that_was_off_is_off_again_with_the_tuned_model_in_place(
+    tuned: tuple[Tuning, Record], pilot: Pilot
+) -> None:
+    tuning, other = tuned
+    assert pilot("off", "--yes").returncode == 0
+    record = tuning.attached("from off", other)
+    assert record["status"] == "done", record["message"]
+    assert f"It serves the tuned model, {other['artifact']}, when it is next on" in record["message"]
+    deadline = time.monotonic() + 60
+    while tuning.cloud.endpoint():
+        assert time.monotonic() < deadline
+        tuning.pass_by()
+    assert tuning.override() == other["artifact"]

@@ -85,14 +85,9 @@ class Stage:
         return self.cloud.endpoint()
 
     def serves(self) -> str:
-        """The artifact that SageMaker serves, whatever the stack says."""
-        endpoint, sagemaker = self.endpoint(), self.cloud.client("sagemaker")
-        assert endpoint
-        assert endpoint["EndpointStatus"] == "InService"
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        """The artifact that SageMaker serves, whatever the stack says, to whoever asks."""
         assert self.cloud.generate("hello", max_length=8).status_code == 200
-        return str(model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"])
+        return self.cloud.model_data()
 
     def clean(self) -> None:
         assert self.cloud.drifts() == {}

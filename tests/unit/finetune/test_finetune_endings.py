@@ -29,6 +29,29 @@ def test_a_good_end_says_what_serves_and_what_it_cost(world: World) -> None:
     assert "USD 1.00" in told["Message"]
 
 
+LIT = {"phase": "smoked", "previous": "", "was_on": False, "execution": "arn", "tries": 1}
+"""The promotion of a run that lit the endpoint."""
+
+
+class TestAnEndpointThatWasOff:
+    def test_a_good_end_does_not_say_that_it_serves(self, world: World) -> None:
+        message = ending.done(replace(run(), promotion=LIT), world.kit()).run.message
+        assert "turned off again. It serves the tuned model" in message
+        assert "when it is next on" in message
+        assert "is in place" in world.sns.told[0]["Subject"]
+        assert [request["target"] for request in world.states.requests] == ["off"]
+
+    def test_a_failure_says_that_it_is_turned_off(self, world: World) -> None:
+        assert "turned off again" in ending.fail(replace(run(), promotion=LIT), world.kit()).run.message
+
+
+def test_after_a_rollback_what_failed_is_told_before_what_serves(world: World) -> None:
+    failed = run().saying("Smoke", 1, "Nobody answered.").saying("Rollback", 2, "The old one serves again.")
+    ended = ending.fail(failed, world.kit()).run
+    assert (ended.step, ended.message) == ("Smoke", "Nobody answered. The old one serves again.")
+    assert "Nobody answered. The old one serves again." in world.sns.told[0]["Message"]
+
+
 def test_a_failure_stops_what_still_runs_but_not_what_was_started_elsewhere(world: World) -> None:
     ours = Job("pilotlight-test-b", "evaluate", "ml.g5.2xlarge", 1)
     theirs = Job("theirs", "train", "ml.g5.2xlarge", 1, attached=True)

@@ -92,6 +92,14 @@ def test_the_configured_model_comes_back_where_there_was_no_override(world: Worl
     assert world.states.requests[-1]["overrides"] == {"ModelDataUrl": ""}
 
 
+def test_a_model_that_was_in_force_before_the_run_stays(world: World) -> None:
+    world.endpoint.override = TUNED
+    promoted = to_the_end(promotion.promote, run(), world).run
+    back = to_the_end(promotion.roll_back, promoted, world).run
+    assert "in force before this run as well" in back.message
+    assert [request["reason"] for request in world.states.requests] == ["promotion"]
+
+
 def test_a_run_that_changed_nothing_has_nothing_to_roll_back(world: World) -> None:
     assert promotion.roll_back(run(), world.kit()) == Answer(run())
     world.endpoint.outcomes = ["failed"]
@@ -150,3 +158,12 @@ class TestAnEndpointThatWasOff:
     def test_one_that_was_on_stays_on(self, world: World) -> None:
         promotion.settle(to_the_end(promotion.promote, run(), world).run, world.kit())
         assert [request["target"] for request in world.states.requests] == ["on"]
+
+    def test_the_next_run_finds_it_off_though_it_has_not_gone_yet(self, world: World) -> None:
+        world.endpoint.is_on = False
+        first = to_the_end(promotion.promote, run(1), world).run
+        promotion.settle(first, world.kit())
+        assert world.endpoint.is_on  # the switch has only been asked
+        second = to_the_end(promotion.promote, run(2), world).run
+        promotion.settle(second, world.kit())
+        assert [request["target"] for request in world.states.requests] == ["on", "off", "on", "off"]

@@ -196,9 +196,10 @@ def test_a_model_that_answers_wrongly_through_the_api_is_taken_back(story: Story
     story.world.endpoint.override = "s3://older/"
     story.world.api.answers = [(200, "as ever")]
     record = story.run()
-    assert (record["status"], record["step"]) == ("failed", "Rollback")
+    assert (record["status"], record["step"]) == ("failed", "Smoke")
     assert story.world.endpoint.override == "s3://older/"
-    assert any("Only 0 of 1" in step["message"] for step in record["steps"])
+    assert "Only 0 of 1" in record["message"]
+    assert "The endpoint serves s3://older/ again" in record["message"]
 
 
 def test_a_promotion_that_sagemaker_rolls_back_fails_the_run(story: Story) -> None:

@@ -1,0 +1,118 @@
+"""One stage's runs of fine-tuning, seen from outside: HTTP and boto3."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+
+from pilotlight.deployment import Deployment
+from pilotlight.finetune import FineTunes, Record, run_name
+
+from .conftest import LocalCloud
+
+ROWS = [
+    {"instruction": f"What is {n} and {n}?", "context": "", "response": f"It is {2 * n}.\nTicket: closed"}
+    for n in range(12)
+]
+SETTINGS = {
+    "hyperparameters": {"epoch": "1", "learning_rate": "1e-3"},
+    "min_improvement": -1,
+}
+_STEP_SECONDS = 30
+"""Of simulated time from one look to the next: no test sits through what a run only waits for."""
+
+
+class Tuning:
+    """The means to start a run and see what becomes of it."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        self.deployment = Deployment(cloud.stage, cloud.region, cloud.aws_endpoint_url)
+        self.runs = FineTunes(self.deployment)
+        self.bucket = self.runs.bucket()
+        self.s3 = cloud.client("s3")
+
+    def dataset(self, name: str, rows: list[Any] = ROWS, files: Mapping[str, str] | None = None) -> str:
+        """Its prefix. `rows` become train.jsonl, beside which `files` lie."""
+        prefix = f"datasets/{name}/"
+        text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
+        for file, content in {"train.jsonl": text, **(files or {})}.items():
+            self.s3.put_object(Bucket=self.bucket, Key=prefix + file, Body=content.encode())
+        return f"s3://{self.bucket}/{prefix}"
+
+    def start(self, name: str, **asked: Any) -> str:
+        asked = {**SETTINGS, **asked} if "attach" not in asked else asked
+        return self.runs.start(asked, name=run_name(self.deployment.now()), by=name)
+
+    def until(self, run: str, is_so: Callable[[Record], bool], seconds: float = 240, *, advance: float = 0) -> Record:
+        """The run's record once `is_so`; simulated time is advanced from look to look, which waits for jobs as well."""
+        deadline = time.monotonic() + seconds
+        while not (record := self.deployment.ledger_entry("finetune", run)) or not is_so(record):
+            assert time.monotonic() < deadline, record
+            self.pass_by(advance)
+        return record
+
+    def pass_by(self, advance: float = _STEP_SECONDS) -> None:
+        """A moment; of simulated time where `advance` is not 0."""
+        if advance:
+            self.cloud.advance(advance)
+        time.sleep(0.2)
+
+    def waiting(self, run: str) -> Record:
+        """The run's record once it waits for a person's word."""
+        return self.until(run, lambda record: bool(record["token"]), advance=_STEP_SECONDS)
+
+    def ended(self, run: str) -> Record:
+        """The run's record at its end, as the API shows it."""
+        self.until(run, lambda record: record["status"] != "running", advance=_STEP_SECONDS)
+        answer = self.cloud.call("GET", f"/finetunes/{run}")
+        assert answer.status_code == 200, answer.text
+        found: Record = answer.json()
+        return found
+
+    def attached(self, name: str, trained: Record) -> Record:
+        """How a run ends that attaches the job that trained another run's model."""
+        return self.ended(self.start(name, attach=job_of(trained)))
+
+    def override(self) -> str:
+        parameters = {
+            p["ParameterKey"]: p["ParameterValue"] for p in self.deployment.describe_stack("Endpoint")["Parameters"]
+        }
+        return str(parameters["ModelDataUrl"])
+
+    def serves(self, artifact: str) -> None:
+        """That model answers through the API, the stack and SageMaker agree on it, and no job is left."""
+        assert (self.override(), self.cloud.model_data()) == (artifact, artifact)
+        assert self.cloud.generate("What is 2 and 2?", max_length=16).status_code == 200
+        assert self.cloud.drifts() == {}
+        assert self.jobs_running() == []
+
+    def jobs_running(self) -> list[str]:
+        listed = self.cloud.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+        return [job["TrainingJobName"] for job in listed if job["TrainingJobStatus"] in ("InProgress", "Stopping")]
+
+    def job(self, name: str) -> dict[str, Any]:
+        """As SageMaker describes it."""
+        found: dict[str, Any] = self.cloud.client("sagemaker").describe_training_job(TrainingJobName=name)
+        return found
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        for fault in faults:
+            assert self.cloud.fault(**fault).ok
+
+    def told(self, run: str) -> str:
+        """What people were told of a run at last."""
+        found = requests.get(f"{self.cloud.aws_endpoint_url}/_pilot/notices", timeout=10).json()
+        return str([notice["message"] for notice in found if f"Run {run}," in notice["message"]][-1])
+
+
+def job_of(record: Record) -> str:
+    """The job that trained the run's model."""
+    return str([job["name"] for job in record["jobs"] if job["kind"] == "train"][-1])
+
+
+def said_at(record: Record, step: str) -> str:
+    """All that was said at a step."""
+    return "\n".join(said["message"] for said in record["steps"] if said["name"] == step)
