@@ -114,7 +114,7 @@ def _report() -> Json:
             "model": STRING,
             "state": one_of(State),
             "since": said(nullable(MOMENT), "When SageMaker created it, from when on it is billed."),
-            "instance_type": nullable(STRING),
+            "instance_type": said(nullable(STRING), "Of instance pools every type that has instances, with commas."),
             "instance_count": COUNT,
             "usd_per_hour": said(nullable(_AMOUNT), "null for an instance type of unknown price."),
             "cost_usd": said(nullable(_AMOUNT), "Since it was created."),

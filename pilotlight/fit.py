@@ -19,6 +19,7 @@ _MOST_VARIABLES: Final = 100
 def problems(choice: Choice) -> Iterator[Problem]:
     """Everything about the instances that forbids this choice."""
     yield from _instance_types(choice)
+    yield from _instance_pools(choice)
     yield from _storage(choice)
     yield from _memory(choice)
     yield from _gpu_count(choice)
@@ -50,6 +51,17 @@ def _instance_types(choice: Choice) -> Iterator[Problem]:
             reason="a type stands in the list twice",
             allowed="different types, first choice first",
             fix="remove the repetition",
+        )
+
+
+def _instance_pools(choice: Choice) -> Iterator[Problem]:
+    if choice.table.instance_pools and len(choice.instance_types) < 2:
+        yield Problem(
+            key=choice.key("instance_pools"),
+            value=True,
+            reason=f"there is nothing to fall back on: instance_types is {list(choice.instance_types)}",
+            allowed="true with two to five instance_types, else false",
+            fix='write, for example: instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]',
         )
 
 

@@ -100,6 +100,7 @@ class Stage:
     model_data_url: str  # an S3 prefix, ends with "/"
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA
     instance_types: tuple[str, ...]  # first choice first; one kind of storage and one environment for all
+    instance_pools: bool  # SageMaker chooses among the types; False: the switch tries one after the other
     instance_count: int
     scaling: Scaling | None  # None: always instance_count
     promotion: Literal["blue-green", "replace"]
@@ -138,8 +139,8 @@ class Stage:
 
         A promoted artifact or another instance type (the endpoint stack's override parameters) holds only
         while this stays the same, so it covers what such an override replaces or must fit: model, contract,
-        image, artifact, environment, instance types, volume. Counts, timeouts, names and limits are left out:
-        changing one must not revert a promoted model.
+        image, artifact, environment, instance types, who chooses among those, volume. Counts, timeouts, names
+        and limits are left out: changing one must not revert a promoted model.
         """
         identity = [
             self.model,
@@ -149,5 +150,6 @@ class Stage:
             sorted(self.environment.items()),
             self.instance_types,
             self.volume_size_gb,
+            *(["instance pools"] if self.instance_pools else []),
         ]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]

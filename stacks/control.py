@@ -13,7 +13,7 @@ from pilotlight.config import Stage
 from stacks.constructs.alarms import METER_PERIOD, Alarms
 from stacks.constructs.control_permissions import ENDPOINT_STACK_TYPES, ControlPermissions
 from stacks.constructs.ledger_table import LedgerTable
-from stacks.constructs.model_endpoint import VARIANT_NAME
+from stacks.constructs.model_endpoint import PROVISION_SECONDS, VARIANT_NAME
 from stacks.constructs.notices import Notices
 from stacks.constructs.schedules import Schedules
 from stacks.constructs.switch_machine import SwitchMachine
@@ -57,10 +57,9 @@ class ControlStack(Stack):
                 "NOTICES_TOPIC_ARN": topic.topic_arn,
                 "RESOURCE_TYPES": json.dumps(ENDPOINT_STACK_TYPES),
                 "INSTANCE_TYPES": json.dumps(stage.instance_types),
+                **({"INSTANCE_POOLS": "true"} if stage.instance_pools else {}),
                 "PROMOTION": stage.promotion,
-                "WAKE_LIMIT_SECONDS": str(
-                    stage.model_data_download_timeout_seconds + stage.container_startup_timeout_seconds + 600
-                ),
+                "WAKE_LIMIT_SECONDS": str(_wake_limit_seconds(stage)),
             },
         )
         machine = SwitchMachine(self, "Machine", state_machine_name=names.switch, function=stepper.function)
@@ -117,6 +116,12 @@ class ControlStack(Stack):
         Alarms(self, "Alarms", stage=stage, topic=topic, switch=machine.state_machine, warning=warning.function)
         Schedules(self, "Schedules", schedules=limits.schedules, switch=machine.state_machine)
         CfnOutput(self, "SwitchArn", value=machine.state_machine.state_machine_arn)
+
+
+def _wake_limit_seconds(stage: Stage) -> int:
+    """After which a wake is given up: SageMaker's own limits, and ten minutes."""
+    provision = PROVISION_SECONDS if stage.instance_pools else 0
+    return stage.model_data_download_timeout_seconds + stage.container_startup_timeout_seconds + provision + 600
 
 
 def _prices(stage: Stage) -> dict[str, Decimal]:

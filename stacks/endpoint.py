@@ -23,7 +23,9 @@ class EndpointStack(Stack):
         # for one.
         synthesizer = DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
         super().__init__(scope, construct_id, synthesizer=synthesizer, **kwargs)
-        parameters = SwitchParameters(self, "Switch", fingerprint=stage.fingerprint)
+        parameters = SwitchParameters(
+            self, "Switch", fingerprint=stage.fingerprint, instance_pools=stage.instance_pools
+        )
         endpoint = ModelEndpoint(
             self, "Endpoint", stage=stage, role_arn=names.role_arn("execution"), parameters=parameters
         ).endpoint

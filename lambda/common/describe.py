@@ -36,16 +36,22 @@ def endpoint(client: SageMakerClient, name: str) -> EndpointFacts | None:
     answer = unless_absent(lambda: client.describe_endpoint(EndpointName=name))
     if answer is None:
         return None
+    variants = answer.get("ProductionVariants", [])
+    pools = {
+        pool["InstanceType"]: pool["CurrentInstanceCount"]
+        for variant in variants
+        for pool in variant.get("InstancePools", [])
+    }
     counts = [
-        max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0))
-        for variant in answer.get("ProductionVariants", [])
+        max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0)) for variant in variants
     ]
     return EndpointFacts(
         status=answer["EndpointStatus"],
         created=answer["CreationTime"],
         config_name=answer["EndpointConfigName"],
-        instance_count=sum(counts) or None,
+        instance_count=max(sum(counts), sum(pools.values())) or None,
         failure_reason=answer.get("FailureReason"),
+        pools=pools,
     )
 
 
@@ -55,8 +61,11 @@ def variant(client: SageMakerClient, config_name: str) -> VariantFacts | None:
     if answer is None:
         return None
     [found] = answer["ProductionVariants"]
+    pools = sorted(found.get("InstancePools", []), key=lambda pool: int(pool["Priority"]))
     return VariantFacts(
-        instance_type=found.get("InstanceType"), initial_instance_count=found.get("InitialInstanceCount", 1)
+        instance_type=found.get("InstanceType"),
+        initial_instance_count=found.get("InitialInstanceCount", 1),
+        pool_types=tuple(pool["InstanceType"] for pool in pools),
     )
 
 

@@ -7,21 +7,27 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True)
 class EndpointFacts:
-    """From DescribeEndpoint. `instance_count` is None until SageMaker states one."""
+    """From DescribeEndpoint. `instance_count` is None until SageMaker states one. `pools` maps the instance types of
+    instance pools to how many instances each has; it is empty without pools, and until SageMaker states them.
+    """
 
     status: str
     created: datetime
     config_name: str
     instance_count: int | None
     failure_reason: str | None
+    pools: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class VariantFacts:
-    """From DescribeEndpointConfig. `instance_type` is None for a variant of instance pools."""
+    """From DescribeEndpointConfig. A variant of instance pools has their types, first choice first, in the place of an
+    `instance_type`.
+    """
 
     instance_type: str | None
     initial_instance_count: int
+    pool_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,37 @@ def instance_count(endpoint: EndpointFacts | None, variant: VariantFacts | None)
     if endpoint is None:
         return 0
     return endpoint.instance_count or (variant.initial_instance_count if variant else 1)
+
+
+def pool_types(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> tuple[str, ...]:
+    """The types that the instances of pools may be of; none without pools."""
+    return (variant.pool_types if variant else ()) or tuple(endpoint.pools if endpoint else ())
+
+
+def type_in_use(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> str | None:
+    """The type of the instances; of pools the types that have instances, with commas. None where none is known yet."""
+    placed = [name for name, count in endpoint.pools.items() if count] if endpoint else []
+    return ", ".join(placed) or (variant.instance_type if variant else None)
+
+
+def endpoint_price(
+    endpoint: EndpointFacts | None, variant: VariantFacts | None, usd_per_hour: Mapping[str, float]
+) -> float | None:
+    """USD per hour for all instances of the endpoint; None where a price is not known.
+
+    Instances of pools count at the price of their type. One of which SageMaker has not said the type counts as one of
+    the pools' dearest.
+    """
+    count, types = instance_count(endpoint, variant), pool_types(endpoint, variant)
+    if endpoint is None or not types:
+        return hourly_price(variant.instance_type if variant else None, count, usd_per_hour)
+    untold = max(0, count - sum(endpoint.pools.values()))
+    bounds = [hourly_price(name, untold, usd_per_hour) for name in types]
+    prices = [hourly_price(name, placed, usd_per_hour) for name, placed in endpoint.pools.items()]
+    known = [price for price in (*bounds, *prices) if price is not None]
+    if len(known) < len(bounds) + len(prices):
+        return None
+    return round(max(known[: len(bounds)]) + sum(known[len(bounds) :]), 4)
 
 
 def hourly_price(instance_type: str | None, instances: int, usd_per_hour: Mapping[str, float]) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from common.facts import hourly_price, instance_count
+from common.facts import endpoint_price
 
 from meter.facts import Facts, Life, Policy
 from meter.memory import Memory
@@ -34,18 +34,13 @@ def month_start(moment: float) -> float:
 def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
     """USD per hour of the endpoint's instances; None where their price is not known.
 
-    Instances from a pool are of one of the stage's types: the dearest bounds them from above. A config that could
-    not be read is taken to be what it was.
+    A config that could not be read is taken to be what it was.
     """
     if facts.endpoint is None:
         return 0.0
     if facts.variant is None and memory.endpoint_created == facts.endpoint.created.timestamp():
         return memory.usd_per_hour
-    known = policy.usd_per_hour
-    instance_type = facts.variant.instance_type if facts.variant else None
-    if facts.variant and instance_type is None:
-        instance_type = max(known, key=lambda name: known[name], default=None)
-    return hourly_price(instance_type, instance_count(facts.endpoint, facts.variant), known)
+    return endpoint_price(facts.endpoint, facts.variant, policy.usd_per_hour)
 
 
 def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Memory:

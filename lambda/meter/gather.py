@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
 from common.calls import CloudWatchClient
 from common.describe import CloudFormationClient
-from common.facts import EndpointFacts
+from common.facts import EndpointFacts, pool_types
 from common.ledger import Ledger
 
 from meter import jobs
@@ -85,7 +85,8 @@ def gather(clients: Clients, settings: Settings, now: float, attempts: Attempts)
         config_name = endpoint.config_name
         variant = attempts.to(VARIANT, lambda: describe.variant(clients.sagemaker, config_name))
         since = _since(endpoint, notes.memory, now)
-        last_call = attempts.to(CALLS, lambda: _last_call(clients, settings, since, now))
+        types = pool_types(endpoint, variant)
+        last_call = attempts.to(CALLS, lambda: _last_call(clients, settings, types, since, now))
     trained, runs = attempts.to(TRAINING, lambda: _training(clients, settings, notes.memory, now)) or ((), ())
     facts = Facts(
         endpoint=endpoint,
@@ -149,11 +150,12 @@ def _since(endpoint: EndpointFacts, memory: Memory, now: float) -> float:
     return max(created, min(memory.calls_read_at, now) - OVERLAP_SECONDS)
 
 
-def _last_call(clients: Clients, settings: Settings, since: float, now: float) -> float | None:
+def _last_call(clients: Clients, settings: Settings, types: tuple[str, ...], since: float, now: float) -> float | None:
     return calls.last_call(
         clients.cloudwatch,
         endpoint_name=settings.endpoint_name,
         variant_name=settings.variant_name,
         since=since,
         now=now,
+        pool_types=types,
     )

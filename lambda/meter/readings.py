@@ -6,7 +6,7 @@ counted by the next.
 
 from dataclasses import dataclass, replace
 
-from common.facts import EndpointFacts
+from common.facts import EndpointFacts, type_in_use
 
 from meter import bill, training
 from meter.facts import CALLS, LEDGER, VARIANT, Facts, Policy
@@ -100,8 +100,8 @@ def _priced(memory: Memory, facts: Facts, usd_per_hour: float | None) -> Memory:
         return memory
     if usd_per_hour is not None:
         return replace(memory, usd_per_hour=usd_per_hour)
-    instance_type = facts.variant.instance_type if facts.variant else None
-    return replace(memory, usd_per_hour=None, unpriced=instance_type or facts.endpoint.config_name)
+    kind = type_in_use(facts.endpoint, facts.variant) or facts.endpoint.config_name
+    return replace(memory, usd_per_hour=None, unpriced=kind)
 
 
 def _idle_minutes(facts: Facts, memory: Memory, now: float, policy: Policy) -> float:

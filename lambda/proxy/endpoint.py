@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from common.facts import EndpointFacts, StackFacts, VariantFacts, hourly_price, instance_count, iso, month_usd
+from common.facts import (
+    EndpointFacts,
+    StackFacts,
+    VariantFacts,
+    endpoint_price,
+    instance_count,
+    iso,
+    month_usd,
+    type_in_use,
+)
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
 from proxy.next_off import Remembered, next_off
@@ -85,17 +94,15 @@ def report(
     """
     endpoint, variant = facts.endpoint, facts.variant
     state = state_of(endpoint, facts.stack)
-    instance_type = variant.instance_type if variant else None
-    instances = instance_count(endpoint, variant)
-    hourly = hourly_price(instance_type, instances, usd_per_hour)
+    hourly = endpoint_price(endpoint, variant, usd_per_hour)
     hours = max(0.0, (now - endpoint.created).total_seconds() / 3600) if endpoint else 0.0
     counted = remembered.meter if remembered.meter.get("month") == f"{now:%Y-%m}" else {}
     snoozed_until = datetime.fromtimestamp(remembered.snoozed_until, UTC)
     return {
         "state": state,
         "since": iso(endpoint.created) if endpoint else None,
-        "instance_type": instance_type,
-        "instance_count": instances,
+        "instance_type": type_in_use(endpoint, variant),
+        "instance_count": instance_count(endpoint, variant),
         "usd_per_hour": hourly,
         "cost_usd": None if hourly is None else round(hourly * hours, 4),
         "usd_this_month": _rounded(month_usd(counted)),

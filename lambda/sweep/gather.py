@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from common import describe
 from common.describe import unless_absent
-from common.facts import hourly_price, instance_count
+from common.facts import endpoint_price, hourly_price
 
 from sweep.decision import Holding, Key, Kind, Resource
 
@@ -130,7 +130,7 @@ def _endpoint(
     if facts is None:
         return None
     variant = describe.variant(client, facts.config_name)
-    price = hourly_price(variant.instance_type if variant else None, instance_count(facts, variant), usd_per_hour)
+    price = endpoint_price(facts, variant, usd_per_hour)
     return Resource(listed.kind, listed.name, stage, facts.status, listed.created, price, (facts.config_name,))
 
 

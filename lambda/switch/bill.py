@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from common.facts import EndpointFacts, VariantFacts, hourly_price, instance_count
+from common.facts import EndpointFacts, VariantFacts, endpoint_price, type_in_use
 
 Bill = tuple[Mapping[str, Any], ...]
 
@@ -32,11 +32,11 @@ def seen(
         return (*bill[:-1], {**last, "until": now, "gone": True}) if last and not last.get("gone") else bill
     created = endpoint.created.timestamp()
     known = last if last and last["created"] == created else None
-    price = hourly_price(variant.instance_type if variant else None, instance_count(endpoint, variant), usd_per_hour)
+    price, kind = endpoint_price(endpoint, variant, usd_per_hour), type_in_use(endpoint, variant)
     if known and (price is None or endpoint.status == "Deleting"):
         price = known["usd_per_hour"]
-    instance_type = variant.instance_type if variant else known["instance_type"] if known else None
-    entry = {"created": created, "until": now, "instance_type": instance_type, "usd_per_hour": price}
+    kind = kind or (known["instance_type"] if known else None)
+    entry = {"created": created, "until": now, "instance_type": kind, "usd_per_hour": price}
     return (*(bill[:-1] if known else bill), entry)
 
 

@@ -71,13 +71,15 @@ def overrides_in_force(stack: StackFacts | None) -> dict[str, str]:
 def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str, str]:
     """The parameters that put `wanted` over what is in force. An override that is dead stays dead.
 
-    A stack that does not state its fingerprint keeps its parameters as they are.
+    A stack that does not state its fingerprint keeps its parameters as they are. One of instance pools has no
+    `InstanceType`, and needs none that says "as configured".
     """
     fingerprint = stack.outputs.get("Fingerprint") if stack else None
-    if not fingerprint:
+    if stack is None or not fingerprint:
         return {}
     values = overrides_in_force(stack) | dict(wanted)
-    return values | {"OverrideFor": fingerprint if any(values.values()) else ""}
+    sent = {name: value for name, value in values.items() if value or name in stack.parameters}
+    return sent | {"OverrideFor": fingerprint if any(values.values()) else ""}
 
 
 def _utc(moment: float) -> str:

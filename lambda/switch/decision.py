@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from common.facts import endpoint_price, type_in_use
+
 from switch.facts import Facts
 from switch.memory import Memory
 from switch.request import Request
@@ -131,6 +133,15 @@ class Case:
 
     def finish(self, outcome: Outcome, message: str) -> Decision:
         return Decision(Finish(outcome), self.memory, message)
+
+    @property
+    def running(self) -> str:
+        """What serves and what that costs, as a sentence; empty while nobody knows."""
+        endpoint, variant = self.facts.endpoint, self.facts.variant
+        kind, price = type_in_use(endpoint, variant), endpoint_price(endpoint, variant, self.settings.usd_per_hour)
+        if kind is None:
+            return ""
+        return f"It runs on {kind}, at {'an unknown price' if price is None else f'USD {price:.2f} an hour'}."
 
     @property
     def billed(self) -> str:

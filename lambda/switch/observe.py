@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
-from common.facts import month_usd
+from common.facts import month_usd, pool_types
 
 from switch.clients import Clients, CloudFormationClient
 from switch.due import PAUSE_SECONDS
@@ -34,17 +34,20 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
     ask_why = stack is not None and ("ROLLBACK" in stack.status or stack.status.endswith("_FAILED"))
     wakes = request.target == "on"
     conditional = request.reason in (*CONDITIONAL, *PUT_OFF)
+    variant = describe.variant(clients.sagemaker, endpoint.config_name) if endpoint else None
+    looks_back = endpoint and conditional and settled_on
+    types = pool_types(endpoint, variant)
     return Facts(
         stack=stack,
         endpoint=endpoint,
-        variant=describe.variant(clients.sagemaker, endpoint.config_name) if endpoint else None,
+        variant=variant,
         expected_config=_expected_config(clients, settings) if wakes and settled_on else None,
         failure=_failure(clients, settings) if ask_why and (wakes or memory.off_updates) else None,
         meter=_meter(clients.ledger.get("meter", "memory"), now) if wakes or conditional else None,
         awaiting_meter_since=_number(clients.ledger.get("switch", "awaiting-meter"), "since") if wakes else None,
         budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if wakes or conditional else None,
         snoozed_until=_number(clients.ledger.get("snooze", "endpoint"), "until"),
-        last_call=_last_call(clients, settings, request, now) if endpoint and conditional and settled_on else None,
+        last_call=_last_call(clients, settings, request, types, now) if looks_back else None,
     )
 
 
@@ -101,7 +104,9 @@ def _number(data: Mapping[str, Any] | None, name: str) -> float | None:
     return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
-def _last_call(clients: Clients, settings: Settings, request: Request, now: float) -> float | None:
+def _last_call(
+    clients: Clients, settings: Settings, request: Request, types: tuple[str, ...], now: float
+) -> float | None:
     """Within what the reason looks back on. Only an idle off rests on the calls: another goes on where they cannot be
     read, as what should end must not depend on CloudWatch.
     """
@@ -113,6 +118,7 @@ def _last_call(clients: Clients, settings: Settings, request: Request, now: floa
             variant_name=settings.variant_name,
             since=now - window,
             now=now,
+            pool_types=types,
         )
     except (ClientError, BotoCoreError):
         if request.reason == "idle":

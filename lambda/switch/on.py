@@ -123,8 +123,8 @@ def _serving(case: Case) -> Decision:
         )
     name = case.settings.endpoint_name
     if case.memory.changed:
-        return case.finish(Outcome.ON, f"The endpoint {name} is on.")
-    return case.finish(Outcome.ALREADY_ON, f"The endpoint {name} was on already.")
+        return case.finish(Outcome.ON, f"The endpoint {name} is on. {case.running}".strip())
+    return case.finish(Outcome.ALREADY_ON, f"The endpoint {name} was on already. {case.running}".strip())
 
 
 def _old_config(case: Case) -> Decision:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from common.facts import hourly_price, instance_count, iso
+from common.facts import endpoint_price, iso, type_in_use
 
 from switch import bill
 from switch.changes import AFTER_LIFETIME_SECONDS
@@ -30,9 +30,8 @@ def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
     last = memory.bill[-1] if memory.bill else {}
     instance_type, price = last.get("instance_type"), last.get("usd_per_hour")
     if facts.endpoint is not None and facts.variant is not None:
-        instance_type = facts.variant.instance_type
-        count = instance_count(facts.endpoint, facts.variant)
-        price = hourly_price(instance_type, count, case.settings.usd_per_hour)
+        instance_type = type_in_use(facts.endpoint, facts.variant) or instance_type
+        price = endpoint_price(facts.endpoint, facts.variant, case.settings.usd_per_hour)
     return {
         "at": case.now,
         "target": case.request.target,

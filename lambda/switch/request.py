@@ -35,7 +35,9 @@ class Request:
 
     @classmethod
     def parse(cls, given: object, *, instance_types: Sequence[str]) -> "Request":
-        """Raises BadRequest. What only an `on` takes is not looked at in an `off`, which nothing may stop."""
+        """Raises BadRequest. `instance_types` are those that may be asked for; of instance pools, none. What only an
+        `on` takes is not looked at in an `off`, which nothing may stop.
+        """
         if not isinstance(given, Mapping):
             raise BadRequest(f"The input is {given!r}; it must be an object with target, reason and by.")
         target = given.get("target")
@@ -98,7 +100,7 @@ def _overrides(given: object, instance_types: Sequence[str]) -> dict[str, str]:
             allowed = "an S3 prefix that ends with `/`"
         elif name == "InstanceType":
             fits = value == "" or value in instance_types
-            allowed = f"one of {', '.join(instance_types)}"
+            allowed = f"one of {', '.join(instance_types)}" if instance_types else "left to the instance pools"
         else:
             raise BadRequest(f"`overrides` has an unknown key {name!r}; it may have ModelDataUrl and InstanceType.")
         if not fits:

@@ -13,8 +13,9 @@ Promotion = Literal["blue-green", "replace"]
 
 @dataclass(frozen=True)
 class Settings:
-    """None: that trigger is switched off. `instance_types` are in order of preference, the configured one first;
-    `usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price.
+    """None: that trigger is switched off. `instance_types` are in order of preference, the configured one first; with
+    `instance_pools` SageMaker chooses among them. `usd_per_hour` maps an instance type to USD per instance-hour,
+    without those of unknown price.
     """
 
     stage: str
@@ -31,11 +32,17 @@ class Settings:
     wake_limit_seconds: float
     promotion: Promotion
     resource_types: tuple[str, ...]  # what the endpoint stack holds; its permission takes no update that names others
+    instance_pools: bool = False
 
     @property
     def default_hours(self) -> float:
         """How long an endpoint lives where a request does not say."""
         return self.lifetime_hours or LONGEST_HOURS
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What an endpoint can be lit on, first choice first: each type for itself, or all pools as one choice."""
+        return (" or ".join(self.instance_types),) if self.instance_pools else self.instance_types
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -62,4 +69,5 @@ class Settings:
             wake_limit_seconds=float(environ["WAKE_LIMIT_SECONDS"]),
             promotion=cast(Promotion, environ["PROMOTION"]),
             resource_types=tuple(json.loads(environ["RESOURCE_TYPES"])),
+            instance_pools=environ.get("INSTANCE_POOLS") == "true",
         )

@@ -48,7 +48,8 @@ class Switch:
         """Raises what is neither the request's fault nor AWS's passing one; TransientError where that lasts."""
         now = datetime.fromisoformat(event["now"]).timestamp()
         try:
-            request = Request.parse(event["request"], instance_types=self.settings.instance_types)
+            types = () if self.settings.instance_pools else self.settings.instance_types
+            request = Request.parse(event["request"], instance_types=types)
         except BadRequest as problem:
             return self._tell(event, now, f"The switch was started with a bad input. {problem}")
         if "failure" in event:

@@ -1,4 +1,7 @@
-"""Lighting: what is sent, and the walk along the instance types where AWS has no capacity."""
+"""Lighting: what is sent, and the walk along the instance types where AWS has no capacity.
+
+SageMaker walks along instance pools itself. For the switch they are one choice, whose failure is that of all types.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -71,7 +74,7 @@ def joined(case: Case) -> Case:
     return case.remember(
         changed=case.memory.changed or not case.facts.in_service,
         attempt_at=case.now,
-        attempt_type=in_force or case.settings.instance_types[0],
+        attempt_type=in_force or case.settings.choices[0],
         ours=False,
     )
 
@@ -142,7 +145,7 @@ def _left(case: Case) -> list[str]:
 
 def _types(case: Case) -> list[str]:
     """The one asked for first, then the others; without a fingerprint nothing can be overridden."""
-    listed = list(case.settings.instance_types)
+    listed = case.settings.choices
     asked = (not case.memory.lost and case.request.overrides.get("InstanceType")) or listed[0]
     stack = case.facts.stack
     if stack is None or not stack.outputs.get("Fingerprint"):
@@ -158,7 +161,7 @@ def _ends(case: Case) -> dict[str, str]:
 
 
 def _override(case: Case, instance_type: str) -> str:
-    return "" if instance_type == case.settings.instance_types[0] else instance_type
+    return "" if instance_type == case.settings.choices[0] else instance_type
 
 
 def _overriding(case: Case, wanted: Mapping[str, str]) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from pilotlight import snooze as snoozing
+from pilotlight.auto_off import dearest
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import call, configured, deployment
 from pilotlight.cli.terminal import Refused, confirm, describe, out, print_json, progress, table
@@ -115,16 +116,17 @@ def snooze(
 
 
 def what_it_costs(chosen: Stage, target: Deployment, hours: int | None) -> str:
-    """By the hour, and what it comes to if somebody forgets it."""
+    """By the hour, and what it comes to if somebody forgets it; instance pools count as the dearest of their types."""
     lifetime = hours or chosen.auto_off.longest_hours
-    usd = chosen.usd_per_hour.get(chosen.instance_type)
-    if usd is None:
+    types = chosen.instance_types if chosen.instance_pools else (chosen.instance_type,)
+    hourly = dearest(types, chosen.instance_count)
+    if hourly is None:
         price = "an unknown price per hour"
     else:
-        worst = cost(timedelta(hours=lifetime), usd_per_hour=usd, instance_count=chosen.instance_count)
-        price = f"USD {usd * chosen.instance_count} per hour (USD {worst} if you forget it)"
+        worst = cost(timedelta(hours=lifetime), usd_per_hour=hourly, instance_count=1)
+        price = f"{'at most ' if chosen.instance_pools else ''}USD {hourly} per hour (USD {worst} if you forget it)"
     return (
-        f"{chosen.instance_count} × {chosen.instance_type} on {target.place}: {price}. "
+        f"{chosen.instance_count} × {' or '.join(types)} on {target.place}: {price}. "
         f"It is off after {lifetime} hours at the latest."
     )
 
@@ -148,4 +150,5 @@ def turn(
         said = f"in {outcome.seconds:.0f} s" if outcome.changed else "it was already; nothing was changed"
         out.print(f"[green]The endpoint of stage {target.stage} on {target.place} is {state}[/] ({said}).")
         if state == "on":
+            out.print(escape(outcome.message), highlight=False)
             out.print("[bold]pilot status[/] tells what it costs and when the hard stop deletes it.")

@@ -1,5 +1,7 @@
 """Model, endpoint config and endpoint."""
 
+from typing import Any
+
 from aws_cdk import Aws, CfnDeletionPolicy, Fn, IResolvable
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -10,6 +12,9 @@ from stacks.constructs.switch_parameters import SwitchParameters
 
 VARIANT_NAME = "AllTraffic"
 """An endpoint update needs the same variant name as before, so it never changes."""
+
+PROVISION_SECONDS = 15 * 60
+"""For how long SageMaker looks for instances along the pools; it takes 300 to 3600."""
 
 
 class ModelEndpoint(Construct):
@@ -78,7 +83,7 @@ class ModelEndpoint(Construct):
             model_name=model.attr_model_name,
             initial_variant_weight=1,
             initial_instance_count=stage.instance_count,
-            instance_type=parameters.instance_type(stage.instance_type),
+            **_instances(stage, parameters),
             volume_size_in_gb=stage.volume_size_gb,
             model_data_download_timeout_in_seconds=stage.model_data_download_timeout_seconds,
             container_startup_health_check_timeout_in_seconds=stage.container_startup_timeout_seconds,
@@ -90,3 +95,19 @@ class ModelEndpoint(Construct):
             # On by default since June 2026, and billed as custom metrics.
             metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False),
         )
+
+
+def _instances(stage: Stage, parameters: SwitchParameters) -> dict[str, Any]:
+    """The variant's properties that say which type its instances are of."""
+    if not stage.instance_pools:
+        return {"instance_type": parameters.instance_type(stage.instance_type)}
+    config = sagemaker.CfnEndpointConfig
+    return {
+        "instance_pools": [
+            config.InstancePoolProperty(instance_type=name, priority=rank)
+            for rank, name in enumerate(stage.instance_types, start=1)
+        ],
+        "variant_instance_provision_timeout_in_seconds": PROVISION_SECONDS,
+        # At random, a slow type among fast ones would get as many calls as they.
+        "routing_config": config.RoutingConfigProperty(routing_strategy="LEAST_OUTSTANDING_REQUESTS"),
+    }

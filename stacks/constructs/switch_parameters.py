@@ -13,10 +13,10 @@ class SwitchParameters(Construct):
     `cdk deploy` sends the previous value of every parameter that exists. A model written as a parameter's default
     would therefore ignore later edits of pilotlight.toml, and an override would outlive the model it was made for:
     so the template carries the configured values itself, and an override holds only for the `fingerprint` it was
-    made for.
+    made for. With instance pools SageMaker chooses the type, and there is no `InstanceType`.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, fingerprint: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, fingerprint: str, instance_pools: bool) -> None:
         super().__init__(scope, construct_id)
         self._stack = scope
         state = self._parameter(
@@ -39,11 +39,13 @@ class SwitchParameters(Construct):
             "S3 prefix served instead of the configured model's; empty: as configured.",
             allowed_pattern="(s3://.+/)?",
         )
-        self._instance_type = self._parameter(
-            "InstanceType",
-            "Instance type instead of the configured one; empty: as configured.",
-            allowed_pattern=r"(ml\..+)?",
-        )
+        self._instance_type = None
+        if not instance_pools:
+            self._instance_type = self._parameter(
+                "InstanceType",
+                "Instance type instead of the configured one; empty: as configured.",
+                allowed_pattern=r"(ml\..+)?",
+            )
         override_for = self._parameter(
             "OverrideFor", "Fingerprint of the configuration that the overrides were made for."
         )
@@ -60,7 +62,7 @@ class SwitchParameters(Construct):
             return CfnCondition(scope, name, expression=Fn.condition_and(holds, given))
 
         self.model_data_url_is_overridden = overridden(self._model_data_url)
-        self._instance_type_is_overridden = overridden(self._instance_type)
+        self._instance_type_is_overridden = overridden(self._instance_type) if self._instance_type else None
         CfnRule(
             scope,
             "OnNeedsAnEnd",
@@ -78,6 +80,9 @@ class SwitchParameters(Construct):
         return _either(self.model_data_url_is_overridden, self._model_data_url, configured)
 
     def instance_type(self, configured: str) -> str:
+        """Not with instance pools."""
+        if self._instance_type_is_overridden is None or self._instance_type is None:
+            raise ValueError("With instance pools no single type is configured.")
         return _either(self._instance_type_is_overridden, self._instance_type, configured)
 
     def _parameter(

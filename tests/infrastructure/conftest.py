@@ -28,6 +28,8 @@ model = "falcon-7b-instruct"
 [stages.llama2]
 model = "llama-2-7b"
 accept_eula = true
+instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]
+instance_pools = true
 
 [stages.alexatm]
 model = "alexatm-20b"

@@ -121,6 +121,20 @@ class TestEndpointStack:
         fixed.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 0)
         assert "RetainAllVariantProperties" not in only(fixed, "AWS::SageMaker::Endpoint")["Properties"]
 
+    def test_instance_pools_replace_the_instance_type_and_its_override(self, synthesis: Synthesis) -> None:
+        whole = synthesis.template("llama2", "Endpoint").to_json()
+        found = variant(synthesis, "llama2")
+        assert found["InstancePools"] == [
+            {"InstanceType": "ml.g5.2xlarge", "Priority": 1},
+            {"InstanceType": "ml.g5.4xlarge", "Priority": 2},
+        ]
+        assert found["VariantInstanceProvisionTimeoutInSeconds"] == 900
+        assert found["RoutingConfig"] == {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}
+        assert "InstanceType" not in found | whole["Parameters"]
+        assert "InstanceTypeIsOverridden" not in whole["Conditions"]
+        of_pools = {"InstancePools", "VariantInstanceProvisionTimeoutInSeconds", "RoutingConfig"}
+        assert not variant(synthesis, "falcon").keys() & of_pools
+
     def test_names_are_generated_but_the_endpoints(self, synthesis: Synthesis) -> None:
         """A change replaces model and config, so they have no fixed name; a predecessor is kept for a rollback."""
         template = synthesis.template("falcon", "Endpoint")

@@ -345,6 +345,8 @@ REFUSED = [
         "ml.g5.xlarge",
         "instance_types = [",
     ),
+    Refused(FALCON + "instance_pools = true", "instance_pools", "ml.g5.2xlarge", "two to five", "instance_types = ["),
+    Refused(FALCON + 'instance_pools = "yes"', "instance_pools", "yes", "true or false", "true"),
     Refused(ALEXATM + "volume_size_gb = 256", "volume_size_gb", "256", "no such key", "remove volume_size_gb"),
     Refused(ALEXATM + ON_P3, "volume_size_gb", "ml.p3.8xlarge", "256 to 512", "volume_size_gb = 256"),
     Refused(
@@ -441,8 +443,8 @@ class TestRefusals:
             "pilotlight.toml is refused, 1 problem:",
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
             "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
-            "instance_types, instance_count, min_instances, max_instances, target_invocations_per_instance, promotion, "
-            "volume_size_gb, model_data_download_timeout_seconds, "
+            "instance_types, instance_pools, instance_count, min_instances, max_instances, "
+            "target_invocations_per_instance, promotion, volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
             "monthly_budget_usd, wake_on_call, notify, schedules, environment, api, finetune",
             "    fix:     correct its name, or remove it",
@@ -608,6 +610,11 @@ class TestFingerprint:
     )
     def test_it_changes_with_the_model_and_its_instances(self, dev: Loader, change: str) -> None:
         assert dev(FALCON + change).fingerprint != dev(FALCON).fingerprint
+
+    def test_it_changes_with_who_chooses_the_instance_type(self, dev: Loader) -> None:
+        types = f'{FALCON}instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]\n'
+        assert dev(types + "instance_pools = true").fingerprint != dev(types).fingerprint
+        assert dev(types + "instance_pools = false").fingerprint == dev(types).fingerprint
 
     def test_it_changes_with_the_models_name_and_volume(self, dev: Loader) -> None:
         small, large = (dev(f"{ALEXATM}{ON_P3}volume_size_gb = {size}").fingerprint for size in (256, 257))

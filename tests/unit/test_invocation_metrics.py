@@ -43,6 +43,21 @@ def test_a_minute_that_is_not_over_is_not_published() -> None:
     assert published["Invocations", 60] == [1]
 
 
+def test_calls_of_instance_pools_are_published_for_the_variant_and_for_their_type() -> None:
+    published: dict[str, float] = {}
+
+    def sink(name: str, dimensions: dict[str, str], _moment: float, values: list[float]) -> None:
+        if name == "Invocations":
+            for_whom = dimensions.get("InstanceType", "all")
+            published[for_whom] = published.get(for_whom, 0) + sum(values)
+
+    metrics = InvocationMetrics(sink)
+    for kind in ("ml.g5.xlarge", "ml.g5.xlarge", "ml.g6.xlarge"):
+        metrics.record(Invocation("e", "v", 1, 200, 0.25, kind))
+    metrics.publish(60)
+    assert published == {"all": 3, "ml.g5.xlarge": 2, "ml.g6.xlarge": 1}
+
+
 def test_errors_are_told_apart() -> None:
     metrics, published = collected()
     for status in (200, 400, 503, 0):
@@ -58,10 +73,10 @@ def test_faults_are_used_up_in_order_and_only_by_those_they_mean() -> None:
     for fault in (Fault("no_capacity", 2, instance_type="ml.g5.xlarge"), Fault("throttle"), Fault("no_capacity")):
         faults.add(fault)
     assert faults.take("slow") is None
-    taken = [faults.take("no_capacity", instance_types=["ml.g6.xlarge"]) for _ in range(2)]
+    taken = [faults.take("no_capacity", instance_type="ml.g6.xlarge") for _ in range(2)]
     assert [bool(fault) for fault in taken] == [True, False]
-    assert faults.take("no_capacity", instance_types=["ml.g5.xlarge", "ml.g6.xlarge"]) is None
-    assert faults.take("no_capacity", instance_types=["ml.g5.xlarge"])
+    assert faults.take("no_capacity") is None
+    assert faults.take("no_capacity", instance_type="ml.g5.xlarge")
     assert [(fault.kind, fault.times) for fault in faults.waiting()] == [("no_capacity", 1), ("throttle", 1)]
     epoch = faults.epoch
     faults.clear()

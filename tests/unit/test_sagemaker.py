@@ -9,6 +9,7 @@ import pytest
 
 from pilotlight.local.sagemaker.container import ContainerDied, Launch
 from pilotlight.local.sagemaker.control import SageMaker
+from pilotlight.local.sagemaker.faults import Fault
 from pilotlight.local.sagemaker.runtime import Runtime
 from pilotlight.local.sagemaker.storage import Location, upload_archive
 from pilotlight.local.sagemaker.wire import AwsError, answer, request
@@ -244,6 +245,49 @@ class TestModelData:
         buckets.content["b"] = {"models/../../../../escaped": b""}
         assert "leads out" in self.serve(sagemaker, from_s3("s3://b/models/"))["FailureReason"]
         assert not list(tmp_path.rglob("escaped"))
+
+
+class TestInstancePools:
+    FIRST, SECOND = "ml.g5.xlarge", "ml.g5.2xlarge"
+
+    def config(self, sagemaker: SageMaker, **others: Any) -> None:
+        """Listed in no order: the priorities say which comes first."""
+        pools = [{"InstanceType": self.SECOND, "Priority": 2}, {"InstanceType": self.FIRST, "Priority": 1}]
+        variant = {"VariantName": "v", "ModelName": "model", "InitialInstanceCount": 2, "InstancePools": pools}
+        sagemaker.models.create_endpoint_config(EndpointConfigName="pools", ProductionVariants=[variant | others])
+
+    def serve(self, sagemaker: SageMaker) -> Any:
+        sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="pools")
+        sagemaker.endpoints.settle("e")
+        return sagemaker.endpoints.describe_endpoint(EndpointName="e")
+
+    def counts(self, described: Any) -> dict[str, int]:
+        (variant,) = described["ProductionVariants"]
+        return {pool["InstanceType"]: pool["CurrentInstanceCount"] for pool in variant["InstancePools"]}
+
+    def test_the_first_that_has_capacity_gets_all_instances(self, sagemaker: SageMaker) -> None:
+        self.config(sagemaker)
+        sagemaker.endpoints.faults.add(Fault("no_capacity", instance_type=self.FIRST))
+        assert self.counts(self.serve(sagemaker)) == {self.FIRST: 0, self.SECOND: 2}
+        assert sagemaker.endpoints.variant("e") == ("v", self.SECOND)
+
+    def test_with_capacity_it_is_the_one_of_the_first_priority(self, sagemaker: SageMaker) -> None:
+        self.config(sagemaker)
+        assert self.counts(self.serve(sagemaker)) == {self.FIRST: 2, self.SECOND: 0}
+
+    @pytest.mark.parametrize("lacking", [[None], [FIRST, SECOND]])
+    def test_without_any_it_fails_and_names_them_all(self, sagemaker: SageMaker, lacking: list[str | None]) -> None:
+        self.config(sagemaker)
+        for name in lacking:
+            sagemaker.endpoints.faults.add(Fault("no_capacity", instance_type=name))
+        described = self.serve(sagemaker)
+        assert described["EndpointStatus"] == "Failed"
+        assert f"InsufficientInstanceCapacity: {self.FIRST}, {self.SECOND}" in described["FailureReason"]
+        assert self.counts(described) == {self.FIRST: 0, self.SECOND: 0}
+
+    def test_they_come_in_place_of_an_instance_type(self, sagemaker: SageMaker) -> None:
+        with pytest.raises(AwsError, match="in place of InstanceType"):
+            self.config(sagemaker, InstanceType=self.FIRST)
 
 
 class TestWire:

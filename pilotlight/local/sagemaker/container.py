@@ -33,6 +33,8 @@ class Launch:
     """The container's own folder: opt/ml/model inside it, and its log."""
     artifact: Path | None = None
     """The folder with the model's data; None where what stands in for them is the starter's choice."""
+    instance_type: str | None = None
+    """What it counts as running on."""
 
 
 class ContainerDied(Exception):

@@ -8,6 +8,13 @@ from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.records import Record, now
 
 
+def instance_types(variant: Record) -> list[str]:
+    """Those of a config's variant, first choice first."""
+    pools = sorted(variant.get("InstancePools", []), key=lambda pool: int(pool["Priority"]))
+    single = [variant["InstanceType"]] if "InstanceType" in variant else []
+    return [pool["InstanceType"] for pool in pools] or single
+
+
 @dataclass
 class Endpoint:
     """An endpoint and the container it runs; changed only under the service's lock."""
@@ -23,6 +30,8 @@ class Endpoint:
     container: Container | None = None
     model_data: Path | None = None
     """What the container serves, if it came from S3."""
+    instance_type: str | None = None
+    """Where its container counts as running."""
     failure: str | None = None
     stuck_in: int | None = None
     """The faults' epoch in which it got stuck, if it did."""
@@ -43,13 +52,18 @@ class Endpoint:
 
     def describe(self) -> Record:
         """As DescribeEndpoint answers."""
-        variants = [
-            {
-                "VariantName": variant["VariantName"],
-                "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
-                "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
-            }
-            for variant in self.variants
-        ]
+        variants = [self._variant(variant) for variant in self.variants]
         described = self.summary() | {"EndpointConfigName": self.config, "ProductionVariants": variants}
         return described | ({"FailureReason": self.failure} if self.failure else {})
+
+    def _variant(self, variant: Record) -> Record:
+        """Instance pools are empty until the endpoint is there: only then is it known which has the instances."""
+        count = variant.get("InitialInstanceCount", 1)
+        told = {"VariantName": variant["VariantName"], "CurrentInstanceCount": count, "DesiredInstanceCount": count}
+        if "InstancePools" not in variant:
+            return told
+        pools = [
+            {"InstanceType": name, "CurrentInstanceCount": count if name == self.instance_type else 0}
+            for name in instance_types(variant)
+        ]
+        return told | {"InstancePools": pools}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.local.sagemaker.container import Container, Launch
-from pilotlight.local.sagemaker.endpoint import Endpoint
+from pilotlight.local.sagemaker.endpoint import Endpoint, instance_types
 from pilotlight.local.sagemaker.faults import Faults
 from pilotlight.local.sagemaker.model_data import NoModelData, fetch
 from pilotlight.local.sagemaker.models import Models
@@ -109,11 +109,16 @@ class Endpoints:
                 )
             return None if endpoint.status == "Failed" else endpoint.container
 
-    def variant_name(self, endpoint_name: str) -> str:
-        """The name of the endpoint's variant; of one that is gone meanwhile, SageMaker's usual one."""
+    def variant(self, endpoint_name: str) -> tuple[str, str | None]:
+        """The name of the endpoint's variant, and the type of its instances if they are of instance pools. Of an
+        endpoint that is gone meanwhile, SageMaker's usual name.
+        """
         with self._lock:
             endpoint = self._endpoints.get(endpoint_name)
-            return endpoint.variants[0]["VariantName"] if endpoint else "AllTraffic"
+            if endpoint is None:
+                return "AllTraffic", None
+            variant = endpoint.variants[0]
+            return variant["VariantName"], endpoint.instance_type if "InstancePools" in variant else None
 
     def in_transition(self) -> list[str]:
         """The names of endpoints whose status will change of itself."""
@@ -163,6 +168,7 @@ class Endpoints:
                 retired, endpoint.container = endpoint.container, container
                 stale, endpoint.model_data = endpoint.model_data, stale
                 endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
+                endpoint.instance_type = launch and launch.instance_type
                 endpoint.failure = None
                 endpoint.move("InService")
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
@@ -175,8 +181,9 @@ class Endpoints:
         """What was launched, the container if one was started, and why it is not healthy."""
         launch = container = failure = None
         try:
-            self._go_wrong(endpoint, variant)
-            launch = self._launch(endpoint, variant)
+            instance_type = self._placed(variant)
+            self._go_wrong(endpoint)
+            launch = self._launch(endpoint, variant, instance_type)
             container = self._start(launch)
             container.wait_until_healthy(variant.get("ContainerStartupHealthCheckTimeoutInSeconds", 600))
         except (_Refused, NoModelData) as error:
@@ -186,8 +193,8 @@ class Endpoints:
         return launch, container, failure
 
     def _refuse_another_instance_type(self, endpoint: Endpoint, config: Record) -> None:
-        types = {variant["VariantName"]: variant.get("InstanceType") for variant in config["ProductionVariants"]}
-        changed = [v["VariantName"] for v in endpoint.variants if v.get("InstanceType") != types.get(v["VariantName"])]
+        types = {variant["VariantName"]: instance_types(variant) for variant in config["ProductionVariants"]}
+        changed = [v["VariantName"] for v in endpoint.variants if instance_types(v) != types.get(v["VariantName"])]
         if registered := set(changed) & set(self._scalable_variants(endpoint.name)):
             raise AwsError(
                 "ValidationException",
@@ -195,15 +202,22 @@ class Endpoints:
                 "Auto Scaling before their instance type can be updated.",
             )
 
-    def _go_wrong(self, endpoint: Endpoint, variant: Record) -> None:
-        """The faults that were asked for. Raises _Refused."""
-        pools = variant.get("InstancePools") or [variant]
-        types = [pool["InstanceType"] for pool in pools if "InstanceType" in pool]
-        if self.faults.take("no_capacity", instance_types=types):
-            raise _Refused(
-                f"InsufficientInstanceCapacity: {', '.join(types)}: Unable to provision requested ML compute capacity. "
-                "Please retry using a different ML instance type or after some time."
-            )
+    def _placed(self, variant: Record) -> str | None:
+        """The first of the variant's types that has capacity; None where it names none. Raises _Refused."""
+        types = instance_types(variant)
+        for name in types or [None]:
+            fault = self.faults.take("no_capacity", instance_type=name)
+            if fault is None:
+                return name
+            if fault.instance_type is None:
+                break  # no type has
+        raise _Refused(
+            f"InsufficientInstanceCapacity: {', '.join(types)}: Unable to provision requested ML compute capacity. "
+            "Please retry using a different ML instance type or after some time."
+        )
+
+    def _go_wrong(self, endpoint: Endpoint) -> None:
+        """The other faults that were asked for. Raises _Refused."""
         if endpoint.status == "Updating" and self.faults.take("update_failed"):
             with self._lock:
                 endpoint.move("RollingBack")
@@ -230,13 +244,13 @@ class Endpoints:
                 endpoint.failure = epitaph
                 endpoint.move("Failed")
 
-    def _launch(self, endpoint: Endpoint, variant: Record) -> Launch:
+    def _launch(self, endpoint: Endpoint, variant: Record, instance_type: str | None) -> Launch:
         """Fetches the model's data, beside those that the container in service reads. Raises NoModelData."""
         model = self._models.describe_model(ModelName=variant["ModelName"])
         primary = model["PrimaryContainer"]
         folder = self._folder / endpoint.name / variant["ModelName"]
         artifact = fetch(self._storage, primary, folder / f"model-data-{secrets.token_hex(4)}")
-        return Launch(self._models.contract(model), primary.get("Environment", {}), folder, artifact)
+        return Launch(self._models.contract(model), primary.get("Environment", {}), folder, artifact, instance_type)
 
     def _spawn(self, work: Callable[..., None], *args: Any) -> None:
         threading.Thread(target=work, args=args, name=work.__name__, daemon=True).start()

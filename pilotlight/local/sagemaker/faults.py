@@ -52,12 +52,11 @@ class Faults:
             self._waiting.clear()
             self.epoch += 1
 
-    def take(self, *kinds: FaultKind, instance_types: list[str] | None = None) -> Fault | None:
-        """Use up one time of the first fault that is of one of `kinds` and means these instances."""
+    def take(self, *kinds: FaultKind, instance_type: str | None = None) -> Fault | None:
+        """Use up one time of the first fault that is of one of `kinds` and means instances of this type."""
         with self._lock:
             for fault in self._waiting:
-                meant = fault.instance_type is None or set(instance_types or []) == {fault.instance_type}
-                if fault.kind in kinds and meant:
+                if fault.kind in kinds and fault.instance_type in (None, instance_type):
                     fault.times -= 1
                     if fault.times <= 0:
                         self._waiting.remove(fault)

@@ -17,13 +17,16 @@ Sink = Callable[[str, dict[str, str], float, list[float]], None]
 
 @dataclass(frozen=True)
 class Invocation:
-    """One request that reached a model: when it came (epoch seconds), the model's own status and time."""
+    """One request that reached a model: when it came (epoch seconds), the model's own status and time; of a variant of
+    instance pools the type of the instance.
+    """
 
     endpoint: str
     variant: str
     at: float
     status: int
     model_seconds: float
+    pool_type: str | None = None
 
 
 class InvocationMetrics:
@@ -43,11 +46,14 @@ class InvocationMetrics:
         with self._lock:
             over = [invocation for invocation in self._seen if invocation.at < until]
             self._seen = [invocation for invocation in self._seen if invocation.at >= until]
-        minutes: dict[tuple[float, str, str], list[Invocation]] = defaultdict(list)
+        minutes: dict[tuple[float, str, str, str], list[Invocation]] = defaultdict(list)
         for call in over:
-            minutes[call.at // 60 * 60, call.endpoint, call.variant].append(call)
-        for (minute, endpoint, variant), calls in sorted(minutes.items()):
+            for pool_type in {"", call.pool_type or ""}:
+                minutes[call.at // 60 * 60, call.endpoint, call.variant, pool_type].append(call)
+        for (minute, endpoint, variant, pool_type), calls in sorted(minutes.items()):
             dimensions = {"EndpointName": endpoint, "VariantName": variant}
+            if pool_type:
+                dimensions["InstanceType"] = pool_type
             # A call without an answer (status 0: it timed out, or the container died) is the server's fault.
             series = {
                 "Invocations": [1.0] * len(calls),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pilotlight.local.sagemaker.records import Account, Record, Table
+from pilotlight.local.sagemaker.wire import AwsError
 
 CONTRACT_TAG = "pilotlight:contract"
 
@@ -32,6 +33,9 @@ class Models:
         self, *, EndpointConfigName: str, Tags: list[Record] | None = None, **request: Any
     ) -> Record:
         for variant in request["ProductionVariants"]:
+            if "InstanceType" in variant and "InstancePools" in variant:
+                name = variant["VariantName"]
+                raise AwsError("ValidationException", f"Variant {name}: InstancePools come in place of InstanceType.")
             if "ModelName" in variant:
                 self._models.find(variant["ModelName"])
         return {"EndpointConfigArn": self._configs.add(EndpointConfigName, Tags, request)}

@@ -71,8 +71,8 @@ class Runtime:
         arrived, begun = time.time(), time.monotonic()
         status, answer = self._answer(endpoint_name, container, fault, body, content_type)
         # One variant an endpoint: more than that is not played here.
-        variant = self._endpoints.variant_name(endpoint_name)
-        self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun))
+        variant, pool_type = self._endpoints.variant(endpoint_name)
+        self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun, pool_type))
         return answer
 
     def _answer(

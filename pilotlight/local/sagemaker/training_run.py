@@ -88,9 +88,7 @@ class Run:
     def _go(self) -> str:
         """The secondary status that it ends with. Raises _Failed."""
         request = self._job.request
-        if self._machine.faults.take(
-            "training_no_capacity", instance_types=[request["ResourceConfig"]["InstanceType"]]
-        ):
+        if self._machine.faults.take("training_no_capacity", instance_type=request["ResourceConfig"]["InstanceType"]):
             raise _Failed(NO_CAPACITY)
         self._begun = time.monotonic()
         cause = self._train(self._machine.faults.take("training_crash", "spot_interruption"))

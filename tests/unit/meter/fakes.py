@@ -74,6 +74,8 @@ class Aws:
     created: float = START
     state: str = "on"
     calls: Mapping[float, float] = field(default_factory=dict)
+    called_type: str | None = None  # the instance type that the calls are published for; None: the whole variant
+    pool_types: tuple[str, ...] = ()
     broken: set[str] = field(default_factory=set)
     published: dict[str, float] = field(default_factory=dict)
     started: list[dict[str, Any]] = field(default_factory=list)
@@ -101,14 +103,18 @@ class Aws:
     def describe_endpoint_config(self, **request: Any) -> Mapping[str, Any]:
         self._answers("describe_endpoint_config")
         assert request == {"EndpointConfigName": "config"}
-        return {"ProductionVariants": [{"InstanceType": INSTANCE_TYPE, "InitialInstanceCount": 2}]}
+        pools = [{"InstanceType": name, "Priority": rank} for rank, name in enumerate(self.pool_types, start=1)]
+        kind = {"InstancePools": pools} if pools else {"InstanceType": INSTANCE_TYPE}
+        return {"ProductionVariants": [{**kind, "InitialInstanceCount": 2}]}
 
     def get_metric_statistics(self, **request: Any) -> Mapping[str, Any]:
         self._answers("get_metric_statistics")
         self.asked.append(request)
         start, end = request["StartTime"].timestamp(), request["EndTime"].timestamp()
         assert (end - start) / request["Period"] <= 1440
-        found = {minute: count for minute, count in self.calls.items() if start <= minute < end}
+        dimensions = {dimension["Name"]: dimension["Value"] for dimension in request["Dimensions"]}
+        meant = dimensions.get("InstanceType") == self.called_type
+        found = {minute: count for minute, count in self.calls.items() if meant and start <= minute < end}
         return {"Datapoints": [{"Timestamp": at(minute), "Sum": count} for minute, count in found.items()]}
 
     def put_metric_data(self, **request: Any) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Dollars of the month: the same to the cent however the ticks fall, never less than before, none while off."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from meter.facts import LEDGER, VARIANT, Facts, Life
 from meter.memory import Memory
 
-from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, START, USD_PER_HOUR, Meter, dark, endpoint, lit
+from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, POLICY, START, USD_PER_HOUR, Meter, dark, endpoint, lit
 from tests.unit.meter.fakes import VARIANT as ONE_VARIANT
 
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
@@ -177,10 +178,15 @@ class TestPrice:
         assert meter.memory.unpriced == "ml.nonsense.xlarge"
         assert meter.memory.hours_this_month == 1
 
-    def test_a_pool_is_bounded_by_the_dearest_of_its_types(self) -> None:
-        meter = Meter()
-        pool = lit(variant=ONE_VARIANT.__class__(None, 1))
-        assert meter.reads(pool, START + HOUR).dollars_this_month == USD_PER_HOUR
+    def test_instances_of_pools_count_by_their_types(self) -> None:
+        """As they are at each tick; before SageMaker says which they are, as the dearest."""
+        dear, cheap = INSTANCE_TYPE, "ml.g5.xlarge"
+        meter = Meter(policy=replace(POLICY, usd_per_hour={dear: USD_PER_HOUR, cheap: 1.0}))
+        pools = ONE_VARIANT.__class__(None, 2, (cheap, dear))
+        waking = lit(status="Creating", variant=pools, endpoint=endpoint(instances=None))
+        assert meter.reads(waking, START + HOUR / 2).dollars_this_month == USD_PER_HOUR
+        served = lit(variant=pools, endpoint=replace(endpoint(instances=3), pools={cheap: 2, dear: 1}))
+        assert meter.reads(served, START + HOUR * 3 / 2).dollars_this_month == round(USD_PER_HOUR * 2 + 2, 4)
         assert meter.memory.unpriced == ""
 
     def test_a_config_that_cannot_be_read_keeps_its_price(self) -> None:

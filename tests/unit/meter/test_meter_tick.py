@@ -148,6 +148,14 @@ def test_a_malformed_snooze_is_none(world: World, entry: dict[str, Any]) -> None
     assert world.aws.published["IdleMinutes"] == 60
 
 
+def test_calls_of_one_type_of_instance_pools_are_calls(world: World) -> None:
+    world.aws.pool_types = ("ml.g5.xlarge", INSTANCE_TYPE)
+    world.aws.called_type, world.aws.calls = INSTANCE_TYPE, {START + 40 * MINUTE: 1.0}
+    world.tick(START)
+    world.tick(START + HOUR)
+    assert world.aws.published["IdleMinutes"] == 19
+
+
 def test_a_memory_that_is_no_json_starts_anew(world: World) -> None:
     world.tick(START)
     boto3.client("dynamodb", region_name="us-east-1").put_item(

@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from common.ledger import Ledger
 from switch.clients import Clients
 
-from tests.unit.switch.world import FINGERPRINT, RESOURCE_TYPES, STACK, World, refuse
+from tests.unit.switch.world import FINGERPRINT, RESOURCE_TYPES, STACK, Endpoint, World, refuse
 
 
 def moment(seconds: float) -> datetime:
@@ -114,13 +114,22 @@ class FakeSageMaker:
             "EndpointStatus": endpoint.status,
             "CreationTime": moment(endpoint.created),
             "EndpointConfigName": endpoint.config,
-            "ProductionVariants": [{"VariantName": "AllTraffic"}],
+            "ProductionVariants": [{"VariantName": "AllTraffic", **self._placed(endpoint)}],
         }
+
+    def _placed(self, endpoint: Endpoint) -> Mapping[str, Any]:
+        """The instances of each pool; none before the endpoint is in service."""
+        if not self.world.pools:
+            return {}
+        there = endpoint.instance_type if endpoint.status == "InService" else ""
+        counts = [{"InstanceType": name, "CurrentInstanceCount": int(name == there)} for name in self.world.pools]
+        return {"InstancePools": counts}
 
     def describe_endpoint_config(self, **_: Any) -> Mapping[str, Any]:
         assert self.world.endpoint is not None
-        variant = {"InstanceType": self.world.endpoint.instance_type, "InitialInstanceCount": 1}
-        return {"ProductionVariants": [variant]}
+        pools = [{"InstanceType": name, "Priority": rank} for rank, name in enumerate(self.world.pools, start=1)]
+        kind = {"InstancePools": pools} if pools else {"InstanceType": self.world.endpoint.instance_type}
+        return {"ProductionVariants": [{**kind, "InitialInstanceCount": 1}]}
 
     def delete_endpoint(self, **_: Any) -> None:
         self.lines.carry(self.world.delete_endpoint)

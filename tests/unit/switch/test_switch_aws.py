@@ -57,7 +57,7 @@ def aws() -> Iterator[Stubbed]:
         stub.assert_no_pending_responses()
 
 
-def described(aws: Stubbed, status: str = "UPDATE_COMPLETE") -> None:
+def described(aws: Stubbed, status: str = "UPDATE_COMPLETE", pools: tuple[str, ...] = ()) -> None:
     listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in PARAMETERS.items()]
     outputs = [{"OutputKey": "Fingerprint", "OutputValue": "f"}]
     stack = {"StackName": STACK, "CreationTime": moment(START), "StackStatus": status, "Parameters": listed}
@@ -71,7 +71,9 @@ def described(aws: Stubbed, status: str = "UPDATE_COMPLETE") -> None:
         "LastModifiedTime": moment(START),
     }
     aws.answers("sagemaker", "describe_endpoint", endpoint, {"EndpointName": ENDPOINT})
-    variant = {"VariantName": "AllTraffic", "InstanceType": "ml.g5.xlarge", "InitialInstanceCount": 2}
+    listed = [{"InstanceType": name, "Priority": rank} for rank, name in enumerate(pools, start=1)]
+    kind = {"InstancePools": listed} if pools else {"InstanceType": "ml.g5.xlarge"}
+    variant = {"VariantName": "AllTraffic", **kind, "InitialInstanceCount": 2}
     config = {
         "EndpointConfigName": "Config-New",
         "EndpointConfigArn": CONFIG_ARN,
@@ -120,6 +122,21 @@ def test_the_facts_of_an_idle_off_hold_the_last_call(aws: Stubbed) -> None:
     aws.answers("cloudwatch", "get_metric_statistics", {"Datapoints": running}, request)
     facts = observe(aws.clients, SETTINGS, Request("off", "idle", "x"), MEMORY, START)
     assert facts.last_call == START - 360  # the end of the last minute in which one was still being answered
+
+
+def test_an_idle_off_looks_for_the_calls_of_every_type_of_instance_pools(aws: Stubbed) -> None:
+    described(aws, pools=("ml.g5.xlarge", "ml.g5.2xlarge"))
+    variant = [{"Name": "EndpointName", "Value": ENDPOINT}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    request = {"Namespace": "AWS/SageMaker", "StartTime": ANY, "EndTime": ANY, "Period": 60}
+    for name in (None, "ml.g5.xlarge", "ml.g5.2xlarge"):
+        dimensions = variant + ([{"Name": "InstanceType", "Value": name}] if name else [])
+        for metric, statistic in (("Invocations", "Sum"), ("ConcurrentRequestsPerModel", "Maximum")):
+            last = name == "ml.g5.2xlarge" and metric == "Invocations"
+            points = [{"Timestamp": moment(START - 300), "Sum": 1.0}] if last else []
+            asked = request | {"MetricName": metric, "Statistics": [statistic], "Dimensions": dimensions}
+            aws.answers("cloudwatch", "get_metric_statistics", {"Datapoints": points}, asked)
+    facts = observe(aws.clients, SETTINGS, Request("off", "idle", "x"), MEMORY, START)
+    assert facts.last_call == START - 240
 
 
 def test_why_it_failed_is_asked_for_after_a_rollback(aws: Stubbed) -> None:

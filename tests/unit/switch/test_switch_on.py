@@ -183,6 +183,55 @@ class TestCapacity:
         assert world.instance_type() == "ml.g5.2xlarge"
 
 
+class TestInstancePools:
+    """SageMaker walks along the types itself."""
+
+    @pytest.fixture
+    def machine(self, aws: Aws, world: World) -> Machine:
+        del world.parameters["InstanceType"]
+        world.pools, world.placed = SETTINGS.instance_types, "ml.g5.4xlarge"
+        return Machine(aws, replace(SETTINGS, instance_pools=True))
+
+    def test_one_attempt_lands_where_there_is_capacity_and_tells_the_price(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        assert machine.run("on").outcome == "on"
+        assert world.calls == ["update"]
+        assert (aws.receipts[0]["instance_type"], aws.receipts[0]["usd_per_hour"]) == ("ml.g5.4xlarge", 2.03)
+        assert "It runs on ml.g5.4xlarge, at USD 2.03 an hour." in last_message(aws)
+
+    def test_without_capacity_there_are_three_rounds_of_one_attempt(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        world.fate = Fated(creation=["no capacity"] * 20)
+        begun = world.now
+        assert machine.run("on").outcome == "failed"
+        assert (world.calls, world.is_off) == (["update"] * 3, True)
+        assert world.now - begun > 10 * MINUTE
+        assert "no capacity for ml.g5.xlarge or ml.g5.2xlarge or ml.g5.4xlarge" in last_message(aws)
+
+    def test_a_round_later_there_may_be_some(self, machine: Machine, world: World) -> None:
+        world.fate = Fated(creation=["no capacity"])
+        assert machine.run("on").outcome == "on"
+        assert world.calls == ["update", "update"]
+
+    def test_a_promotion_needs_no_parameter_for_the_type(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        assert machine.run("on", "promotion", overrides=TUNED | {"InstanceType": ""}).outcome == "on"
+        assert (world.calls, world.parameters["ModelDataUrl"]) == (["update"], TUNED["ModelDataUrl"])
+
+    def test_no_type_can_be_asked_for(self, machine: Machine, world: World, aws: Aws) -> None:
+        assert machine.run("on", overrides={"InstanceType": "ml.g5.2xlarge"}).outcome == "failed"
+        assert (world.calls, world.is_off) == ([], True)
+        assert "it must be left to the instance pools" in last_message(aws)
+
+    def test_the_bill_of_an_off_is_that_of_the_type_it_ran_on(self, machine: Machine, aws: Aws) -> None:
+        lit(machine)
+        assert machine.run("off").outcome == "off"
+        receipt = aws.receipts[0]
+        assert receipt["usd"] == pytest.approx(receipt["hours_on"] * 2.03, abs=0.01)
+
+
 class TestFailure:
     def test_a_creation_that_breaks_is_told_and_leaves_it_off(self, machine: Machine, world: World, aws: Aws) -> None:
         world.fate = Fated(creation=["breaks"])

@@ -170,7 +170,7 @@ class TestResult:
         lit(machine, overrides={"ModelDataUrl": BEFORE})
         assert result(promote(machine)) == {
             "outcome": "on",
-            "message": "The endpoint pilotlight-test is on.",
+            "message": "The endpoint pilotlight-test is on. It runs on ml.g5.xlarge, at USD 1.41 an hour.",
             "before": {"ModelDataUrl": BEFORE, "InstanceType": ""},
         }
         assert machine.run("on", "rollback", overrides={"ModelDataUrl": BEFORE}).outcome == "on"

@@ -152,6 +152,8 @@ def test_settings_name_each_variable() -> None:
         "RESOURCE_TYPES": '["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"]',
     }
     assert Settings.from_environment(environ) == SETTINGS
+    pools = Settings.from_environment(environ | {"INSTANCE_POOLS": "true"})
+    assert (pools.instance_pools, pools.choices) == (True, ("ml.g5.xlarge or ml.g5.2xlarge or ml.g5.4xlarge",))
     off = Settings.from_environment(environ | {"IDLE_MINUTES": "", "LIFETIME_HOURS": "", "MONTHLY_BUDGET_USD": ""})
     assert (off.idle_minutes, off.lifetime_hours, off.monthly_budget_usd) == (None, None, None)
     with pytest.raises(KeyError, match="WAKE_LIMIT_SECONDS"):

@@ -60,7 +60,9 @@ class Endpoint:
 
 @dataclass
 class World:
-    """`ended` are the endpoints that were there: (created, gone, instance type)."""
+    """`ended` are the endpoints that were there: (created, gone, instance type). With `pools` a creation lands on
+    `placed`, whatever type is first.
+    """
 
     fate: Fate = kind
     now: float = START
@@ -71,6 +73,8 @@ class World:
     ended: list[tuple[float, float, str]] = field(default_factory=list)
     events: list[dict[str, str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    pools: tuple[str, ...] = ()
+    placed: str = ""
 
     def __post_init__(self) -> None:
         self._timeline: list[tuple[float, int, Callable[[], None]]] = []
@@ -101,6 +105,8 @@ class World:
         return serves and self.is_settled and self.says == "on"
 
     def instance_type(self) -> str:
+        if self.pools:
+            return self.placed
         holds = self.parameters["OverrideFor"] == FINGERPRINT
         return (self.parameters["InstanceType"] if holds else "") or FIRST_TYPE
 
