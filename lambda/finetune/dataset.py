@@ -18,6 +18,7 @@ from finetune.findings import Findings, Problem, Refuse
 from finetune.hyperparameters import RULES, Scalar, checked
 from finetune.layout import File, Format, Layout, check_files, laid_out
 from finetune.measures import Lengths, Repeats
+from finetune.programs import Kind
 from finetune.rows import DOLLY, BadRow, Template
 from finetune.tables import csv_rows
 from finetune.text import MAX_ROW_BYTES, json_lines, json_rows, lines
@@ -82,12 +83,14 @@ class Report:
         return cls(**{**known, "beside": tuple(data["beside"]), "warnings": tuple(data["warnings"])})
 
 
-def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None) -> Report:
-    """Reads the whole dataset that `asked` names. `defaults` are the stage's hyperparameters, under those asked for.
+def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None, kind: Kind = "own") -> Report:
+    """Reads the whole dataset that `asked` names, for a program of this kind. `defaults` are the stage's
+    hyperparameters, under those asked for. A script's say nothing of the dataset: nobody here knows them.
 
     Raises BadRequest for hyperparameters that do not exist.
     """
-    return _Check(reader, asked, checked({**(defaults or {}), **asked.hyperparameters})).run()
+    given = {} if kind == "script" else checked({**(defaults or {}), **asked.hyperparameters})
+    return _Check(reader, asked, given).run()
 
 
 class _Check:

@@ -9,9 +9,10 @@ import pytest
 from finetune.spec import Settings
 
 from pilotlight.config import ConfigError, Problem, Stage, load
-from pilotlight.fine_tune import LOCAL_IMAGE, priced_instances
+from pilotlight.fine_tune import LONGEST_SETTINGS, priced_instances
 from pilotlight.local.sagemaker import wire
-from pilotlight.training_specs import training, training_instances
+from pilotlight.training_choice import LOCAL_IMAGE
+from pilotlight.training_file import training, training_instances
 
 LLAMA = 'model = "llama-2-7b"\naccept_eula = true\n'
 FALCON = 'model = "falcon-7b"\n'
@@ -83,7 +84,7 @@ def test_the_functions_read_what_the_stack_hands_them(dev: Loader, model: str) -
     settings = settings_of(dev(f'model = "{model}"\naccept_eula = true\n', target="local"))
     text = settings.to_json()
     assert Settings.from_json(text) == settings
-    assert len(text) < 3_000  # a function's environment has 4 KB
+    assert len(text) <= LONGEST_SETTINGS
 
 
 def test_a_model_that_nobody_can_train_has_none(dev: Loader) -> None:

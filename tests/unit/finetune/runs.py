@@ -7,10 +7,12 @@ from typing import Any
 from finetune.asked import from_body
 from finetune.dataset import Report
 from finetune.plan import Plan, plan
-from finetune.spec import InstanceFacts, Settings
+from finetune.sizes import InstanceFacts
+from finetune.spec import Settings
 
 from pilotlight.fine_tune import priced_instances
-from pilotlight.training_specs import resolve, training
+from pilotlight.training_file import training
+from pilotlight.training_specs import resolve
 from tests.unit.finetune.bucket import DATASET, GOOD, report_of
 
 OWN_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"
@@ -23,6 +25,7 @@ RUN_ID = "261124-170133-ab12"
 def settings_of(model: str = "llama-2-7b", *, image: str | None = OWN_IMAGE, **changes: Any) -> Settings:
     spec = resolve(
         model,
+        training().models[model],
         region="us-east-1",
         account="763104351884",
         base_model=f"s3://served-bucket/{model}/",

@@ -12,7 +12,7 @@ from finetune.plan import Plan
 from finetune.spec import Settings
 
 from pilotlight.local.sagemaker import wire
-from pilotlight.training_specs import training
+from pilotlight.training_file import training
 from tests.unit.finetune.bucket import DATASET, GOOD, jsonl, report_of
 from tests.unit.finetune.runs import BUCKET, OWN_IMAGE, ROLE, RUN_ID, planned, settings_of
 

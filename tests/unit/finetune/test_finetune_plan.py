@@ -14,7 +14,7 @@ from finetune.spec import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.training_specs import training
+from pilotlight.training_file import training
 from tests.unit.finetune.bucket import GOOD, jsonl, report_of
 from tests.unit.finetune.runs import BUCKET, NOW, ROLE, RUN_ID, planned, priced, settings_of
 
@@ -127,7 +127,7 @@ def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, co
             request = training_request(made, settings, instance_type=name, attempt=number + 1, spent_usd=spent, **where)
         except BadRequest:
             break
-        spent += worst_of(request, settings, settings.spec.shape.parameters) * part.numerator / part.denominator
+        spent += worst_of(request, settings, settings.spec.uploaded_bytes) * part.numerator / part.denominator
         assert spent <= ceiling
     evaluated = evaluation_request(
         made, settings, tuned_model="s3://x/y/", instance_type=names[0], attempt=1, spent_usd=spent, **where
@@ -135,8 +135,8 @@ def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, co
     assert spent + worst_of(evaluated, settings, 0) <= ceiling
 
 
-def worst_of(request: dict[str, Any], settings: Settings, uploaded_parameters: int) -> Decimal:
+def worst_of(request: dict[str, Any], settings: Settings, uploaded_bytes: int) -> Decimal:
     resources = request["ResourceConfig"]
     rate: Decimal = settings.instances[resources["InstanceType"]].usd_per_hour * resources["InstanceCount"]
-    billed: int = request["StoppingCondition"]["MaxRuntimeInSeconds"] + money.after_limit_seconds(uploaded_parameters)
+    billed: int = request["StoppingCondition"]["MaxRuntimeInSeconds"] + money.after_limit_seconds(uploaded_bytes)
     return rate * billed / 3600
