@@ -90,14 +90,15 @@ def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None
     Raises BadRequest for hyperparameters that do not exist.
     """
     given = {} if kind == "script" else checked({**(defaults or {}), **asked.hyperparameters})
-    return _Check(reader, asked, given).run()
+    return _Check(reader, asked, given, kind).run()
 
 
 class _Check:
-    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str], kind: Kind) -> None:
         self.reader = reader
         self.prefix = asked.prefix
         self.given = given
+        self.kind = kind
         self.findings = Findings()
         self.lengths = Lengths()
         self.repeats = Repeats()
@@ -220,7 +221,7 @@ class _Check:
 
     def _judge(self, layout: Layout, format: Format) -> None:
         """What only the whole shows."""
-        found, lengths = self.findings, self.lengths
+        found = self.findings
         ratio = float(self.given.get("validation_split_ratio", RULES["validation_split_ratio"].default))
         if not found.problem_count and not self.counted["train"]:
             found.add("", None, "there is no row to learn from")
@@ -232,6 +233,11 @@ class _Check:
             found.add("", None, "nothing is left to learn from: give a validation_split_ratio below 1")
         if self.repeats.count:
             found.warnings.append(f"About {self.repeats.count} rows repeat an earlier one. They are kept.")
+        if self.kind != "script":  # which cuts rows off where it likes
+            self._judge_lengths(format)
+
+    def _judge_lengths(self, format: Format) -> None:
+        found, lengths = self.findings, self.lengths
         cuts_off = self.given.get("max_input_length", "-1")
         if lengths.over_rows and format != "domain":
             found.warnings.append(

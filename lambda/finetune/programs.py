@@ -53,11 +53,15 @@ CHECKS: Final[Mapping[str, Callable[[Mapping[str, Scalar]], dict[str, str]]]] = 
 
 def from_data(data: Mapping[str, Any]) -> Program:
     """What `dataclasses.asdict` made of a program. Raises KeyError for anything else."""
-    shape = Shape(**data["shape"]) if data["shape"] else None
-    if data["kind"] == "script":
-        return Script(shape=shape)
-    known = {"profile": Profile.from_data(data["profile"]), "shape": Shape(**data["shape"])}
-    return {"own": OwnContainer, "jumpstart": JumpStart}[data["kind"]](**known)
+    match data["kind"]:
+        case "script":
+            return Script(shape=Shape(**data["shape"]) if data["shape"] else None)
+        case "own":
+            return OwnContainer(profile=Profile.from_data(data["profile"]), shape=Shape(**data["shape"]))
+        case "jumpstart":
+            return JumpStart(profile=Profile.from_data(data["profile"]), shape=Shape(**data["shape"]))
+        case other:
+            raise KeyError(other)
 
 
 def completed(program: Program, asked: Mapping[str, Scalar], format: str | None) -> dict[str, str]:

@@ -29,6 +29,20 @@ model = "falcon-7b-instruct"
 model = "llama-2-7b"
 accept_eula = true
 
+[stages.mine]
+model = "custom"
+contract = "tgi"
+image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/tgi:1"
+model_data_url = "s3://models-of-mine/tiny/"
+instance_types = ["ml.g5.2xlarge"]
+[stages.mine.finetune]
+program = "script"
+image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/trains:1"
+evaluation_image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1"
+script_url = "s3://code-of-mine/train/mine.tar.gz"
+entry_point = "train.py"
+instance_types = ["ml.g5.12xlarge"]
+
 [stages.alexatm]
 model = "alexatm-20b"
 image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
