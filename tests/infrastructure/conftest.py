@@ -86,6 +86,8 @@ STAGES = ("falcon", "llama2", "alexatm", "volume")
 """Each with another model or other instances."""
 API_STAGES = ("strict", "iam")
 """falcon's model again, behind another API."""
+FINETUNE_STAGES = ("mine",)
+"""Trained by a program of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     folder = tmp_path_factory.mktemp("cdk.out")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(folder), context=context)
-    for stage in STAGES + API_STAGES:
+    for stage in STAGES + API_STAGES + FINETUNE_STAGES:
         build(app, load(config, stage, target="aws", region="us-east-1"))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
