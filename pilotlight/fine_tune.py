@@ -2,30 +2,23 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, assert_never, cast
+from typing import Final, cast
 
-from pilotlight import training_choice
+from pilotlight import training_choice, training_hyperparameters
 from pilotlight.catalog import LOCAL_MODEL, registry_accounts
 from pilotlight.choice import Choice
 from pilotlight.config_errors import Problem
 from pilotlight.config_file import did_you_mean
 from pilotlight.prices import usd_per_hour
 from pilotlight.training_choice import evaluation_image_uri, image_uri, trained
-from pilotlight.training_file import JumpStartModel, OwnModel, training, training_instances
+from pilotlight.training_file import JumpStartModel, training, training_instances
 from pilotlight.training_specs import (
-    RULES,
-    BadRequest,
     FineTune,
     InstanceFacts,
     ScriptModel,
     Settings,
     TrainedModel,
-    check_training,
-    complete,
-    free,
-    profile,
     resolve,
-    shape,
 )
 
 LONGEST_SETTINGS: Final = 2850
@@ -45,7 +38,8 @@ def problems(choice: Choice) -> Iterator[Problem]:
     yield from _jumpstart_region(choice, model)
     unknown = list(_instance_types(choice, model))
     yield from unknown
-    wrong = list(_hyperparameters(choice, model, () if unknown else _types(choice, model)))
+    trainable = {} if unknown else {name: priced_instances()[name] for name in _types(choice, model)}
+    wrong = list(training_hyperparameters.problems(choice, model, trainable))
     yield from wrong
     if choice.region is not None and not wrong:
         yield from _size(choice)
@@ -153,60 +147,6 @@ def _instance_types(choice: Choice, model: TrainedModel) -> Iterator[Problem]:
             allowed="different types, first choice first",
             fix="remove the repetition",
         )
-
-
-def _hyperparameters(choice: Choice, model: TrainedModel, types: tuple[str, ...]) -> Iterator[Problem]:
-    written = choice.table.finetune.hyperparameters
-    match model:
-        case OwnModel() | JumpStartModel():
-            try:
-                completed = complete(written, profile(choice.model.name, model))
-            except BadRequest as refused:
-                name = refused.param or ""
-                yield _refused(choice, refused, RULES[name].allowed if name in RULES else ", ".join(RULES))
-                return
-            yield from _memory(choice, model, completed, types)
-        case ScriptModel():
-            try:
-                free.checked(written)
-            except BadRequest as refused:
-                yield _refused(choice, refused, _FREELY_ALLOWED)
-        case _:
-            assert_never(model)
-
-
-_FREELY_ALLOWED: Final = (
-    f"at most {free.MOST} names of 1 to {free.LONGEST_NAME} characters, with texts, numbers or flags of at most "
-    f"{free.LONGEST_VALUE}, each in one line; {' and '.join(free.RESERVED)} are not among them"
-)
-
-
-def _refused(choice: Choice, refused: BadRequest, allowed: str) -> Problem:
-    written, name = choice.table.finetune.hyperparameters, refused.param or ""
-    one = name in written
-    return Problem(
-        key=choice.key(f"finetune.hyperparameters.{name}" if one or name in RULES else "finetune.hyperparameters"),
-        value=written.get(name) if one or name in RULES else len(written),
-        reason=refused.message,
-        allowed=allowed,
-        fix="correct it, or remove it",
-    )
-
-
-def _memory(
-    choice: Choice, model: OwnModel | JumpStartModel, completed: dict[str, str], types: tuple[str, ...]
-) -> Iterator[Problem]:
-    for name in types:
-        try:
-            check_training(shape(model), completed, name, priced_instances()[name], 1)
-        except BadRequest as refused:
-            yield Problem(
-                key=choice.key("finetune.instance_types"),
-                value=name,
-                reason=refused.message,
-                allowed="instance types with enough GPU memory",
-                fix="name another type, or lower what the hyperparameters ask for",
-            )
 
 
 def _size(choice: Choice) -> Iterator[Problem]:
