@@ -87,7 +87,8 @@ def _finetune() -> Json:
         "dataset": said(STRING, "An S3 prefix of the stage's bucket: `s3://BUCKET/datasets/NAME/`."),
         "attach": said(STRING, "The name of a training job that was started elsewhere, in the dataset's place."),
         "hyperparameters": said(
-            {"type": "object", "additionalProperties": values}, "By the names of JumpStart's Llama 2 training."
+            {"type": "object", "additionalProperties": values},
+            "By the names of JumpStart's Llama 2 training; those of a program of your own by its names.",
         ),
         "max_cost_usd": said({"type": "number", "minimum": 0.01}, "What the whole run may cost."),
         "instance_types": array(STRING, least=1, most=5),

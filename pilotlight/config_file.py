@@ -9,26 +9,24 @@ import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from pilotlight import finetune_table
 from pilotlight.catalog import Contract
 from pilotlight.config_errors import ABSENT, ConfigError, Problem
+from pilotlight.config_table import IMAGE_URI, Table, VariableName
+from pilotlight.finetune_table import FineTuneTable
 
-_IMAGE_URI: Final = (
-    r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9._/-]+"
-    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
-)
 _STAGE_NAME_ALLOWED: Final = "at most 28 lower-case letters, digits and inner hyphens, a letter first"
 
 # The longest name made from a stage's is its execution role's, pilotlight-STAGE-execution-REGION: IAM allows 64
 # characters, and a Region's name has up to 14.
 StageName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=28)]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=1024)]
 VariableValue = Annotated[str, Field(max_length=1024)]
 # As a browser writes it in the header Origin: no path, no slash at the end.
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?)$", max_length=255)]
@@ -46,12 +44,6 @@ def _time_zone(value: str) -> str:
     return value
 
 
-def _scalar(value: object) -> object:
-    if not isinstance(value, str | int | float | bool):
-        raise ValueError(value)
-    return value
-
-
 # A limit that `false` switches off; TOML has no null.
 Switchable = BeforeValidator(_false_is_none)
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
@@ -59,11 +51,7 @@ Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ApiTable(_Table):
+class ApiTable(Table):
     """[stages.NAME.api]: who may call the REST API, from where, how often, and what it keeps of a call; names in it."""
 
     auth: Literal["key", "iam"] = Field("key", description='"key" or "iam"', examples=['"key"'])
@@ -119,7 +107,7 @@ class ApiTable(_Table):
     )
 
 
-class ScheduleTable(_Table):
+class ScheduleTable(Table):
     """[[stages.NAME.schedules]]: times at which the switch is started."""
 
     days: tuple[Day, ...] = Field(
@@ -137,50 +125,7 @@ class ScheduleTable(_Table):
     )
 
 
-class FineTuneTable(_Table):
-    """[stages.NAME.finetune]: what a run takes that does not say otherwise."""
-
-    image_uri: str | None = Field(
-        None,
-        pattern=_IMAGE_URI,
-        max_length=255,
-        description="the project's training container in Amazon ECR, "
-        "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, of at most 255 characters",
-        examples=['"111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"'],
-    )
-    instance_types: tuple[str, ...] | None = Field(
-        None,
-        strict=False,
-        min_length=1,
-        max_length=5,
-        description="an array of one to five different instance types, first choice first",
-        examples=['["ml.g5.12xlarge", "ml.g5.24xlarge"]'],
-    )
-    max_cost_usd: float = Field(
-        50,
-        ge=1,
-        le=1_000_000,
-        description="a number from 1 to 1000000 (USD a run, its evaluation included)",
-        examples=["50"],
-    )
-    min_improvement: float = Field(
-        0.0,
-        ge=-1,
-        le=1,
-        description="a number from -1 to 1, the share by which the evaluation loss must fall",
-        examples=["0.05"],
-    )
-    spot: bool = Field(False, description="true or false", examples=["true"])
-    approve: bool = Field(False, description="true or false", examples=["true"])
-    approval_hours: int = Field(72, ge=1, le=720, description="an integer from 1 to 720 (hours)", examples=["72"])
-    hyperparameters: dict[str, Annotated[Any, AfterValidator(_scalar)]] = Field(
-        default_factory=dict,
-        description="a table: names of hyperparameters and their values",
-        examples=["{ epoch = 3 }"],
-    )
-
-
-class StageTable(_Table):
+class StageTable(Table):
     """[stages.NAME]: a key that is left out takes the catalog's value for the model."""
 
     model: str = Field(description="the name of a model of the catalog", examples=['"falcon-7b-instruct"'])
@@ -196,7 +141,7 @@ class StageTable(_Table):
     )
     image_uri: str | None = Field(
         None,
-        pattern=_IMAGE_URI,
+        pattern=IMAGE_URI,
         max_length=255,
         description="an image in Amazon ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, "
         "of at most 255 characters",
@@ -284,7 +229,7 @@ class StageTable(_Table):
     )
 
 
-class ConfigFile(_Table):
+class ConfigFile(Table):
     """The whole file."""
 
     default_stage: StageName = Field(description="the name of a stage of this file", examples=['"dev"'])
@@ -385,13 +330,13 @@ def _reason(kind: str) -> str:
     return "wrong type" if kind.endswith("_type") else "this value is not allowed"
 
 
-def _table_at(location: tuple[int | str, ...]) -> tuple[type[_Table], tuple[int | str, ...]]:
+def _table_at(location: tuple[int | str, ...]) -> tuple[type[Table], tuple[int | str, ...]]:
     """The table that a location lies in, and the rest of the location, from the table's own key on."""
     match location:
         case ("stages", _, "api", _, *_):
             return ApiTable, location[3:]
         case ("stages", _, "finetune", _, *_):
-            return FineTuneTable, location[3:]
+            return finetune_table.table_at(location[3:])
         case ("stages", _, "schedules", int(), _, *_):
             return ScheduleTable, location[4:]
         case ("stages", _, _, *_):

@@ -4,69 +4,76 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, cast
 
-from pilotlight.catalog import registry_accounts
+from pilotlight import training_choice, training_hyperparameters
+from pilotlight.catalog import LOCAL_MODEL, registry_accounts
 from pilotlight.choice import Choice
 from pilotlight.config_errors import Problem
 from pilotlight.config_file import did_you_mean
 from pilotlight.prices import usd_per_hour
+from pilotlight.training_choice import evaluation_image_uri, image_uri, trained
+from pilotlight.training_file import JumpStartModel, training, training_instances
 from pilotlight.training_specs import (
-    RULES,
-    BadRequest,
     FineTune,
     InstanceFacts,
+    ScriptModel,
     Settings,
     TrainedModel,
-    check_training,
-    complete,
-    profile,
     resolve,
-    shape,
-    training,
-    training_instances,
 )
 
-LOCAL_IMAGE: Final = "pilotlight.local/training"
-"""Stands for the training container on the embedded cloud, which runs none."""
+LONGEST_SETTINGS: Final = 2850
+"""Characters of what the functions are told: all variables of a Lambda function have 4 KB together, and the others
+take 1.2 KB with the longest names that there can be.
+"""
 
 
 def problems(choice: Choice) -> Iterator[Problem]:
     """Everything about the fine-tuning that forbids this choice."""
-    facts = _facts(choice)
-    if facts is None:
-        yield from _not_trainable(choice)
+    together = list(training_choice.problems(choice))
+    model = trained(choice)
+    yield from together
+    yield from _image_regions(choice)
+    if model is None or together:
         return
-    yield from _image(choice, facts)
-    unknown = list(_instance_types(choice, facts))
+    yield from _jumpstart_region(choice, model)
+    unknown = list(_instance_types(choice, model))
     yield from unknown
-    yield from _hyperparameters(choice, () if unknown else _types(choice, facts))
+    trainable = {} if unknown else {name: priced_instances()[name] for name in _types(choice, model)}
+    wrong = list(training_hyperparameters.problems(choice, model, trainable))
+    yield from wrong
+    if choice.region is not None and not wrong:
+        yield from _size(choice)
 
 
 def fine_tune(choice: Choice, *, base_model: str, gated: bool) -> FineTune | None:
     """Of a choice without problems; None where the model cannot be fine-tuned, or nobody said with which image."""
-    facts, table = _facts(choice), choice.table.finetune
-    image = _image_uri(choice)
-    account = registry_accounts().get(cast(str, choice.region))
-    if facts is None or (image if facts.program == "own" else account) is None:
+    model, table = trained(choice), choice.table.finetune
+    account, image = registry_accounts().get(cast(str, choice.region)), image_uri(choice)
+    if model is None or (account if isinstance(model, JumpStartModel) else image) is None:
         return None
+    types, hyperparameters = _types(choice, model), dict(table.hyperparameters)
+    if choice.target == "local" and isinstance(model, ScriptModel):
+        model, hyperparameters = training().models[LOCAL_MODEL], {}  # which stands in for every program there
     spec = resolve(
         choice.model.name,
+        model,
         region=cast(str, choice.region),
         account=account,
         base_model=base_model,
         gated=gated,
-        own_image_uri=image,
+        own_image_uri=evaluation_image_uri(choice),
     )
     return FineTune(
         settings=Settings(
             stage=choice.stage,
             spec=spec,
-            instance_types=_types(choice, facts),
+            instance_types=types,
             max_cost_usd=Decimal(str(table.max_cost_usd)),
             min_improvement=table.min_improvement,
             spot=table.spot,
             approve=table.approve,
             approval_hours=table.approval_hours,
-            hyperparameters=dict(table.hyperparameters),
+            hyperparameters=hyperparameters,
             instances=priced_instances(),
         )
     )
@@ -82,49 +89,28 @@ def priced_instances() -> dict[str, InstanceFacts]:
     }
 
 
-def _facts(choice: Choice) -> TrainedModel | None:
-    return training().models.get(choice.model.name)
-
-
-def _types(choice: Choice, facts: TrainedModel) -> tuple[str, ...]:
+def _types(choice: Choice, model: TrainedModel) -> tuple[str, ...]:
     """As written, or the model's own that have a price."""
     priced = priced_instances()
-    return choice.table.finetune.instance_types or tuple(name for name in facts.instance_types if name in priced)
+    return choice.table.finetune.instance_types or tuple(name for name in model.instance_types if name in priced)
 
 
-def _image_uri(choice: Choice) -> str | None:
-    return choice.table.finetune.image_uri or (LOCAL_IMAGE if choice.target == "local" else None)
+def _image_regions(choice: Choice) -> Iterator[Problem]:
+    table = choice.table.finetune
+    for name, image in (("image_uri", table.image_uri), ("evaluation_image_uri", table.evaluation_image_uri)):
+        if image is not None and choice.target == "aws" and choice.region not in (None, image.split(".")[3]):
+            yield Problem(
+                key=choice.key(f"finetune.{name}"),
+                value=image,
+                reason=f"SageMaker pulls an image from its own Region only, and that is {choice.region}",
+                allowed=f"an image in {choice.region}",
+                fix="copy the image there",
+            )
 
 
-def _not_trainable(choice: Choice) -> Iterator[Problem]:
-    if "finetune" in choice.table.model_fields_set:
-        yield Problem(
-            key=choice.key("finetune"),
-            reason=f"nobody has said how {choice.model.name} is trained",
-            allowed=f"this table beside one of the models {', '.join(training().models)}",
-            fix="remove the table, or describe the model's training in pilotlight/data/training.toml",
-        )
-
-
-def _image(choice: Choice, facts: TrainedModel) -> Iterator[Problem]:
-    image = choice.table.finetune.image_uri
+def _jumpstart_region(choice: Choice, model: TrainedModel) -> Iterator[Problem]:
     written = "finetune" in choice.table.model_fields_set
-    if facts.program == "own" and written and _image_uri(choice) is None:
-        yield Problem(
-            key=choice.key("finetune.image_uri"),
-            reason=f"this key is missing, and {choice.model.name} is trained with the project's own container",
-            allowed="an image in Amazon ECR, in the Region of the stage",
-            fix=f'write image_uri = "ACCOUNT.dkr.ecr.{choice.region}.amazonaws.com/REPOSITORY:TAG", the container\'s',
-        )
-    if image is not None and choice.target == "aws" and choice.region not in (None, image.split(".")[3]):
-        yield Problem(
-            key=choice.key("finetune.image_uri"),
-            value=image,
-            reason=f"SageMaker pulls an image from its own Region only, and that is {choice.region}",
-            allowed=f"an image in {choice.region}",
-            fix="copy the image there",
-        )
-    if facts.program == "jumpstart" and written and choice.region not in (None, *registry_accounts()):
+    if isinstance(model, JumpStartModel) and written and choice.region not in (None, *registry_accounts()):
         yield Problem(
             key=choice.key("finetune"),
             reason=f"JumpStart's training of {choice.model.name} is not known to be in {choice.region}",
@@ -133,9 +119,9 @@ def _image(choice: Choice, facts: TrainedModel) -> Iterator[Problem]:
         )
 
 
-def _instance_types(choice: Choice, facts: TrainedModel) -> Iterator[Problem]:
+def _instance_types(choice: Choice, model: TrainedModel) -> Iterator[Problem]:
     key, priced = choice.key("finetune.instance_types"), priced_instances()
-    names = _types(choice, facts)
+    names = _types(choice, model)
     for name in names:
         if name not in training_instances():
             yield Problem(
@@ -163,28 +149,14 @@ def _instance_types(choice: Choice, facts: TrainedModel) -> Iterator[Problem]:
         )
 
 
-def _hyperparameters(choice: Choice, types: tuple[str, ...]) -> Iterator[Problem]:
-    written, table = choice.table.finetune.hyperparameters, profile(choice.model.name)
-    try:
-        completed = complete(written, table)
-    except BadRequest as refused:
-        name = refused.param or ""
+def _size(choice: Choice) -> Iterator[Problem]:
+    made = fine_tune(choice, base_model=choice.table.model_data_url or choice.model.artifact or "", gated=False)
+    length = len(made.to_json()) if made else 0
+    if length > LONGEST_SETTINGS:
         yield Problem(
-            key=choice.key(f"finetune.hyperparameters.{name}"),
-            value=written.get(name),
-            reason=refused.message,
-            allowed=RULES[name].allowed if name in RULES else ", ".join(RULES),
-            fix="correct it, or remove it",
+            key=choice.key("finetune"),
+            reason=f"this table makes {length} characters of settings, and a function's environment holds no more",
+            allowed=f"at most {LONGEST_SETTINGS} characters, a good half of which the facts of instance types take",
+            fix="shorten hyperparameters, environment, metrics or S3 URIs: hyperparameters can come with each run, "
+            "pilot finetune DATA --set NAME=VALUE, and the rest can lie in the image or the script",
         )
-        return
-    for name in types:
-        try:
-            check_training(shape(choice.model.name), completed, name, priced_instances()[name], 1)
-        except BadRequest as refused:
-            yield Problem(
-                key=choice.key("finetune.instance_types"),
-                value=name,
-                reason=refused.message,
-                allowed="instance types with enough GPU memory",
-                fix="name another type, or lower what the hyperparameters ask for",
-            )

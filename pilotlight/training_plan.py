@@ -33,13 +33,14 @@ class Planned:
 def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: datetime) -> Planned:
     """Raises FineTuneError for what the run would be refused for."""
     try:
-        request = asking.from_body(asked)
+        kind = stage.finetune.settings.spec.program.kind if stage.finetune else "own"
+        request = asking.from_body(asked, kind)
         if data is None:
             return Planned({"job": str(request.attach)}, "Nothing is trained, so nothing is paid for that.", ())
         if stage.finetune is None:
             raise FineTuneError(f"The model of stage {stage.name}, {stage.model}, cannot be fine-tuned.")
         settings = stage.finetune.settings
-        report = check(_Files(data, request.prefix), request, defaults=settings.hyperparameters)
+        report = check(_Files(data, request.prefix), request, defaults=settings.hyperparameters, kind=kind)
         if report.problem_count:
             raise FineTuneError(_problems(report))
         made = plan(request, report, settings, now=now.timestamp(), run_id="planned")

@@ -1,31 +1,29 @@
-"""How a model of the catalog is fine-tuned: `data/training.toml`, resolved for one stage without asking the network.
+"""How a stage's model is fine-tuned: its program, resolved for one stage without asking the network.
 
 The result is made of the Lambda code's own types, so that what is checked here is what is read there.
 """
 
-import csv
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, assert_never, cast
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from pilotlight.catalog import Instance, instances
+from pilotlight.training_file import JumpStartModel, Metric, ModelShape, OwnModel, training
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
 
+from finetune import free
 from finetune.errors import BadRequest
 from finetune.hyperparameters import RULES, Profile, complete
 from finetune.memory import check_training
-from finetune.spec import InstanceFacts, Settings, Shape, TrainingSpec
+from finetune.programs import JumpStart, OwnContainer, Script
+from finetune.sizes import InstanceFacts, Shape
+from finetune.spec import Settings, TrainingSpec
 
-__all__ = ["RULES", "BadRequest", "FineTune", "InstanceFacts", "Settings", "check_training", "complete"]
+__all__ = ["RULES", "BadRequest", "FineTune", "InstanceFacts", "Settings", "check_training", "complete", "free"]
 
-_DATA: Final = Path(__file__).parent / "data"
+CODE_CHANNEL: Final = "/opt/ml/input/data/code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,88 +48,48 @@ class FineTune:
         return tuple(dict.fromkeys(uri for uri in (spec.image_uri, spec.evaluation_image_uri) if uri))
 
 
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptModel:
+    """A model that a program of the user's own trains: an image, and a script for it unless the image is the program.
 
+    `script`: the S3 URI of a .tar.gz, and the file in it to run. `base_model_url` is what the program starts from;
+    None: the artifact that is served.
+    """
 
-class JumpStartProgram(_Fact):
-    """JumpStart's training of Llama 2; `image` and the S3 names are templates over {account} and {region}."""
-
-    image: str
-    script: str
-    artifact_bucket: str
-    volume_size_gb: int
-    max_run_seconds: int
+    image_uri: str
+    script: tuple[str, str] | None
+    base_model_url: str | None
     environment: Mapping[str, str]
-    fixed_hyperparameters: Mapping[str, str]
-
-
-class OwnProgram(_Fact):
-    """The project's own training container."""
-
-    volume_size_gb: int
-    max_run_seconds: int
-
-
-class ModelShape(_Fact):
-    parameters: int
-    layers: int
-    hidden: int
-    vocabulary: int
-
-
-class TrainedModel(_Fact):
-    """One model's part of the file."""
-
-    program: Literal["jumpstart", "own"]
-    artifact_key: str | None = None
-    instance_types: tuple[str, ...]
-    fsdp: bool = True
-    neither: bool = False
-    defaults: Mapping[str, str] = Field(default_factory=dict)
-    shape: ModelShape
-
-
-class Metric(_Fact):
-    Name: str
-    Regex: str
-
-
-class TrainingFile(_Fact):
-    jumpstart: JumpStartProgram
-    own: OwnProgram
     metrics: tuple[Metric, ...]
-    models: Mapping[str, TrainedModel]
+    volume_size_gb: int
+    network_isolation: bool
+    instance_types: tuple[str, ...]
+    shape: ModelShape | None
+    program: Literal["script"] = "script"
 
 
-@cache
-def training() -> TrainingFile:
-    """The whole file."""
-    return TrainingFile.model_validate(tomllib.loads((_DATA / "training.toml").read_text(encoding="utf-8")))
+TrainedModel = OwnModel | JumpStartModel | ScriptModel
 
 
-@cache
-def training_instances() -> Mapping[str, Instance]:
-    """Every instance type that a training may name: those that host and have a GPU, and those that only train."""
-    with (_DATA / "training_instances.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    only_training = {row["instance_type"]: Instance.model_validate(row) for row in rows}
-    return {**{name: facts for name, facts in instances().items() if facts.gpus}, **only_training}
-
-
-def profile(model: str) -> Profile:
+def profile(name: str, model: OwnModel | JumpStartModel) -> Profile:
     """What the model adds to the table of hyperparameters."""
-    facts = training().models[model]
-    return Profile(model=model, defaults=dict(facts.defaults), fsdp=facts.fsdp, neither=facts.neither)
+    return Profile(model=name, defaults=dict(model.defaults), fsdp=model.fsdp, neither=model.neither)
 
 
-def shape(model: str) -> Shape:
+def shape(model: OwnModel | JumpStartModel) -> Shape:
     """The model's size."""
-    return Shape(**training().models[model].shape.model_dump())
+    return Shape(**model.shape.model_dump())
 
 
 def resolve(
-    model: str, *, region: str, account: str | None, base_model: str, gated: bool, own_image_uri: str | None
+    name: str,
+    model: TrainedModel,
+    *,
+    region: str,
+    account: str | None,
+    base_model: str,
+    gated: bool,
+    own_image_uri: str | None,
 ) -> TrainingSpec:
     """The model's program with its images and artifacts.
 
@@ -139,39 +97,72 @@ def resolve(
     artifact's prefix. `own_image_uri` is the project's training container: needed where it trains, and everywhere
     what evaluates.
     """
-    file = training()
-    facts = file.models[model]
     common: dict[str, Any] = {
-        "model": model,
+        "model": name,
         "base_model": base_model,
         "gated": gated,
-        "profile": profile(model),
-        "shape": shape(model),
-        "metrics": tuple(metric.model_dump() for metric in file.metrics),
+        "metrics": tuple(metric.model_dump() for metric in training().metrics),
         "evaluation_image_uri": own_image_uri,
         "network_isolation": True,
         "encrypts_between_containers": True,
     }
-    if facts.program == "own":
-        return TrainingSpec(
-            **common,
-            image_uri=cast(str, own_image_uri),
-            own_container=True,
-            channels={"model": base_model},
-            environment={},
-            fixed_hyperparameters={},
-            volume_size_gb=file.own.volume_size_gb,
-            max_run_seconds=file.own.max_run_seconds,
-        )
-    program = file.jumpstart
+    match model:
+        case OwnModel():
+            return TrainingSpec(**common, **_own(name, model, base_model, cast(str, own_image_uri)))
+        case JumpStartModel():
+            return TrainingSpec(**common, **_jumpstart(name, model, region, account))
+        case ScriptModel():
+            return TrainingSpec(**(common | _script(model, base_model)))
+        case _:
+            assert_never(model)
+
+
+def _own(name: str, model: OwnModel, base_model: str, image_uri: str) -> dict[str, Any]:
+    program = training().own
+    return {
+        "program": OwnContainer(profile=profile(name, model), shape=shape(model)),
+        "image_uri": image_uri,
+        "channels": {"model": base_model},
+        "environment": {},
+        "fixed_hyperparameters": {},
+        "volume_size_gb": program.volume_size_gb,
+        "max_run_seconds": program.max_run_seconds,
+    }
+
+
+def _jumpstart(name: str, model: JumpStartModel, region: str, account: str | None) -> dict[str, Any]:
+    program = model.over(training().jumpstart)
     bucket = program.artifact_bucket.format(region=region)
-    return TrainingSpec(
-        **common,
-        image_uri=program.image.format(account=account, region=region),
-        own_container=False,
-        channels={"code": program.script.format(region=region), "model": f"s3://{bucket}/{facts.artifact_key}"},
-        environment=dict(program.environment),
-        fixed_hyperparameters=dict(program.fixed_hyperparameters),
-        volume_size_gb=program.volume_size_gb,
-        max_run_seconds=program.max_run_seconds,
-    )
+    return {
+        "program": JumpStart(profile=profile(name, model), shape=shape(model)),
+        "image_uri": program.image.format(account=account, region=region),
+        "channels": {"code": program.script.format(region=region), "model": f"s3://{bucket}/{model.artifact_key}"},
+        "environment": dict(program.environment),
+        "fixed_hyperparameters": dict(program.fixed_hyperparameters),
+        "volume_size_gb": program.volume_size_gb,
+        "max_run_seconds": program.max_run_seconds,
+    }
+
+
+def _script(model: ScriptModel, base_model: str) -> dict[str, Any]:
+    """As JumpStart's program is given its script: in a channel of its own, named by two hyperparameters."""
+    base = {"model": model.base_model_url or base_model}
+    channels, fixed = base, {}
+    if model.script is not None:
+        url, entry_point = model.script
+        channels = {"code": url, **base}
+        fixed = {
+            "sagemaker_program": entry_point,
+            "sagemaker_submit_directory": f"{CODE_CHANNEL}/{url.rpartition('/')[2]}",
+        }
+    return {
+        "program": Script(shape=Shape(**model.shape.model_dump()) if model.shape else None),
+        "image_uri": model.image_uri,
+        "channels": channels,
+        "environment": dict(model.environment),
+        "fixed_hyperparameters": fixed,
+        "metrics": tuple(metric.model_dump() for metric in model.metrics),
+        "volume_size_gb": model.volume_size_gb,
+        "max_run_seconds": training().own.max_run_seconds,
+        "network_isolation": model.network_isolation,
+    }

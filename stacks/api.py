@@ -31,7 +31,7 @@ class ApiStack(Stack):
                 **limits_environment(stage.auto_off),
                 "WAKE_ON_CALL": json.dumps(stage.wake_on_call),
                 "MODEL": stage.model,
-                **({"FINETUNE_ARN": names.finetune_arn} if fine_tunes else {}),
+                **_finetune(stage, names),
                 "MODEL_ALIASES": json.dumps(stage.api.model_aliases),
                 "CONTRACT": stage.contract,
                 "CHAT_TEMPLATE": stage.chat_template.model_dump_json() if stage.chat_template else "",
@@ -71,6 +71,12 @@ class ApiStack(Stack):
         if api.key and api.admin_key:
             CfnOutput(self, "ApiKeyId", value=api.key.key_id)
             CfnOutput(self, "AdminKeyId", value=api.admin_key.key_id)
+
+
+def _finetune(stage: Stage, names: Names) -> dict[str, str]:
+    if stage.finetune is None:
+        return {}
+    return {"FINETUNE_ARN": names.finetune_arn, "FINETUNE_PROGRAM": stage.finetune.settings.spec.program.kind}
 
 
 def _overload(limits: ApiLimits) -> dict[str, str]:

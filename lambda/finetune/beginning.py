@@ -34,8 +34,10 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
         if asked.dataset is None:
             said = f"No dataset: the job {asked.attach} is put behind the API as it is."
             return Answer(run.saying("CheckDataset", kit.now, said))
-        defaults = kit.settings.training.hyperparameters
-        report = check_dataset(Bucket(kit.s3, asked.bucket), asked, defaults=defaults)
+        training = kit.settings.training
+        report = check_dataset(
+            Bucket(kit.s3, asked.bucket), asked, defaults=training.hyperparameters, kind=training.spec.program.kind
+        )
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     except ClientError as error:
@@ -51,10 +53,11 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
 
 def plan(run: Run, kit: Kit) -> Answer:
     """Raises RunFailed for what cannot fit: hyperparameters, memory, dollars."""
-    asked = asking.from_body(run.asked)
+    training = kit.settings.training
+    asked = asking.from_body(run.asked, training.spec.program.kind)
     try:
         report = Report.from_data(run.dataset) if run.dataset else None
-        made = planning.plan(asked, report, kit.settings.training, now=kit.now, run_id=run.id)
+        made = planning.plan(asked, report, training, now=kit.now, run_id=run.id)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     said = (
@@ -68,17 +71,18 @@ def plan(run: Run, kit: Kit) -> Answer:
 
 def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:
     """Raises BadRequest."""
+    kind = kit.settings.training.spec.program.kind
     if "dropped" in given:
         key = str(given["dropped"])
         prefix = key.rpartition("/")[0] + "/"
         text = Bucket(kit.s3, kit.settings.bucket).text(key)
         if text is None:
             raise BadRequest(f"s3://{kit.settings.bucket}/{key} is not there any more.")
-        return asking.from_toml(text, dataset=f"s3://{kit.settings.bucket}/{prefix}")
+        return asking.from_toml(text, dataset=f"s3://{kit.settings.bucket}/{prefix}", kind=kind)
     fields = given.get("asked")
     if not isinstance(fields, Mapping):
         raise BadRequest('The run was started with no request: its input must be {"asked": {…}, "by": "…"}.')
-    asked = asking.from_body(fields)
+    asked = asking.from_body(fields, kind)
     if asked.dataset is not None and asked.bucket != kit.settings.bucket:
         raise BadRequest(
             f"`dataset` is {asked.dataset}; it must lie in the stage's own bucket, "

@@ -18,6 +18,7 @@ from finetune.findings import Findings, Problem, Refuse
 from finetune.hyperparameters import RULES, Scalar, checked
 from finetune.layout import File, Format, Layout, check_files, laid_out
 from finetune.measures import Lengths, Repeats
+from finetune.programs import Kind
 from finetune.rows import DOLLY, BadRow, Template
 from finetune.tables import csv_rows
 from finetune.text import MAX_ROW_BYTES, json_lines, json_rows, lines
@@ -82,19 +83,22 @@ class Report:
         return cls(**{**known, "beside": tuple(data["beside"]), "warnings": tuple(data["warnings"])})
 
 
-def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None) -> Report:
-    """Reads the whole dataset that `asked` names. `defaults` are the stage's hyperparameters, under those asked for.
+def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None, kind: Kind = "own") -> Report:
+    """Reads the whole dataset that `asked` names, for a program of this kind. `defaults` are the stage's
+    hyperparameters, under those asked for. A script's say nothing of the dataset: nobody here knows them.
 
     Raises BadRequest for hyperparameters that do not exist.
     """
-    return _Check(reader, asked, checked({**(defaults or {}), **asked.hyperparameters})).run()
+    given = {} if kind == "script" else checked({**(defaults or {}), **asked.hyperparameters})
+    return _Check(reader, asked, given, kind).run()
 
 
 class _Check:
-    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str], kind: Kind) -> None:
         self.reader = reader
         self.prefix = asked.prefix
         self.given = given
+        self.kind = kind
         self.findings = Findings()
         self.lengths = Lengths()
         self.repeats = Repeats()
@@ -217,7 +221,7 @@ class _Check:
 
     def _judge(self, layout: Layout, format: Format) -> None:
         """What only the whole shows."""
-        found, lengths = self.findings, self.lengths
+        found = self.findings
         ratio = float(self.given.get("validation_split_ratio", RULES["validation_split_ratio"].default))
         if not found.problem_count and not self.counted["train"]:
             found.add("", None, "there is no row to learn from")
@@ -229,6 +233,11 @@ class _Check:
             found.add("", None, "nothing is left to learn from: give a validation_split_ratio below 1")
         if self.repeats.count:
             found.warnings.append(f"About {self.repeats.count} rows repeat an earlier one. They are kept.")
+        if self.kind != "script":  # which cuts rows off where it likes
+            self._judge_lengths(format)
+
+    def _judge_lengths(self, format: Format) -> None:
+        found, lengths = self.findings, self.lengths
         cuts_off = self.given.get("max_input_length", "-1")
         if lengths.over_rows and format != "domain":
             found.warnings.append(

@@ -1,11 +1,13 @@
-"""The CreateTrainingJob requests of a run: training by JumpStart's program or the project's own, and evaluation."""
+"""The CreateTrainingJob requests of a run: training by whichever program, and evaluation."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from finetune import programs
 from finetune.errors import BadRequest
 from finetune.plan import LEAST_EVALUATION_SECONDS, LEAST_RUNTIME_SECONDS, Plan, evaluation_seconds, training_seconds
+from finetune.programs import OwnContainer
 from finetune.spec import Settings, TrainingSpec
 
 SPOT_WAIT_SECONDS: Final = 24 * 3600
@@ -40,7 +42,7 @@ def training_request(
     seconds = training_seconds(settings, instance_type, plan.instance_count, left)
     _check_left(seconds, LEAST_RUNTIME_SECONDS, spent_usd, plan, "another attempt")
     channels = {**spec.channels, **_dataset_channels(plan)}
-    task = {"pilotlight_task": "train"} if spec.own_container else {}
+    task = {"pilotlight_task": "train"} if isinstance(spec.program, OwnContainer) else {}
     request = _request(
         plan,
         settings,
@@ -78,6 +80,7 @@ def evaluation_request(
     seconds = evaluation_seconds(settings, instance_type, plan.max_cost_usd - spent_usd)
     _check_left(seconds, LEAST_EVALUATION_SECONDS, spent_usd, plan, "the evaluation")
     channels = {"model": spec.base_model, "tuned": tuned_model, **_dataset_channels(plan)}
+    told = programs.for_evaluation(spec.program, plan.hyperparameters, plan.format)
     if plan.prompts_uri is not None:
         channels["prompts"] = plan.prompts_uri
     return _request(
@@ -85,7 +88,7 @@ def evaluation_request(
         settings,
         name=job_name(settings.stage, plan.run_id, attempt, evaluation=True),
         image_uri=spec.evaluation_image_uri,
-        hyperparameters={**plan.hyperparameters, "pilotlight_task": "evaluate"},
+        hyperparameters={**told, "pilotlight_task": "evaluate"},
         channels=channels,
         output=f"s3://{bucket}/evaluations/",
         instance_type=instance_type,

@@ -17,7 +17,7 @@ from math import ceil
 from typing import Final
 
 from finetune.errors import BadRequest
-from finetune.spec import InstanceFacts, Shape
+from finetune.sizes import InstanceFacts, Shape
 
 GIB: Final = 2**30
 _RUNTIME_BYTES: Final = 3 * GIB // 2

@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import ceil, floor
 from typing import Any, Final
 
-from finetune.spec import InstanceFacts
+from finetune.sizes import InstanceFacts
 
 _HOUR: Final = 3600
 _GRACE_SECONDS: Final = 120
@@ -21,9 +21,9 @@ EVALUATION_SHARE: Final = Decimal("0.2")
 EVALUATION_SECONDS: Final = 3600
 
 
-def after_limit_seconds(parameters: int) -> int:
-    """What a job is billed for beyond its runtime limit: grace, and the upload of two bytes a parameter."""
-    return _GRACE_SECONDS + max(_LEAST_UPLOAD_SECONDS, ceil(2 * parameters / _UPLOAD_BYTES_PER_SECOND))
+def after_limit_seconds(uploaded_bytes: int) -> int:
+    """What a job is billed for beyond its runtime limit: grace, and the upload of what it leaves."""
+    return _GRACE_SECONDS + max(_LEAST_UPLOAD_SECONDS, ceil(uploaded_bytes / _UPLOAD_BYTES_PER_SECOND))
 
 
 def rate_usd(facts: InstanceFacts, count: int) -> Decimal:

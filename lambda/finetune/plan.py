@@ -5,19 +5,19 @@ sequence of attempts can pass it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from common.shown import shown
 
-from finetune import memory, money
+from finetune import money, programs
 from finetune.asked import Asked
 from finetune.dataset import Report
 from finetune.errors import BadRequest, did_you_mean
-from finetune.hyperparameters import complete
 from finetune.layout import PROMPTS, VALIDATION
+from finetune.programs import JumpStart, Script
 from finetune.spec import Settings
 
 LEAST_RUNTIME_SECONDS: Final = 600
@@ -77,7 +77,8 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
     types, count = asked.instance_types or settings.instance_types, asked.instance_count
     for name in types:
         _check_known(name, settings)
-    hyperparameters = complete(_with_format(asked, report, settings), settings.spec.profile)
+    spec, given = settings.spec, {**settings.hyperparameters, **asked.hyperparameters}
+    hyperparameters = programs.completed(spec.program, given, report.format if report else None)
     ceiling = Decimal(str(asked.max_cost_usd)) if asked.max_cost_usd is not None else settings.max_cost_usd
     evaluating = _evaluation_types(types, settings) if report is not None else ()
     reserve = ceiling * money.EVALUATION_SHARE if evaluating else Decimal(0)
@@ -85,13 +86,13 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings)
     seconds, cost = 0, Decimal(0)
     if asked.attach is None:
-        _check_count(count, hyperparameters, settings)
+        programs.check_count(spec.program, spec.model, count, hyperparameters)
         for name in reversed(types):  # the first choice last: its limit is the plan's
-            _check_memory(name, hyperparameters, settings, count)
+            programs.check_memory(spec.program, hyperparameters, name, settings.instances[name], count)
             seconds = training_seconds(settings, name, count, ceiling - reserve)
             _check_training_limit(name, seconds, ceiling, settings, count)
         rate = money.rate_usd(settings.instances[types[0]], count)
-        cost = money.worst_usd(seconds, rate, money.after_limit_seconds(settings.spec.shape.parameters))
+        cost = money.worst_usd(seconds, rate, money.after_limit_seconds(spec.uploaded_bytes))
     return Plan(
         run_id=run_id,
         attach=asked.attach,
@@ -115,7 +116,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
 def training_seconds(settings: Settings, instance_type: str, count: int, budget_usd: Decimal) -> int:
     """The runtime limit of a training job that may cost `budget_usd`."""
     rate = money.rate_usd(settings.instances[instance_type], count)
-    margin = money.after_limit_seconds(settings.spec.shape.parameters)
+    margin = money.after_limit_seconds(settings.spec.uploaded_bytes)
     return min(money.runtime_seconds(budget_usd, rate, margin), settings.spec.max_run_seconds)
 
 
@@ -149,15 +150,11 @@ def _check_known(instance_type: str, settings: Settings) -> None:
         )
 
 
-def _check_memory(name: str, hyperparameters: Mapping[str, str], settings: Settings, count: int) -> None:
-    memory.check_training(settings.spec.shape, hyperparameters, name, settings.instances[name], count)
-
-
 def _check_report(report: Report, settings: Settings) -> None:
     if report.problem_count:
         first = "; ".join(str(problem) for problem in report.problems[:3])
         raise BadRequest(f"The dataset has {report.problem_count} problems. The first: {first}.", param="dataset")
-    if report.beside and not settings.spec.own_container:
+    if report.beside and isinstance(settings.spec.program, JumpStart):
         raise BadRequest(
             f"{', '.join(report.beside)} lies beside the training files, and JumpStart's training would read it as "
             "one. Put the training files (and template.json) into train/.",
@@ -165,37 +162,11 @@ def _check_report(report: Report, settings: Settings) -> None:
         )
 
 
-def _with_format(asked: Asked, report: Report | None, settings: Settings) -> dict[str, Any]:
-    """What was asked for over what the stage sets, with the format that the dataset has."""
-    given: dict[str, Any] = {**settings.hyperparameters, **asked.hyperparameters}
-    if report is None:
-        return given
-    tuned = {"instruction": "instruction_tuned", "chat": "chat_dataset"}.get(report.format)
-    return {**given, **{name: name == tuned for name in ("instruction_tuned", "chat_dataset")}}
-
-
-def _check_count(count: int, hyperparameters: Mapping[str, str], settings: Settings) -> None:
-    if count == 1:
-        return
-    if not settings.spec.own_container:
-        raise BadRequest(
-            f"`instance_count` is {count}, but JumpStart's training of {settings.spec.model} runs on 1 instance. "
-            "Leave it out.",
-            param="instance_count",
-        )
-    if hyperparameters["enable_fsdp"] != "True":
-        raise BadRequest(
-            f"`instance_count` is {count}, but only FSDP trains on several instances. Set enable_fsdp to True, or "
-            "leave instance_count out.",
-            param="instance_count",
-        )
-
-
 def _evaluation_types(types: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     if settings.spec.evaluation_image_uri is None:
         return ()
-    shape, instances = settings.spec.shape, settings.instances
-    return tuple(name for name in types if memory.fits_evaluation(shape, name, instances[name]))
+    program, instances = settings.spec.program, settings.instances
+    return tuple(name for name in types if programs.fits_evaluation(program, name, instances[name]))
 
 
 def _check_training_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings, count: int) -> None:
@@ -219,16 +190,35 @@ def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings:
 
 
 def _warnings(report: Report | None, evaluating: tuple[str, ...], settings: Settings) -> list[str]:
+    return [*_unchecked(report, evaluating, settings), *_unevaluated(report, evaluating, settings)]
+
+
+def _unchecked(report: Report | None, evaluating: tuple[str, ...], settings: Settings) -> Iterator[str]:
+    """What nobody can know of a program that is the user's own."""
+    if report is None or not isinstance(settings.spec.program, Script):
+        return
+    yield (
+        "The program is your own: whether it fits the GPUs' memory is not checked, and its hyperparameters are sent as "
+        "they are."
+    )
+    if evaluating and not report.has_validation:
+        yield (
+            "The dataset has no validation/, so it is evaluated on rows that your program may have trained with: the "
+            "evaluation does not know how it splits them."
+        )
+
+
+def _unevaluated(report: Report | None, evaluating: tuple[str, ...], settings: Settings) -> Iterator[str]:
     if evaluating:
-        return []
+        return
     consequence = "No evaluation against the base model: the training's own evaluation loss is all there is."
     if report is None:
-        return [f"This run has no dataset. {consequence}"]
-    if settings.spec.evaluation_image_uri is None:
-        return [
-            f"[stages.{settings.stage}.finetune] names no image_uri of the project's training container. {consequence}"
-        ]
-    return [f"The model fits none of the instance types at full precision. {consequence}"]
+        yield f"This run has no dataset. {consequence}"
+    elif settings.spec.evaluation_image_uri is None:
+        key = "evaluation_image_uri" if isinstance(settings.spec.program, Script) else "image_uri"
+        yield f"[stages.{settings.stage}.finetune] names no {key} of the project's training container. {consequence}"
+    else:
+        yield f"The model fits none of the instance types at full precision. {consequence}"
 
 
 def _json(value: Any) -> Any:

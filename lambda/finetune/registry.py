@@ -1,7 +1,9 @@
 """The tuned model in SageMaker's model registry."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 
 from botocore.exceptions import ClientError
 
@@ -9,8 +11,11 @@ from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.run import Run
 
+_MOST_ENTRIES = 50
+_MOST_NAME = 128
 _MOST_VALUE = 256
-"""Characters that a value of the metadata may have."""
+_NOT_TAKEN = re.compile(r"[^\w .:/=+@-]")
+"""Of the metadata: entries, characters of a name and of a value, and characters that neither may have."""
 
 
 def register(run: Run, kit: Kit) -> Answer:
@@ -71,10 +76,15 @@ def _lineage(run: Run, kit: Kit) -> dict[str, str]:
         "training_job": job.name if job else "",
         "base_model": kit.settings.model,
         "code_version": kit.settings.code_version,
-        **{f"hyperparameter.{name}": value for name, value in run.plan.get("hyperparameters", {}).items()},
         **{f"metric.{name}": value for name, value in _metrics(run).items()},
+        **{f"hyperparameter.{name}": value for name, value in run.plan.get("hyperparameters", {}).items()},
     }
-    return {name[:128]: str(value)[:_MOST_VALUE] for name, value in known.items() if str(value)}
+    said = {_taken(name, _MOST_NAME): _taken(str(value), _MOST_VALUE) for name, value in known.items() if str(value)}
+    return dict(islice(said.items(), _MOST_ENTRIES))  # a program of the user's own may have more; the job has them all
+
+
+def _taken(text: str, most: int) -> str:
+    return _NOT_TAKEN.sub("_", text)[:most]
 
 
 def _metrics(run: Run) -> dict[str, object]:

@@ -6,40 +6,29 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from finetune.hyperparameters import Profile, Scalar
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The model's size, for the estimate of its memory."""
-
-    parameters: int
-    layers: int
-    hidden: int
-    vocabulary: int
+from finetune import programs
+from finetune.hyperparameters import Scalar
+from finetune.programs import Program
+from finetune.sizes import InstanceFacts
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """One model's training program.
+    """How one model is trained.
 
-    `own_container`: it speaks the project's training contract, so it takes a task, trains on several instances, and
-    takes no notice of other files beside the training files. Else it is JumpStart's. `channels` are inputs beside the
-    dataset, S3 URIs by channel name. `base_model` is the served artifact, a prefix, for evaluation.
-    `fixed_hyperparameters` are the container's own. `evaluation_image_uri` is the project's container; None: nothing
-    can evaluate, and the training's own metrics judge.
+    `channels` are inputs beside the dataset, S3 URIs by channel name. `base_model` is the served artifact, a prefix,
+    for evaluation. `fixed_hyperparameters` are the container's own. `evaluation_image_uri` is the project's container;
+    None: nothing can evaluate, and the training's own metrics judge.
     """
 
     model: str
+    program: Program
     image_uri: str
-    own_container: bool
     channels: Mapping[str, str]
     base_model: str
     gated: bool  # the EULA was accepted in the config: the jobs say so
     environment: Mapping[str, str]
     fixed_hyperparameters: Mapping[str, str]
-    profile: Profile
-    shape: Shape
     metrics: tuple[Mapping[str, str], ...]  # {"Name", "Regex"}
     evaluation_image_uri: str | None
     volume_size_gb: int
@@ -47,14 +36,10 @@ class TrainingSpec:
     encrypts_between_containers: bool
     max_run_seconds: int
 
-
-@dataclass(frozen=True, kw_only=True)
-class InstanceFacts:
-    """An instance type that can be trained on and whose price is known. The memory is that of all GPUs together."""
-
-    gpus: int
-    gpu_memory_gib: int
-    usd_per_hour: Decimal
+    @property
+    def uploaded_bytes(self) -> int:
+        """The most that a training leaves."""
+        return programs.uploaded_bytes(self.program, self.volume_size_gb)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +76,7 @@ class Settings:
                 "spec": TrainingSpec(
                     **{
                         **spec,
-                        "profile": Profile.from_data(spec["profile"]),
-                        "shape": Shape(**spec["shape"]),
+                        "program": programs.from_data(spec["program"]),
                         "metrics": tuple(spec["metrics"]),
                     }
                 ),

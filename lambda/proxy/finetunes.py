@@ -17,6 +17,7 @@ from common.link_token import KEY
 from common.shown import shown
 from finetune.asked import from_body
 from finetune.errors import BadRequest
+from finetune.programs import Kind
 
 from proxy import approval_page
 from proxy.errors import ControlPlaneFailed, InvalidParameter, NotWaiting, RouteNotFound
@@ -43,14 +44,17 @@ class Entries(Protocol):
 
 
 class FineTunes:
-    """One a worker. `arn` is the state machine's; empty where the stage's model cannot be fine-tuned."""
+    """One a worker. `arn` is the state machine's; empty where the stage's model cannot be fine-tuned. `kind` is its
+    program's, which decides what hyperparameters may be.
+    """
 
     def __init__(
-        self, make_states: Callable[[], StatesClient], make_ledger: Callable[[], Entries], *, arn: str
+        self, make_states: Callable[[], StatesClient], make_ledger: Callable[[], Entries], *, arn: str, kind: Kind
     ) -> None:
         self._make_states = make_states
         self._make_ledger = make_ledger
         self._arn = arn
+        self._kind = kind
 
     @cached_property
     def _states(self) -> StatesClient:
@@ -64,7 +68,7 @@ class FineTunes:
         """`POST /finetunes`. What is wrong with the request itself is said at once, the rest by the run."""
         self._check_there()
         try:
-            asked = from_body(fields)
+            asked = from_body(fields, self._kind)
         except BadRequest as bad:
             raise InvalidParameter(bad.message, param=bad.param) from bad
         run = f"{now:%Y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:2]}"

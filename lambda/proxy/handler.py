@@ -114,6 +114,7 @@ class _Seams:
             lambda: self._client("stepfunctions", config=CLIENT_CONFIG),
             lambda: Ledger(self._client("dynamodb", config=CLIENT_CONFIG), self._settings.ledger_table),
             arn=self._settings.finetune_arn,
+            kind=self._settings.finetune_program,
         )
 
     def tasks(self) -> "Mapping[str, Shape]":

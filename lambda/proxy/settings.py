@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from proxy.openai.template import ChatTemplate
 from proxy.window import Window
@@ -49,6 +49,7 @@ class Settings:
     idempotency_table: str
     overload_latency_seconds: float | None
     finetune_arn: str = ""  # where the model cannot be fine-tuned
+    finetune_program: Literal["own", "jumpstart", "script"] = "own"
     window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
@@ -74,6 +75,7 @@ class Settings:
             if environ.get("OVERLOAD_LATENCY_SECONDS")
             else None,
             finetune_arn=environ.get("FINETUNE_ARN", ""),
+            finetune_program=cast(Literal["own", "jumpstart", "script"], environ.get("FINETUNE_PROGRAM", "own")),
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from typer.core import TyperGroup
 
+from pilotlight import model_shape
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json, table
@@ -100,6 +101,14 @@ def status(
         print_json(_public(record))
     else:
         show(record)
+
+
+@finetune_commands.command()
+def shape(
+    folder: Annotated[Path, typer.Argument(help="A model's Transformers folder, on this machine.")],
+) -> None:
+    """A model's size, as [stages.NAME.finetune] wants it of a model that nobody has described."""
+    out.print(model_shape.toml(model_shape.read(folder)), highlight=False, markup=False, soft_wrap=True)
 
 
 @finetune_commands.command(name="list")

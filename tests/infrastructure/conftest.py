@@ -31,6 +31,20 @@ accept_eula = true
 instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]
 instance_pools = true
 
+[stages.mine]
+model = "custom"
+contract = "tgi"
+image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/tgi:1"
+model_data_url = "s3://models-of-mine/tiny/"
+instance_types = ["ml.g5.2xlarge"]
+[stages.mine.finetune]
+program = "script"
+image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/trains:1"
+evaluation_image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1"
+script_url = "s3://code-of-mine/train/mine.tar.gz"
+entry_point = "train.py"
+instance_types = ["ml.g5.12xlarge"]
+
 [stages.alexatm]
 model = "alexatm-20b"
 image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1.0"
@@ -74,6 +88,8 @@ STAGES = ("falcon", "llama2", "alexatm", "volume")
 """Each with another model or other instances."""
 API_STAGES = ("strict", "iam")
 """falcon's model again, behind another API."""
+FINETUNE_STAGES = ("mine",)
+"""Trained by a program of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     folder = tmp_path_factory.mktemp("cdk.out")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(folder), context=context)
-    for stage in STAGES + API_STAGES:
+    for stage in STAGES + API_STAGES + FINETUNE_STAGES:
         build(app, load(config, stage, target="aws", region="us-east-1"))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:

@@ -107,6 +107,32 @@ def test_only_the_training_role_is_passed_on_and_only_to_sagemaker(template: Tem
     assert "Fn::GetAtt" in statement["Resource"]
 
 
+def test_a_job_may_read_and_pull_what_a_program_of_the_users_own_is_made_of_and_nothing_else(
+    synthesis: Synthesis,
+) -> None:
+    template = synthesis.template("mine", "FineTune")
+    (policy,) = [
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for name, resource in template.find_resources("AWS::IAM::Policy").items()
+        if name.startswith("TrainingRole")
+    ]
+    allowed = [(statement["Action"], json.dumps(statement["Resource"])) for statement in policy]
+    named = [resource for action, resource in allowed if action == "s3:GetObject"]
+    assert [
+        any(place in resource for resource in named)
+        for place in (":s3:::code-of-mine/train/mine.tar.gz*", ":s3:::models-of-mine/tiny/*", ":s3:::code-of-mine/*")
+    ] == [True, True, False]
+    pulled = [resource for action, resource in allowed if "ecr:BatchGetImage" in action]
+    assert len(pulled) == 2
+    assert "repository/trains" in pulled[0]
+    assert "repository/pilotlight-training" in pulled[1]
+
+
+def test_the_api_knows_whose_hyperparameters_it_takes(synthesis: Synthesis) -> None:
+    for stage, program in (("mine", "script"), ("llama2", "jumpstart")):
+        assert f'"FINETUNE_PROGRAM": "{program}"' in json.dumps(synthesis.template(stage, "Api").to_json())
+
+
 def test_a_model_that_cannot_be_fine_tuned_has_no_such_stack(synthesis: Synthesis) -> None:
     assert not (synthesis.folder / "Pilotlight-alexatm-FineTune.template.json").exists()
     proxy = json.dumps(synthesis.template("alexatm", "Api").to_json())

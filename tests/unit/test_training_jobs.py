@@ -175,6 +175,19 @@ class TestRun:
         cloud.over()
         assert cloud.seen()["data"] == {"model/config.json": "own"}
 
+    def test_a_script_beside_its_image_comes_as_sagemaker_would_bring_it(self, cloud: Cloud) -> None:
+        cloud.buckets.content["b"]["code/mine.tar.gz"] = b"an archive"
+        named = {
+            "sagemaker_program": "train.py",
+            "sagemaker_submit_directory": "/opt/ml/input/data/code/mine.tar.gz",
+            "peft_type": "lora",
+        }
+        inputs = [channel("code", "s3://b/code/mine.tar.gz"), channel("model", "s3://hub/model/")]
+        cloud.create(HyperParameters=named, InputDataConfig=inputs)
+        cloud.over()
+        assert cloud.seen()["data"] == {"code/mine.tar.gz": "an archive", "model/config.json": "built in"}
+        assert cloud.seen()["asked"] == named
+
     def test_its_failure_is_what_the_program_says(self, cloud: Cloud) -> None:
         cloud.create(HyperParameters={"fail": "No row is usable."})
         job = cloud.over()

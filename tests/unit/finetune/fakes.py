@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 from common.ledger import Ledger
 from finetune.clients import Kit
 from finetune.hyperparameters import Profile
+from finetune.programs import OwnContainer
 from finetune.settings import Settings
-from finetune.spec import InstanceFacts, Shape, TrainingSpec
+from finetune.sizes import InstanceFacts, Shape
 from finetune.spec import Settings as TrainingSettings
+from finetune.spec import TrainingSpec
 
 from tests.unit.switch.fake_aws import FakeDynamoDB
 
@@ -26,14 +28,15 @@ TRAINING = TrainingSettings(
     spec=TrainingSpec(
         model="smollm2-135m-instruct",
         image_uri="111122223333.dkr.ecr.us-east-1.amazonaws.com/training:1",
-        own_container=True,
+        program=OwnContainer(
+            profile=Profile("smollm2-135m-instruct", {"learning_rate": "0.001", "enable_fsdp": "False"}, neither=True),
+            shape=Shape(parameters=135_000_000, layers=30, hidden=576, vocabulary=49_152),
+        ),
         channels={"model": BASE},
         base_model=BASE,
         gated=False,
         environment={},
         fixed_hyperparameters={},
-        profile=Profile("smollm2-135m-instruct", {"learning_rate": "0.001", "enable_fsdp": "False"}, neither=True),
-        shape=Shape(parameters=135_000_000, layers=30, hidden=576, vocabulary=49_152),
         metrics=(
             {"Name": "pilotlight:train-loss", "Regex": "x=(.*)"},
             {"Name": "pilotlight:eval-loss", "Regex": "y=(.*)"},

@@ -7,13 +7,16 @@ from typing import Any
 from finetune.asked import from_body
 from finetune.dataset import Report
 from finetune.plan import Plan, plan
-from finetune.spec import InstanceFacts, Settings
+from finetune.sizes import InstanceFacts
+from finetune.spec import Settings
 
 from pilotlight.fine_tune import priced_instances
-from pilotlight.training_specs import resolve, training
+from pilotlight.training_file import Metric, training
+from pilotlight.training_specs import ScriptModel, resolve
 from tests.unit.finetune.bucket import DATASET, GOOD, report_of
 
 OWN_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"
+MINE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mine:1.0"
 ROLE = "arn:aws:iam::111122223333:role/pilotlight-dev-training"
 BUCKET = "runs-bucket"
 NOW = 1_800_000_000.0
@@ -23,6 +26,7 @@ RUN_ID = "261124-170133-ab12"
 def settings_of(model: str = "llama-2-7b", *, image: str | None = OWN_IMAGE, **changes: Any) -> Settings:
     spec = resolve(
         model,
+        training().models[model],
         region="us-east-1",
         account="763104351884",
         base_model=f"s3://served-bucket/{model}/",
@@ -44,6 +48,31 @@ def settings_of(model: str = "llama-2-7b", *, image: str | None = OWN_IMAGE, **c
     return replace(settings, **changes)
 
 
+def own_program(*, evaluated: bool = True, **changes: Any) -> Settings:
+    """Of a stage whose model is trained by a script of the user's own."""
+    model = ScriptModel(
+        image_uri=MINE,
+        script=("s3://my-bucket/code/mine.tar.gz", "train.py"),
+        base_model_url=None,
+        environment={"COLOUR": "red"},
+        metrics=(Metric(Name="mine:train-loss", Regex="loss=([0-9.]+)"),),
+        volume_size_gb=64,
+        network_isolation=False,
+        instance_types=(),
+        shape=None,
+    )
+    spec = resolve(
+        "custom",
+        model,
+        region="us-east-1",
+        account=None,
+        base_model="s3://served-bucket/custom/",
+        gated=False,
+        own_image_uri=OWN_IMAGE if evaluated else None,
+    )
+    return replace(settings_of("falcon-7b"), **({"spec": spec} | changes))
+
+
 def priced(**usd_per_hour: str) -> dict[str, InstanceFacts]:
     """Instance types large enough for anything: `big1="7.09"` is ml.big1.xlarge."""
     return {
@@ -54,4 +83,5 @@ def priced(**usd_per_hour: str) -> dict[str, InstanceFacts]:
 
 def planned(settings: Settings, report: Report | None = None, **asked: Any) -> Plan:
     found = report or report_of({"train/a.jsonl": GOOD})
-    return plan(from_body({"dataset": DATASET} | asked), found, settings, now=NOW, run_id=RUN_ID)
+    request = from_body({"dataset": DATASET} | asked, settings.spec.program.kind)
+    return plan(request, found, settings, now=NOW, run_id=RUN_ID)

@@ -67,6 +67,11 @@ class TestFormats:
         with pytest.raises(BadRequest):
             check(Bucket({"a.jsonl": GOOD}), Asked(dataset=DATASET), defaults={"epochs": 1})
 
+    def test_a_script_of_the_users_own_is_told_nothing_of_hyperparameters_that_may_mean_anything(self) -> None:
+        asked = Asked(dataset=DATASET, hyperparameters={"chat_dataset": True, "whatever": 1})
+        report = check(Bucket({"a.jsonl": GOOD}), asked, kind="script")
+        assert (report.format, report.problem_count, report.warnings) == ("instruction", 0, ())
+
     def test_prompts_are_checked_and_are_no_rows(self) -> None:
         prompts = jsonl({"prompt": "Say 7.", "expected": ["7", "seven"]}, {"prompt": "Sad?", "label": "yes"})
         report = report_of({"train/a.jsonl": GOOD, "prompts.jsonl": prompts, "run.toml": b"spot = true"})

@@ -12,9 +12,9 @@ from finetune.plan import Plan
 from finetune.spec import Settings
 
 from pilotlight.local.sagemaker import wire
-from pilotlight.training_specs import training
+from pilotlight.training_file import training
 from tests.unit.finetune.bucket import DATASET, GOOD, jsonl, report_of
-from tests.unit.finetune.runs import BUCKET, OWN_IMAGE, ROLE, RUN_ID, planned, settings_of
+from tests.unit.finetune.runs import BUCKET, MINE, OWN_IMAGE, ROLE, RUN_ID, own_program, planned, settings_of
 
 PROMPTS = jsonl({"prompt": "Say 7.", "label": "7"})
 WHOLE = {"train/a.jsonl": GOOD, "validation/a.jsonl": GOOD, "prompts.jsonl": PROMPTS}
@@ -90,6 +90,48 @@ def test_falcon_is_trained_by_the_projects_container_from_what_is_served() -> No
     assert request["AlgorithmSpecification"]["TrainingImage"] == OWN_IMAGE
     assert channels(request) == {"model": "s3://served-bucket/falcon-7b/", "training": f"{DATASET}train/"}
     assert request["HyperParameters"]["pilotlight_task"] == "train"
+
+
+def test_a_script_of_the_users_own_is_started_as_jumpstarts_is() -> None:
+    settings = own_program(hyperparameters={"lr": 2e-4, "bf16": True})
+    made = planned(settings, report_of(WHOLE), hyperparameters={"peft_type": "lora"}, instance_count=2, spot=True)
+    request = train(made, settings)
+    assert wire.request("CreateTrainingJob", request) == request
+    assert request["AlgorithmSpecification"] == {
+        "TrainingImage": MINE,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "mine:train-loss", "Regex": "loss=([0-9.]+)"}],
+    }
+    assert channels(request) == {
+        "code": "s3://my-bucket/code/mine.tar.gz",
+        "model": "s3://served-bucket/custom/",
+        "training": f"{DATASET}train/",
+        "validation": f"{DATASET}validation/",
+    }
+    assert request["HyperParameters"] == {
+        "lr": "0.0002",
+        "bf16": "True",
+        "peft_type": "lora",
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": "/opt/ml/input/data/code/mine.tar.gz",
+    }
+    assert request["Environment"] == {"COLOUR": "red"}
+    assert (request["ResourceConfig"]["VolumeSizeInGB"], request["ResourceConfig"]["InstanceCount"]) == (64, 2)
+    assert not request["EnableNetworkIsolation"]
+    assert request["OutputDataConfig"] == {"S3OutputPath": f"s3://{BUCKET}/models/", "CompressionType": "NONE"}
+
+
+def test_what_a_script_trained_is_evaluated_by_the_projects_container_which_knows_none_of_its_hyperparameters() -> None:
+    settings = own_program()
+    made = planned(settings, report_of(WHOLE), hyperparameters={"lr": 1})
+    request = evaluate(made, settings)
+    assert wire.request("CreateTrainingJob", request) == request
+    assert request["AlgorithmSpecification"]["TrainingImage"] == OWN_IMAGE
+    assert request["HyperParameters"] == {
+        "instruction_tuned": "True",
+        "chat_dataset": "False",
+        "pilotlight_task": "evaluate",
+    }
 
 
 def test_an_evaluation_has_both_models_and_the_prompts() -> None:

@@ -14,9 +14,9 @@ from finetune.spec import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.training_specs import training
+from pilotlight.training_file import training
 from tests.unit.finetune.bucket import GOOD, jsonl, report_of
-from tests.unit.finetune.runs import BUCKET, NOW, ROLE, RUN_ID, planned, priced, settings_of
+from tests.unit.finetune.runs import BUCKET, NOW, ROLE, RUN_ID, own_program, planned, priced, settings_of
 
 
 def refusal(settings: Settings, **asked: Any) -> BadRequest:
@@ -62,6 +62,40 @@ def test_without_the_projects_container_nothing_evaluates_and_a_person_is_told()
     made = planned(settings_of(image=None))
     assert (made.evaluation_types, made.evaluation_usd) == ((), Decimal(0))
     assert any("names no image_uri" in warning for warning in made.warnings)
+
+
+class TestAProgramOfTheUsersOwn:
+    def test_its_memory_is_not_checked_and_a_person_is_told(self) -> None:
+        made = planned(own_program(), instance_types=["ml.g4dn.xlarge"])
+        assert made.instance_types == made.evaluation_types == ("ml.g4dn.xlarge",)
+        assert any("is not checked" in warning for warning in made.warnings)
+        assert any("may have trained with" in warning for warning in made.warnings)
+
+    def test_validation_rows_make_the_evaluation_fair(self) -> None:
+        made = planned(own_program(), report_of({"train/a.jsonl": GOOD, "validation/a.jsonl": GOOD}))
+        assert not any("may have trained with" in warning for warning in made.warnings)
+
+    def test_without_an_image_that_evaluates_a_person_is_told(self) -> None:
+        made = planned(own_program(evaluated=False))
+        assert (made.evaluation_types, made.evaluation_usd) == ((), Decimal(0))
+        assert "names no evaluation_image_uri" in made.warnings[-1]
+
+    def test_files_beside_the_training_files_are_its_own_business(self) -> None:
+        assert planned(own_program(), report_of({"a.jsonl": GOOD, "validation/a.jsonl": GOOD})).train_uri
+
+    def test_its_hyperparameters_are_what_was_said_and_nothing_else(self) -> None:
+        made = planned(own_program(hyperparameters={"a": 1, "b": 2}), hyperparameters={"b": 3})
+        assert made.hyperparameters == {"a": "1", "b": "3"}
+
+    def test_whatever_its_volume_holds_may_have_to_be_uploaded(self) -> None:
+        assert own_program().spec.uploaded_bytes == 64 * 10**9
+        with pytest.raises(BadRequest, match="Raise it"):
+            planned(own_program(), max_cost_usd=2)
+
+    def test_stage_and_run_together_may_not_have_too_many(self) -> None:
+        many = {f"a{number}": 1 for number in range(60)}
+        with pytest.raises(BadRequest, match="There are 120 hyperparameters"):
+            planned(own_program(hyperparameters=many), hyperparameters={f"b{number}": 1 for number in range(60)})
 
 
 @pytest.mark.parametrize(
@@ -127,7 +161,7 @@ def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, co
             request = training_request(made, settings, instance_type=name, attempt=number + 1, spent_usd=spent, **where)
         except BadRequest:
             break
-        spent += worst_of(request, settings, settings.spec.shape.parameters) * part.numerator / part.denominator
+        spent += worst_of(request, settings, settings.spec.uploaded_bytes) * part.numerator / part.denominator
         assert spent <= ceiling
     evaluated = evaluation_request(
         made, settings, tuned_model="s3://x/y/", instance_type=names[0], attempt=1, spent_usd=spent, **where
@@ -135,8 +169,8 @@ def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, co
     assert spent + worst_of(evaluated, settings, 0) <= ceiling
 
 
-def worst_of(request: dict[str, Any], settings: Settings, uploaded_parameters: int) -> Decimal:
+def worst_of(request: dict[str, Any], settings: Settings, uploaded_bytes: int) -> Decimal:
     resources = request["ResourceConfig"]
     rate: Decimal = settings.instances[resources["InstanceType"]].usd_per_hour * resources["InstanceCount"]
-    billed: int = request["StoppingCondition"]["MaxRuntimeInSeconds"] + money.after_limit_seconds(uploaded_parameters)
+    billed: int = request["StoppingCondition"]["MaxRuntimeInSeconds"] + money.after_limit_seconds(uploaded_bytes)
     return rate * billed / 3600

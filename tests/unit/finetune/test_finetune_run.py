@@ -1,6 +1,7 @@
 """Whole runs, step by step as the state machine takes them, over fakes at the seams."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from finetune.run import KIND, id_of
 from finetune.steps import take
 
 from .fakes import BUCKET, World
+from .runs import own_program
 
 DATASET = f"s3://{BUCKET}/datasets/tickets/"
 ORDER = ("CheckDataset", "Plan", "Train", "Evaluate", "Register", "Promote", "Smoke", "Done")
@@ -110,6 +112,31 @@ def test_a_good_dataset_ends_behind_the_api(story: Story) -> None:
     assert package["ModelApprovalStatus"] == "Approved"
     assert package["CustomerMetadataProperties"]["dataset_sha256"] == record["dataset"]["sha256"]
     assert [told["Subject"] for told in story.world.sns.told] == ["Pilotlight test: a fine-tuned model serves"]
+
+
+def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
+    story.world.settings = replace(story.world.settings, training=own_program(hyperparameters={"bf16": True}))
+    many = {f"a{number}": number for number in range(70)}
+    record = story.run(hyperparameters={"text": '{"x": [1]}', **many})
+    assert (record["status"], record["step"]) == ("done", "Done"), record["message"]
+    trained, evaluated = story.world.sagemaker.created
+    assert trained["HyperParameters"].items() >= {"bf16": "True", "text": '{"x": [1]}', "a69": "69"}.items()
+    assert "instruction_tuned" not in trained["HyperParameters"]
+    assert evaluated["HyperParameters"]["instruction_tuned"] == "True"
+    (package,) = story.world.sagemaker.packages
+    lineage = package["CustomerMetadataProperties"]
+    assert (len(lineage), lineage["metric.eval_loss"]) == (50, "1.5")  # SageMaker takes no more
+    assert lineage["hyperparameter.text"] == "__x_: _1__"
+
+
+def test_a_hyperparameter_that_sagemaker_would_refuse_ends_a_scripts_run_before_anything_is_paid_for(
+    story: Story,
+) -> None:
+    story.world.settings = replace(story.world.settings, training=own_program())
+    record = story.run(hyperparameters={"a": "x" * 2501})
+    assert (record["status"], record["step"]) == ("failed", "CheckDataset")
+    assert "at most 2500 characters" in record["message"]
+    assert story.world.sagemaker.created == []
 
 
 @pytest.mark.parametrize(

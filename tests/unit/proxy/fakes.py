@@ -303,7 +303,9 @@ class Api:
             endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
             answers=lambda: self.answers,
             tasks=tasks,
-            finetunes=lambda: FineTunes(lambda: self.runs, lambda: self.runs, arn=settings.finetune_arn),
+            finetunes=lambda: FineTunes(
+                lambda: self.runs, lambda: self.runs, arn=settings.finetune_arn, kind=settings.finetune_program
+            ),
         )
 
     def send(self, sent: object, context: object = None) -> Answer:

@@ -51,6 +51,13 @@ def test_a_run_is_started_with_what_was_asked_and_an_id_that_fits_a_jobs_name(ap
     }  # fmt: skip
 
 
+def test_a_program_of_the_users_own_has_hyperparameters_of_its_own() -> None:
+    script = Api(settings=replace(SETTINGS, finetune_program="script"))
+    assert start(script, dataset=DATASET, hyperparameters={"peft_type": "lora"}).status == 200
+    answer = start(script, dataset=DATASET, hyperparameters={"sagemaker_program": "x.py"})
+    assert (answer.status, answer.body["error"]["param"]) == (400, "sagemaker_program")
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
