@@ -185,7 +185,7 @@ def test_the_mails_link_shows_what_was_trained_and_decides_once(tuned: tuple[Tun
 
     def page(method: str, text: str = token, **fields: str) -> tuple[int, str]:
         """Without any key; a form, as a browser sends it."""
-        given = {"params" if method == "GET" else "data": {"token": text, **fields}}
+        given: dict[str, Any] = {"params" if method == "GET" else "data": {"token": text, **fields}}
         answer = requests.request(method, f"{tuning.cloud.api_url}/approve", timeout=60, **given)
         return answer.status_code, answer.text
 
