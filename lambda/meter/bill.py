@@ -34,11 +34,13 @@ def month_start(moment: float) -> float:
 def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
     """USD per hour of the endpoint's instances; None where their price is not known.
 
-    A config that could not be read is taken to be what it was.
+    A config that could not be read is taken to be what it was. So is an endpoint that is being deleted: it counts its
+    instances down, of pools too, and of them nobody could then say which they were.
     """
     if facts.endpoint is None:
         return 0.0
-    if facts.variant is None and memory.endpoint_created == facts.endpoint.created.timestamp():
+    untold = facts.variant is None or facts.endpoint.status == "Deleting"
+    if untold and memory.endpoint_created == facts.endpoint.created.timestamp():
         return memory.usd_per_hour
     return endpoint_price(facts.endpoint, facts.variant, policy.usd_per_hour)
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from pilotlight.auto_off import worst_case
+from pilotlight.cli.endpoint import what_it_costs
 from pilotlight.config import ConfigError, load
+from pilotlight.deployment import Deployment
 from pilotlight.stage import Scaling, Stage
 
 FALCON = 'model = "falcon-7b-instruct"\n'
@@ -44,6 +46,17 @@ def test_the_worst_month_counts_the_most_instances(tmp_path: Path) -> None:
     )
     assert "USD 1.515 an hour" in one
     assert "USD 6.060 an hour" in four
+
+
+def test_instance_pools_may_all_be_of_the_dearest_type(tmp_path: Path) -> None:
+    types = 'monthly_budget_usd = false\ninstance_types = ["ml.g5.2xlarge", "ml.g5.12xlarge"]\n'
+    same = 'environment = { SM_NUM_GPUS = "1", MAX_BATCH_PREFILL_TOKENS = "4096" }\n'
+    pools = staged(tmp_path, f"{types}instance_pools = true\ninstance_count = 2\n{same}")
+    dearest = 2 * pools.usd_per_hour["ml.g5.12xlarge"]
+    assert f"USD {dearest:.3f} an hour" in worst_case(pools)
+    told = what_it_costs(pools, Deployment("dev", "us-east-1"), hours=10)
+    assert f"2 × ml.g5.2xlarge or ml.g5.12xlarge on AWS in us-east-1: at most USD {dearest} per hour" in told
+    assert f"(USD {dearest * 10:.2f} if you forget it)" in told
 
 
 def test_scaling_reverts_no_promoted_model(tmp_path: Path) -> None:

@@ -187,6 +187,9 @@ class TestPrice:
         assert meter.reads(waking, START + HOUR / 2).dollars_this_month == USD_PER_HOUR
         served = lit(variant=pools, endpoint=replace(endpoint(instances=3), pools={cheap: 2, dear: 1}))
         assert meter.reads(served, START + HOUR * 3 / 2).dollars_this_month == round(USD_PER_HOUR * 2 + 2, 4)
+        emptied = replace(endpoint(status="Deleting", instances=None), pools={cheap: 0, dear: 0})
+        going = lit(variant=pools, endpoint=emptied)
+        assert meter.reads(going, START + HOUR * 5 / 2).dollars_this_month == round(USD_PER_HOUR * 3 + 4, 4)
         assert meter.memory.unpriced == ""
 
     def test_a_config_that_cannot_be_read_keeps_its_price(self) -> None:
