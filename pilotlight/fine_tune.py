@@ -38,7 +38,8 @@ def problems(choice: Choice) -> Iterator[Problem]:
     yield from _jumpstart_region(choice, model)
     unknown = list(_instance_types(choice, model))
     yield from unknown
-    trainable = {} if unknown else {name: priced_instances()[name] for name in _types(choice, model)}
+    priced = priced_instances()
+    trainable = {} if unknown else {name: priced[name] for name in _types(choice, model)}
     wrong = list(training_hyperparameters.problems(choice, model, trainable))
     yield from wrong
     if choice.region is not None and not wrong:

@@ -122,10 +122,9 @@ def test_a_job_may_read_and_pull_what_a_program_of_the_users_own_is_made_of_and_
         any(place in resource for resource in named)
         for place in (":s3:::code-of-mine/train/mine.tar.gz*", ":s3:::models-of-mine/tiny/*", ":s3:::code-of-mine/*")
     ] == [True, True, False]
-    pulled = [resource for action, resource in allowed if "ecr:BatchGetImage" in action]
-    assert len(pulled) == 2
-    assert "repository/trains" in pulled[0]
-    assert "repository/pilotlight-training" in pulled[1]
+    (pulled,) = [statement["Resource"] for statement in policy if "ecr:BatchGetImage" in statement["Action"]]
+    registry = "arn:aws:ecr:us-east-1:111122223333:repository/"
+    assert pulled == [f"{registry}pilotlight-training", f"{registry}trains"]
 
 
 def test_the_api_knows_whose_hyperparameters_it_takes(synthesis: Synthesis) -> None:
