@@ -109,7 +109,10 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         max_runtime_seconds=seconds,
         worst_cost_usd=cost + reserve,
         started_at=now,
-        warnings=(*(report.warnings if report else ()), *_warnings(report, evaluating, settings)),
+        warnings=(
+            *(report.warnings if report else ()),
+            *_warnings(report, evaluating, settings, trains=asked.attach is None),
+        ),
     )
 
 
@@ -189,18 +192,19 @@ def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings:
         )
 
 
-def _warnings(report: Report | None, evaluating: tuple[str, ...], settings: Settings) -> list[str]:
-    return [*_unchecked(report, evaluating, settings), *_unevaluated(report, evaluating, settings)]
+def _warnings(report: Report | None, evaluating: tuple[str, ...], settings: Settings, *, trains: bool) -> Iterator[str]:
+    if report is not None and isinstance(settings.spec.program, Script):
+        yield from _unchecked(report, evaluating, trains=trains)
+    yield from _unevaluated(report, evaluating, settings)
 
 
-def _unchecked(report: Report | None, evaluating: tuple[str, ...], settings: Settings) -> Iterator[str]:
+def _unchecked(report: Report, evaluating: tuple[str, ...], *, trains: bool) -> Iterator[str]:
     """What nobody can know of a program that is the user's own."""
-    if report is None or not isinstance(settings.spec.program, Script):
-        return
-    yield (
-        "The program is your own: whether it fits the GPUs' memory is not checked, and its hyperparameters are sent as "
-        "they are."
-    )
+    if trains:
+        yield (
+            "The program is your own: whether it fits the GPUs' memory is not checked, and its hyperparameters are "
+            "sent as they are."
+        )
     if evaluating and not report.has_validation:
         yield (
             "The dataset has no validation/, so it is evaluated on rows that your program may have trained with: the "

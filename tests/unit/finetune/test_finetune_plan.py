@@ -71,6 +71,10 @@ class TestAProgramOfTheUsersOwn:
         assert any("is not checked" in warning for warning in made.warnings)
         assert any("may have trained with" in warning for warning in made.warnings)
 
+    def test_nothing_is_said_of_the_memory_where_nothing_is_trained(self) -> None:
+        made = planned(own_program(), attach="my-job")
+        assert not any("is not checked" in warning for warning in made.warnings)
+
     def test_validation_rows_make_the_evaluation_fair(self) -> None:
         made = planned(own_program(), report_of({"train/a.jsonl": GOOD, "validation/a.jsonl": GOOD}))
         assert not any("may have trained with" in warning for warning in made.warnings)
