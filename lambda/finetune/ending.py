@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from finetune import promotion
+from finetune import promotion, registry
 from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.run import DONE, FAILED, RUNNING, Run
@@ -23,6 +23,7 @@ def done(run: Run, kit: Kit) -> Answer:
     if lit := promotion.lit_for_it(run):
         serves = f"{_OFF_AGAIN} It serves the tuned model, {run.artifact}, when it is next on."
     ended = ended.saying("Done", kit.now, f"{serves} The run cost about USD {run.usd:.2f}.")
+    registry.judged(ended, kit, "Approved")
     _tell(ended, kit, f"a fine-tuned model {'is in place' if lit else 'serves'}")
     return Answer(ended)
 
@@ -35,6 +36,7 @@ def fail(run: Run, kit: Kit) -> Answer:
         if job.status in _GOES_ON and not job.attached:
             _stop(kit, job.name)
     ended = replace(promotion.settle(_blamed(run), kit), status=FAILED, ended_at=kit.now, token="")
+    registry.judged(ended, kit, "Rejected")
     _tell(ended, kit, "a fine-tuning run FAILED")
     return Answer(ended)
 

@@ -1,9 +1,11 @@
 """The tuned model in SageMaker's model registry."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
+from typing import Literal
 
 from botocore.exceptions import ClientError
 
@@ -19,7 +21,7 @@ _NOT_TAKEN = re.compile(r"[^\w .:/=+@-]")
 
 
 def register(run: Run, kit: Kit) -> Answer:
-    """One version in the stage's group, with where it comes from."""
+    """One version in the stage's group, with where it comes from; it is Approved once it serves."""
     if run.package_arn:
         return Answer(run)
     _make_group(kit)
@@ -42,13 +44,27 @@ def register(run: Run, kit: Kit) -> Answer:
             "SupportedContentTypes": ["application/json"],
             "SupportedResponseMIMETypes": ["application/json"],
         },
-        ModelApprovalStatus="PendingManualApproval" if run.asked.get("approve") else "Approved",
+        ModelApprovalStatus="PendingManualApproval",
         CustomerMetadataProperties=_lineage(run, kit),
         ClientToken=f"{run.id}-package"[:36],
     )
     arn = str(made["ModelPackageArn"])
     said = f"Registered as version {arn.rpartition('/')[2]} of {kit.settings.package_group}."
     return Answer(replace(run, package_arn=arn).saying("Register", kit.now, said))
+
+
+def judged(run: Run, kit: Kit, status: Literal["Approved", "Rejected"]) -> None:
+    """How the run ended, for whoever looks at its version. Where AWS does not take it the end stays what it is."""
+    if not run.package_arn:
+        return
+    try:
+        kit.sagemaker.update_model_package(
+            ModelPackageArn=run.package_arn,
+            ModelApprovalStatus=status,
+            ApprovalDescription=" ".join(run.message.split())[:1024],
+        )
+    except ClientError as error:
+        print(json.dumps({"package": run.package_arn, "status": status, "not_taken": str(error)}))
 
 
 def _make_group(kit: Kit) -> None:

@@ -72,6 +72,7 @@ class FineTunePermissions:
             allow(["sagemaker:DescribeModelPackageGroup"], self._group),
             allow(["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags"], self._group, conditions=tagged),
             allow(["sagemaker:CreateModelPackage"], self._group, self._packages),
+            allow(["sagemaker:UpdateModelPackage"], self._packages),
             allow(["sagemaker:DescribeEndpoint"], self._endpoint),
             allow(["cloudformation:DescribeStacks"], *self._stacks),
             allow(["states:StartExecution"], self._names.switch_arn),

@@ -60,6 +60,7 @@ def test_the_deployed_stage_is_as_the_code_says_with_the_tuned_model(pilot: Pilo
 def test_it_is_registered_with_where_it_comes_from(tuned: tuple[Tuning, Record]) -> None:
     tuning, record = tuned
     found = tuning.cloud.client("sagemaker").describe_model_package(ModelPackageName=record["package_arn"])
+    assert found["ModelApprovalStatus"] == "Approved"
     assert found["CustomerMetadataProperties"]["dataset_sha256"] == record["dataset"]["sha256"]
     source = found["InferenceSpecification"]["Containers"][0]["ModelDataSource"]["S3DataSource"]
     assert source["S3Uri"] == record["artifact"]

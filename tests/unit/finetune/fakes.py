@@ -220,8 +220,16 @@ class SageMaker:
         self.groups.append(request["ModelPackageGroupName"])
 
     def create_model_package(self, **request: Any) -> Mapping[str, Any]:
-        self.packages.append(request)
-        return {"ModelPackageArn": f"arn:aws:sagemaker:us-east-1:111122223333:model-package/group/{len(self.packages)}"}
+        arn = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/group/{len(self.packages) + 1}"
+        self.packages.append({**request, "ModelPackageArn": arn})
+        return {"ModelPackageArn": arn}
+
+    def update_model_package(self, **request: Any) -> None:
+        for package in self.packages:
+            if package["ModelPackageArn"] == request["ModelPackageArn"]:
+                package.update(request)
+                return
+        raise refused("ValidationException", "does not exist")
 
 
 @dataclass

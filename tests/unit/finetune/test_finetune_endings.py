@@ -1,9 +1,12 @@
 """How runs end: what a person is told, what is stopped, and that an ended run stays as it ended."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from finetune import ending
+from finetune import ending, registry
+from finetune.answer import Answer
+from finetune.clients import Kit
 from finetune.run import DONE, FAILED, Job, Run
 
 from .fakes import World
@@ -50,6 +53,24 @@ def test_after_a_rollback_what_failed_is_told_before_what_serves(world: World) -
     ended = ending.fail(failed, world.kit()).run
     assert (ended.step, ended.message) == ("Smoke", "Nobody answered. The old one serves again.")
     assert "Nobody answered. The old one serves again." in world.sns.told[0]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(ending.done, "Approved"), (ending.fail, "Rejected")], ids=["good", "failed"]
+)
+def test_the_registered_version_says_how_the_run_ended(
+    world: World, end: Callable[[Run, Kit], Answer], status: str
+) -> None:
+    registered = registry.register(run(), world.kit()).run
+    assert world.sagemaker.packages[0]["ModelApprovalStatus"] == "PendingManualApproval"
+    ended = end(registered, world.kit()).run
+    (package,) = world.sagemaker.packages
+    assert (package["ModelApprovalStatus"], package["ApprovalDescription"]) == (status, ended.message)
+
+
+def test_a_version_that_somebody_deleted_does_not_change_how_a_run_ends(world: World) -> None:
+    gone = replace(run(), package_arn="arn:gone")
+    assert ending.done(gone, world.kit()).run.status == DONE
 
 
 def test_a_failure_stops_what_still_runs_but_not_what_was_started_elsewhere(world: World) -> None:

@@ -117,16 +117,16 @@ def test_a_good_dataset_ends_behind_the_api(story: Story) -> None:
 def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
     story.world.settings = replace(story.world.settings, training=own_program(hyperparameters={"bf16": True}))
     many = {f"a{number}": number for number in range(70)}
-    record = story.run(hyperparameters={"text": '{"x": [1]}', **many})
+    record = story.run(hyperparameters={"a": '{"x": [1]}', **many})
     assert (record["status"], record["step"]) == ("done", "Done"), record["message"]
     trained, evaluated = story.world.sagemaker.created
-    assert trained["HyperParameters"].items() >= {"bf16": "True", "text": '{"x": [1]}', "a69": "69"}.items()
+    assert trained["HyperParameters"].items() >= {"bf16": "True", "a": '{"x": [1]}', "a69": "69"}.items()
     assert "instruction_tuned" not in trained["HyperParameters"]
     assert evaluated["HyperParameters"]["instruction_tuned"] == "True"
     (package,) = story.world.sagemaker.packages
     lineage = package["CustomerMetadataProperties"]
     assert (len(lineage), lineage["metric.eval_loss"]) == (50, "1.5")  # SageMaker takes no more
-    assert lineage["hyperparameter.text"] == "__x_: _1__"
+    assert lineage["hyperparameter.a"] == "__x_: _1__"
 
 
 def test_a_hyperparameter_that_sagemaker_would_refuse_ends_a_scripts_run_before_anything_is_paid_for(
