@@ -168,7 +168,7 @@ class Endpoints:
                 retired, endpoint.container = endpoint.container, container
                 stale, endpoint.model_data = endpoint.model_data, stale
                 endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
-                endpoint.instance_type = launch and launch.instance_type
+                endpoint.instance_type = launch.instance_type if launch else None
                 endpoint.failure = None
                 endpoint.move("InService")
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
@@ -205,7 +205,8 @@ class Endpoints:
     def _placed(self, variant: Record) -> str | None:
         """The first of the variant's types that has capacity; None where it names none. Raises _Refused."""
         types = instance_types(variant)
-        for name in types or [None]:
+        choices: list[str | None] = [*types] or [None]
+        for name in choices:
             fault = self.faults.take("no_capacity", instance_type=name)
             if fault is None:
                 return name

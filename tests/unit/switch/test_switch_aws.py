@@ -71,8 +71,8 @@ def described(aws: Stubbed, status: str = "UPDATE_COMPLETE", pools: tuple[str, .
         "LastModifiedTime": moment(START),
     }
     aws.answers("sagemaker", "describe_endpoint", endpoint, {"EndpointName": ENDPOINT})
-    listed = [{"InstanceType": name, "Priority": rank} for rank, name in enumerate(pools, start=1)]
-    kind = {"InstancePools": listed} if pools else {"InstanceType": "ml.g5.xlarge"}
+    ranked = [{"InstanceType": name, "Priority": rank} for rank, name in enumerate(pools, start=1)]
+    kind = {"InstancePools": ranked} if pools else {"InstanceType": "ml.g5.xlarge"}
     variant = {"VariantName": "AllTraffic", **kind, "InitialInstanceCount": 2}
     config = {
         "EndpointConfigName": "Config-New",
