@@ -20,7 +20,8 @@ demo-finetune: setup ## Teach a small model an answer format on an embedded clou
 	@$(BIN)/python -m pilotlight.demo_finetune
 
 test: setup check ## Lint, types, and all tests
-	@$(BIN)/python -m pytest --maxfail=20
+	@$(BIN)/python -m pytest --maxfail=20 --numprocesses=logical tests/unit
+	@$(BIN)/python -m pytest --maxfail=20 tests/infrastructure tests/local
 
 check: setup ## Lint and types
 	@$(BIN)/ruff check .

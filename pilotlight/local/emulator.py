@@ -13,10 +13,12 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import boto3
+import time_machine
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -95,7 +97,8 @@ def main() -> None:
     notices.install()
     clock.start()
     try:
-        asyncio.run(_serve(_with_controls(app, Controls(runtime, sagemaker.faults, clock, notices)), given.port))
+        controlled = _with_controls(app, Controls(runtime, sagemaker.faults, clock, notices))
+        asyncio.run(_serve(_dated(controlled), given.port))
     finally:
         sagemaker.stop()
 
@@ -154,7 +157,26 @@ async def _serve(app: App, port: int) -> None:
     config.bind = [f"{HOST}:{port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
+    config.include_date_header = False  # see `_dated`
     await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # an ASGI app by any other name
+
+
+def _dated(app: App) -> App:
+    """With the machine's own time as each answer's `Date`: SDKs take a cloud whose clock is ahead of theirs for a
+    reason to try everything again, which costs cdk most of a minute.
+    """
+
+    async def routed(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        async def dated(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                others = [(name, value) for name, value in message.get("headers", []) if name.lower() != b"date"]
+                now = formatdate(time_machine.escape_hatch.time.time(), usegmt=True)
+                message = {**message, "headers": [*others, (b"date", now.encode())]}
+            await send(message)
+
+        await app(scope, receive, dated)
+
+    return routed
 
 
 def _with_controls(app: App, controls: Controls) -> App:

@@ -1,7 +1,4 @@
-"""`pilot deploy` and `pilot destroy` on a cloud of their own: from whatever state, and nothing is left.
-
-Its clock is never advanced: `cdk` takes AWS's clock running ahead of its own for a reason to try everything again.
-"""
+"""`pilot deploy` and `pilot destroy` on a cloud of their own: from whatever state, and nothing is left."""
 
 import json
 import time
