@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ from .bare import Bare
 
 PILOT = Path(sys.executable).with_name("pilot")
 ROOT = Path(__file__).parents[2]
+METER = "rate(5 minutes)"
+"""Its schedule."""
 
 Pilot = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -103,6 +106,24 @@ class LocalCloud:
         model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
         return str(model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"])
 
+    @contextmanager
+    def disabled(self, schedule: str = "") -> Iterator[None]:
+        """Without the EventBridge rules with this schedule expression, or any: those of the alarms and of the meter."""
+        events = self.client("events")
+        names = [
+            rule["Name"]
+            for rule in events.list_rules()["Rules"]
+            if not schedule or rule.get("ScheduleExpression") == schedule
+        ]
+        assert names
+        for name in names:
+            events.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            for name in names:
+                events.enable_rule(Name=name)
+
     def drifts(self) -> dict[str, str]:
         """What drift detection finds in the endpoint stack: status by type, without what is in sync."""
         client, name = self.client("cloudformation"), f"Pilotlight-{self.stage}-Endpoint"
@@ -163,6 +184,14 @@ def cloud(up: LocalCloud) -> Iterator[LocalCloud]:
     """The cloud for one test; no fault outlives it."""
     yield up
     up.fault()
+
+
+@pytest.fixture(scope="module")
+def on_for_the_others(up: LocalCloud, pilot: Pilot) -> Iterator[None]:
+    """Whoever comes next finds the endpoint as the session's cloud began."""
+    yield
+    up.advance(6 * 60)  # a tick of the meter: while it is silent nothing is lit
+    assert pilot("on", "--yes").returncode == 0
 
 
 @pytest.fixture(scope="session")

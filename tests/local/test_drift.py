@@ -1,18 +1,11 @@
 """Whatever is turned and promoted, the stack has not drifted; what is done beside it is found."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from .conftest import LocalCloud, Pilot
 from .test_promotion import TUNED, Stage
 
-
-@pytest.fixture(scope="module", autouse=True)
-def on_for_the_others(pilot: Pilot) -> Iterator[None]:
-    """Whoever comes next finds the endpoint as the session's cloud began."""
-    yield
-    assert pilot("on", "--yes").returncode == 0
+pytestmark = pytest.mark.usefixtures("on_for_the_others")
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import requests
 
 from pilotlight.deployment import Deployment
 
-from .conftest import LocalCloud, Pilot, bash
+from .conftest import METER, LocalCloud, Pilot, bash
 
 USD_PER_HOUR = 4.89
 PERIOD = timedelta(minutes=5)
+pytestmark = pytest.mark.usefixtures("on_for_the_others")
 
 
 class Life:
@@ -70,13 +71,6 @@ class Life:
 
     def call(self) -> None:
         assert self.cloud.generate("hello", max_length=10).status_code == 200
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on_for_the_others(pilot: Pilot) -> Iterator[None]:
-    """Whoever comes next finds the endpoint as the session's cloud began."""
-    yield
-    assert pilot("on", "--yes").returncode == 0
 
 
 @pytest.fixture
@@ -185,7 +179,7 @@ class TestWhoEndsIt:
 
     def test_a_meter_that_is_dead_is_told_of_and_the_endpoint_goes(self, life: Life) -> None:
         died = life.now()
-        with disabled(life, "rate(5 minutes)"):
+        with life.cloud.disabled(METER):
             gone = life.until_off(at_most=timedelta(minutes=45))
         assert life.told(died, "silent for 15 minutes") - died <= timedelta(minutes=30)
         assert gone - died <= timedelta(minutes=45)
@@ -193,7 +187,7 @@ class TestWhoEndsIt:
 
     def test_without_meter_and_alarms_the_first_hard_stop_does(self, life: Life) -> None:
         end = turn_off_at(life)
-        with disabled(life, ""):
+        with life.cloud.disabled():
             life.advance(seconds=(end - life.now()).total_seconds() - 60)
             assert life.is_on()
             life.advance(minutes=3)
@@ -204,7 +198,7 @@ class TestWhoEndsIt:
         self, life: Life, pilot: Pilot
     ) -> None:
         end = turn_off_at(life)
-        with disabled(life, ""), broken_switch(life):
+        with life.cloud.disabled(), broken_switch(life):
             life.advance(seconds=(end - life.now()).total_seconds() + 29 * 60)
             assert life.is_on()
             life.advance(minutes=3)
@@ -302,25 +296,6 @@ def turn_off_at(life: Life) -> datetime:
 def history(states: Any, execution: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = states.get_execution_history(executionArn=execution, maxResults=200)["events"]
     return events
-
-
-@contextmanager
-def disabled(life: Life, schedule: str) -> Iterator[None]:
-    """The EventBridge rules with this schedule expression, or all of them: those of the alarms and of the meter."""
-    events = life.cloud.client("events")
-    names = [
-        rule["Name"]
-        for rule in events.list_rules()["Rules"]
-        if not schedule or rule.get("ScheduleExpression") == schedule
-    ]
-    assert names
-    for name in names:
-        events.disable_rule(Name=name)
-    try:
-        yield
-    finally:
-        for name in names:
-            events.enable_rule(Name=name)
 
 
 @contextmanager
