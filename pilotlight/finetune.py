@@ -156,7 +156,9 @@ class FineTunes:
         except ClientError as error:
             if error.response["Error"].get("Code") not in ("TaskTimedOut", "InvalidToken", "TaskDoesNotExist"):
                 raise
-            raise FineTuneError(f"Run {run} does not wait any more: its time for an approval is over.") from error
+            raise FineTuneError(
+                f"Run {run} does not wait any more: the word was given, or its time is over."
+            ) from error
 
     def stop(self, run: str) -> None:
         """The run's execution ends; what it started is stopped by its mending."""

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -162,16 +163,21 @@ async def _serve(app: App, port: int) -> None:
 
 
 def _dated(app: App) -> App:
-    """With the machine's own time as each answer's `Date`: SDKs take a cloud whose clock is ahead of theirs for a
-    reason to try everything again, which costs cdk most of a minute.
+    """With the cloud's time as each answer's `Date`; but to JavaScript's SDK with the machine's own.
+
+    That SDK takes a cloud whose clock is ahead of its own for a reason to try everything again, which costs cdk most
+    of a minute.
     """
 
     async def routed(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        agents = [value for name, value in scope.get("headers", []) if name.lower() == b"user-agent"]
+        javascript = any(b"aws-sdk-js/" in agent for agent in agents)
+
         async def dated(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 others = [(name, value) for name, value in message.get("headers", []) if name.lower() != b"date"]
-                now = formatdate(time_machine.escape_hatch.time.time(), usegmt=True)
-                message = {**message, "headers": [*others, (b"date", now.encode())]}
+                now = time_machine.escape_hatch.time.time() if javascript else time.time()
+                message = {**message, "headers": [*others, (b"date", formatdate(now, usegmt=True).encode())]}
             await send(message)
 
         await app(scope, receive, dated)

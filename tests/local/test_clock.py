@@ -63,6 +63,14 @@ def test_what_the_services_write_down_is_simulated(bare: Bare, name: str) -> Non
     assert abs(date - now) < timedelta(seconds=10)
 
 
+def test_cdks_sdk_is_not_told_that_the_clock_was_advanced(bare: Bare) -> None:
+    """What it would make of that: everything again, later."""
+    bare.advance(86_400)
+    agent = {"User-Agent": "aws-cdk/2.1132.0 aws-sdk-js/3.1057.0 ua/2.1"}
+    answer = requests.get(f"{bare.url}/2015-03-31/functions", headers=agent, timeout=10)
+    assert abs(parsedate_to_datetime(answer.headers["date"]) - datetime.now(UTC)) < timedelta(seconds=10)
+
+
 def test_functions_go_by_the_simulated_clock(bare: Bare, name: str) -> None:
     bare.function(name, "import time\ndef handler(event, context): return time.time()")
 
