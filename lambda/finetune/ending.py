@@ -11,7 +11,7 @@ from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.run import DONE, FAILED, RUNNING, Run
 
-_OFF_AGAIN = "The endpoint was off before this run, and is turned off again."
+_OFF_AGAIN = "The endpoint was off without this run, and is turned off again."
 _GOES_ON = ("InProgress", "Stopping")
 
 

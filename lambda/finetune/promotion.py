@@ -65,8 +65,10 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     if undoing and state["tries"] + 1 >= MOST_TRIES:
         why = f"The endpoint STILL SERVES {run.artifact}: {ended[1]} `pilot off`, then `pilot on`."
         return _rolled_back(run, kit, why)
-    tries = state["tries"] + 1 if undoing else 0
-    return _ask(run, kit, {**state, "phase": "rolling back", "tries": tries}, state["previous"], "rollback")
+    back = {**state, "phase": "rolling back", "tries": state["tries"] + 1 if undoing else 0}
+    if state["phase"] == "promoted" and not _is_on(kit):  # somebody turned it off meanwhile: it is lit to go back only
+        back["was_on"] = False
+    return _ask(run, kit, back, state["previous"], "rollback")
 
 
 def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
@@ -76,7 +78,7 @@ def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
 
 
 def lit_for_it(run: Run) -> bool:
-    """Whether the endpoint was off, and is on for this run only."""
+    """Whether the endpoint was off, by somebody's wish, and is on for this run only."""
     return bool(run.promotion) and not run.promotion["was_on"]
 
 

@@ -85,6 +85,15 @@ def test_rolling_back_serves_what_was_served_before(world: World) -> None:
     assert to_the_end(promotion.roll_back, back, world).run == back  # and that is all
 
 
+def test_an_endpoint_that_was_turned_off_meanwhile_is_off_again_when_the_previous_model_is_back(world: World) -> None:
+    promoted = to_the_end(promotion.promote, run(), world).run
+    world.endpoint.is_on = False
+    back = to_the_end(promotion.roll_back, promoted, world).run
+    assert world.endpoint.override == ""
+    promotion.settle(back, world.kit())
+    assert [request["target"] for request in world.states.requests] == ["on", "on", "off"]
+
+
 def test_the_configured_model_comes_back_where_there_was_no_override(world: World) -> None:
     promoted = to_the_end(promotion.promote, run(), world).run
     to_the_end(promotion.roll_back, promoted, world)
