@@ -119,6 +119,7 @@ class Clock:
                     self._fire(moment)
                     self._settle()
                 self._hands.move(begun + seconds)
+                self._next(self.now())  # so that sources see the end: what is disabled was so until here
             finally:
                 self.advanced_seconds += self.now() - begun
                 self._hands.release()

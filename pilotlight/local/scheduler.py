@@ -45,6 +45,8 @@ class Entry:
     anchor: float
     served_from: float
     """Occurrences up to here never happen."""
+    enabled: bool = True
+    """Whether it happens now; what passes meanwhile never does."""
 
 
 class Timetable:
@@ -55,26 +57,34 @@ class Timetable:
         self._fire = fire
         self._served: dict[Key, tuple[tuple[object, ...], float]] = {}
 
-    def due(self, _now: float) -> float | None:
-        return min((moment for moment, _ in self._to_come()), default=None)
+    def due(self, now: float) -> float | None:
+        return min((moment for moment, _ in self._to_come(now)), default=None)
 
     def fire(self, now: float) -> None:
-        for moment, entry in sorted(self._to_come(), key=lambda pair: pair[0]):
+        for moment, entry in sorted(self._to_come(now), key=lambda pair: pair[0]):
             if moment <= now:
-                # Several that were missed together (the machine slept) happen once.
                 self._served[entry.key] = (entry.identity, max(moment, now))
-                self._fire(entry.key, moment)
+                self._fire(entry.key, self._last(entry, moment, now))
 
-    def _to_come(self) -> list[tuple[float, Entry]]:
+    def _last(self, entry: Entry, moment: float, now: float) -> float:
+        """Occurrences that were missed together (the machine slept) happen once, as the last of them."""
+        while (later := self._next(entry, moment)) is not None and later <= now:
+            moment = later
+        return moment
+
+    def _to_come(self, now: float) -> list[tuple[float, Entry]]:
         entries = list(self._entries())
         present = {entry.key for entry in entries}
         self._served = {key: served for key, served in self._served.items() if key in present}
-        return [(moment, entry) for entry in entries if (moment := self._next(entry)) is not None]
+        self._served |= {entry.key: (entry.identity, now) for entry in entries if not entry.enabled}
+        coming = [(self._next(entry, self._served_until(entry)), entry) for entry in entries if entry.enabled]
+        return [(moment, entry) for moment, entry in coming if moment is not None]
 
-    def _next(self, entry: Entry) -> float | None:
+    def _served_until(self, entry: Entry) -> float:
         identity, served = self._served.get(entry.key, (entry.identity, entry.served_from))
-        if identity != entry.identity:
-            served = entry.served_from
+        return served if identity == entry.identity else entry.served_from
+
+    def _next(self, entry: Entry, served: float) -> float | None:
         try:
             return next_after(entry.expression, served, anchor=entry.anchor, zone=entry.zone)
         except (KeyError, ValueError):  # zoneinfo's for a time zone that is none: AWS would have refused the schedule
@@ -114,9 +124,9 @@ def _rules(now: float) -> Iterable[Entry]:
             rule.get("ScheduleExpression"),
             rule.setdefault("CreationTime", now),
         )  # CloudFormation's lack it
-        if expression and rule.get("State") == "ENABLED":
+        if expression:
             # A rate counts from the rule's creation, and first happens one interval later.
-            yield Entry(key, (expression, made), expression, "UTC", made, made)
+            yield Entry(key, (expression, made), expression, "UTC", made, made, rule.get("State") == "ENABLED")
 
 
 def _fire_rule(key: Key, moment: float) -> None:
@@ -136,7 +146,7 @@ def _schedules(now: float) -> Iterable[Entry]:
 
     for key, schedule in list(scheduler._schedules._data.items()):
         start, end = (scheduler._to_epoch(schedule.get(bound)) for bound in ("StartDate", "EndDate"))
-        if schedule.get("State") != "ENABLED" or (end is not None and now > end):
+        if end is not None and now > end:
             continue
         expression, zone = schedule["ScheduleExpression"], schedule.get("ScheduleExpressionTimezone") or "UTC"
         made = schedule.get("CreationDate", now)
@@ -144,7 +154,8 @@ def _schedules(now: float) -> Iterable[Entry]:
         anchor = made if start is None else start
         # A rate without a start date begins at once; a one-time schedule in the past happens at once.
         served_from = _NEVER if one_time else anchor - 1e-6
-        yield Entry(key, (expression, zone, made, start), expression, zone, anchor, served_from)
+        enabled = schedule.get("State") == "ENABLED"
+        yield Entry(key, (expression, zone, made, start), expression, zone, anchor, served_from, enabled)
 
 
 def _fire_schedule(key: Key, moment: float) -> None:

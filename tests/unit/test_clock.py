@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,30 @@ def test_a_clock_that_stops_just_before_a_moment_does_not_wait_for_it_for_ever(s
     clock.add(timetable if source == "timetable" else EachMinute(seen.append, since=begun))
     clock.advance(601)
     assert len(seen) == (2 if source == "timetable" else 10)
+
+
+EACH_MINUTE = Entry(("account", "region", "name"), (), "rate(1 minute)", "UTC", 0, 0)
+
+
+def test_what_passes_while_a_rule_is_disabled_never_happens() -> None:
+    entry, seen = EACH_MINUTE, list[float]()
+    timetable = Timetable(lambda: [entry], lambda _key, moment: seen.append(moment))
+    clock = Clock(Hands(), Activity())
+    clock.add(timetable)
+    clock.advance(125)
+    entry = replace(entry, enabled=False)
+    clock.advance(3600)
+    entry = replace(entry, enabled=True)
+    clock.advance(60)
+    assert seen == [60, 120, 3780]
+
+
+def test_what_was_missed_together_happens_once_as_the_last() -> None:
+    seen = list[float]()
+    timetable = Timetable(lambda: [EACH_MINUTE], lambda _key, moment: seen.append(moment))
+    timetable.fire(3630)  # the machine slept for an hour
+    assert seen == [3600]
+    assert timetable.due(3630) == 3660
 
 
 def test_work_set_off_is_over_before_time_goes_on() -> None:
