@@ -126,9 +126,9 @@ class Proxy:
         return {**listed(self._tasks()), **self._names(call)}
 
     def _task(self, call: Call) -> JsonObject:
-        from proxy.tasks.routes import carried_out
+        from proxy.tasks.routes import MAX_OBJECTS, carried_out
 
-        fields = call.request.json_object()
+        fields = call.request.json_object(max_objects=MAX_OBJECTS)
         with self._saying_why(call):
             done = carried_out(
                 self._tasks(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from proxy import invoke
-from proxy.app import Proxy
+from proxy.app import PAGES, Proxy
 from proxy.call import Calls
 from proxy.cors import cors_headers, origins_of
 from proxy.invoke import SageMakerRuntime
@@ -34,7 +34,7 @@ _LOG_PROMPTS = os.environ.get("LOG_PROMPTS") == "true"
 def lambda_handler(event: object, context: object) -> Response:
     """Answers one request of API Gateway's REST proxy integration; raises nothing."""
     if _LOG_PROMPTS:
-        log_prompt(event, context)
+        log_prompt(event, context, but=PAGES)  # whose forms hold a token that may still be good
     response = serve(event, context, proxy=_proxy, clock=time, stage=os.environ.get("STAGE", ""))
     return with_headers(response, cors_headers(event, _CORS_ORIGINS))
 

@@ -4,10 +4,23 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proxy.admission import RETRY_AFTER_SECONDS, Limits, Sighting, admitted_share, after_attempt, after_refusal
-from proxy.errors import DeadlineExceeded, EndpointMissing, Problem, TooBusy, TransientFailure
+from proxy.errors import (
+    DeadlineExceeded,
+    EndpointMissing,
+    ModelFailed,
+    ModelOverloaded,
+    ModelRefused,
+    Problem,
+    TooBusy,
+    TransientFailure,
+)
 from proxy.retry import MIN_ATTEMPT_SECONDS, GiveUp, RetryBudget, decide
 from proxy.timing import Deadline
 from proxy.trace import Trace
+
+_NOT_REACHED = (TransientFailure, EndpointMissing)
+_NOTHING_GENERATED = (ModelRefused, ModelOverloaded, ModelFailed)
+"""What the container says at once, however long its queue: no evidence of the load."""
 
 
 class Runtime(Protocol):
@@ -119,18 +132,18 @@ class Invocations:
         self.attempts += 1
         clock, worker = self._deadline.clock, self._worker
         started = clock.monotonic()
-        reached = True
+        failure: Problem | None = None
         try:
             return self._runtime.invoke(body, timeout_seconds=max(1, int(self._deadline.seconds_left())))
-        except (TransientFailure, EndpointMissing):
-            reached = False
+        except Problem as problem:
+            failure = problem
             raise
         finally:
             now = clock.monotonic()
             self.last_attempt_seconds = now - started
             self.model_seconds += now - started
-            self.model_was_reached = reached
-            if reached:
+            self.model_was_reached = not isinstance(failure, _NOT_REACHED)
+            if self.model_was_reached and not isinstance(failure, _NOTHING_GENERATED):
                 worker.sighting = after_attempt(worker.sighting, started=started, now=now, limits=worker.limits)
 
     def _wait(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 
 from proxy.errors import EndpointOff, EndpointWaking, Problem, TooBusy, status_of
@@ -110,7 +111,10 @@ class LogLine:
         return values
 
 
-def log_prompt(event: object, context: object) -> None:
-    """Print what the caller sent, where the stage's config asks for it; the id is that of the request's own line."""
+def log_prompt(event: object, context: object, *, but: Container[str] = ()) -> None:
+    """Print what the caller sent, where the stage's config asks for it, `but` to these paths; the id is that of the
+    request's own line.
+    """
     request = Request.from_event(event, context)
-    print(json.dumps({"request_id": request.id, "body": request.body[:MAX_PROMPT_CHARACTERS]}))
+    if request.path not in but:
+        print(json.dumps({"request_id": request.id, "body": request.body[:MAX_PROMPT_CHARACTERS]}))

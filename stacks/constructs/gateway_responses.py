@@ -20,7 +20,8 @@ def add_gateway_responses(rest_api: apigateway.RestApi, *, limits: ApiLimits, ro
     """One gateway response for every way in which API Gateway refuses a request of these routes."""
     how = f"Send one as {_HEADERS[limits.key_header]}; the Api stack's output ApiKeyId names one."
     for refusal in refusals(limits.auth, ", ".join(map(str, routes))):
-        headers = _cors_headers(limits)
+        # OpenAI's clients try everything from 500 up again, unless told not to: what timed out may have generated.
+        headers = _cors_headers(limits) | {"x-should-retry": f"'{str(refusal.soon_over).lower()}'"}
         if refusal.soon_over:
             headers["Retry-After"] = "'1'"
         rest_api.add_gateway_response(
@@ -28,7 +29,7 @@ def add_gateway_responses(rest_api: apigateway.RestApi, *, limits: ApiLimits, ro
             type=ResponseType.of(refusal.response_type),
             status_code=str(refusal.status) if refusal.status else None,
             templates={"application/json": refusal.template.replace("{how}", how)},
-            response_headers=headers or None,
+            response_headers=headers,
         )
 
 

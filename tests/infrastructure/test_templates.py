@@ -310,8 +310,10 @@ class TestApiStack:
             assert set(body) == {"error"}
             assert set(body["error"]) == {"type", "message", "param", "request_id"}
             assert body["error"]["request_id"] == "1-2"
-            if refusal["Properties"]["ResponseType"] in ("THROTTLED", "AUTHORIZER_FAILURE"):
-                assert "gatewayresponse.header.Retry-After" in refusal["Properties"]["ResponseParameters"]
+            headers = refusal["Properties"]["ResponseParameters"]
+            soon_over = refusal["Properties"]["ResponseType"] in ("THROTTLED", "AUTHORIZER_FAILURE")
+            assert ("gatewayresponse.header.Retry-After" in headers) == soon_over
+            assert headers["gatewayresponse.header.x-should-retry"] == f"'{str(soon_over).lower()}'"
 
     def test_the_gateway_calls_an_error_as_the_proxy_does(self, synthesis: Synthesis) -> None:
         """Whoever switches on the type need not know which layer answered."""

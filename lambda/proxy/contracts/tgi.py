@@ -21,7 +21,7 @@ MAX_STOPS = 4  # TGI's own default; it refuses more
 
 _FINISH_REASONS: Mapping[object, FinishReason] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
-_PASSED_ON = ("do_sample", "temperature", "top_p", "top_k")
+_SAMPLING = ("do_sample", "temperature", "top_p", "top_k")
 
 
 class TGI:
@@ -102,7 +102,8 @@ def _parameters(text: str, generation: Generation) -> JsonObject:
         "max_new_tokens": new_tokens(text, given),
         "return_full_text": False,
     }
-    parameters |= {name: given[name] for name in _PASSED_ON if name in given}
+    if given.get("do_sample"):  # TGI samples wherever it is given one of the others; the reference is greedy then
+        parameters |= {name: given[name] for name in _SAMPLING if name in given}
     if generation.trim_at is not None:
         parameters["stop"] = [generation.trim_at]  # what follows is cut anyway: do not generate it
     return parameters

@@ -10,11 +10,14 @@ from proxy.errors import RouteNotFound
 from proxy.fit import check_fits
 from proxy.generation import Generation
 from proxy.long_inputs import Model
+from proxy.request import MAX_BODY_BYTES
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX
 from proxy.tasks.prompt import prompt
 from proxy.tasks.request import TaskRequest, check_task_request
 from proxy.tasks.shape import Shape
+
+MAX_OBJECTS = MAX_BODY_BYTES // len('{"input":"","output":""},')  # as many shots as a body holds
 
 # AlexaTM's tokenizer drops newlines, and of the delimiters it knows this one means a new line.
 _LINE_BREAKS = {"alexatm": "<br>"}

@@ -290,6 +290,7 @@ class Api:
         self.runs = FakeRuns()
         self.traced: list[bytes] = []
         self.trace_header: str | None = None
+        self.random = 0.5
         self.proxy = Proxy(
             settings,
             calls=Calls(
@@ -298,7 +299,7 @@ class Api:
                 send_trace=self.traced.append,
                 trace_header=lambda: self.trace_header,
                 clock=self.clock,
-                random=lambda: 0.5,
+                random=lambda: self.random,
             ),
             endpoint=lambda: EndpointRoutes(settings, control_plane=self.control_plane, switch=self.switch),
             answers=lambda: self.answers,

@@ -125,6 +125,8 @@ def test_the_deployed_handler_does_what_its_environment_says_whatever_else_is_wr
     headers, logged = deployed(sent, CORS_ORIGINS=json.dumps([APP]), LOG_PROMPTS="true")
     assert headers["Access-Control-Allow-Origin"] == APP
     assert "my secret" in logged
+    _, logged = deployed(event("POST", "/snooze", None) | {"body": "token=still-good"}, LOG_PROMPTS="true")
+    assert "still-good" not in logged
     headers, logged = deployed(sent, CORS_ORIGINS="[]", LOG_PROMPTS="false")
     assert "Access-Control-Allow-Origin" not in headers
     assert "my secret" not in logged

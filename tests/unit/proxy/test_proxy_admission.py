@@ -16,7 +16,7 @@ from proxy.admission import (
     after_attempt,
     after_refusal,
 )
-from proxy.errors import Throttled
+from proxy.errors import ModelFailed, ModelOverloaded, ModelRefused, Problem, Throttled
 
 from tests.unit.proxy.fakes import SETTINGS, Api
 
@@ -136,6 +136,14 @@ class TestOverHttp:
         tgi.runtime.seconds = 12.5
         answer = tgi.generate({"text_inputs": ["a", "b"]})
         assert answer.status == 200
+
+    @pytest.mark.parametrize("kind", [ModelRefused, ModelOverloaded, ModelFailed])
+    def test_what_a_container_says_at_once_does_not_end_an_overload(self, api: Api, kind: type[Problem]) -> None:
+        self.overload(api)
+        api.runtime.seconds, api.random, api.runtime.script = 0.01, 0.0, [kind("nothing was generated")]
+        assert api.generate(PROMPT).error["type"] == kind.type
+        api.random = 0.5
+        assert api.generate(PROMPT).error["type"] == "overloaded"
 
     def test_what_the_model_refuses_by_itself_is_no_evidence(self, api: Api) -> None:
         api.runtime.seconds = 20.0

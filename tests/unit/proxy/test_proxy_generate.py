@@ -105,6 +105,12 @@ class TestTGI:
         assert answer.body["generated_texts"] == ["olleh"]
         assert answer.body["model"] == "falcon-7b-instruct"
 
+    def test_it_is_greedy_where_nobody_asks_for_samples(self, tgi: Api) -> None:
+        """TGI samples wherever it is given a temperature."""
+        assert tgi.generate({"text_inputs": "hello", "temperature": 0.7, "top_p": 0.9, "top_k": 5}).status == 200
+        (request,) = tgi.runtime.requests
+        assert not {"do_sample", "temperature", "top_p", "top_k"} & request["parameters"].keys()
+
     def test_several_texts_are_an_invocation_each_whose_seeds_count_up(self, tgi: Api) -> None:
         """TGI gives one text, whatever `num_return_sequences` says."""
         sampling = {"num_return_sequences": 3, "do_sample": True, "seed": 7}
