@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Container
 from dataclasses import asdict, dataclass
 
-from proxy.errors import EndpointOff, EndpointWaking, Problem, TooBusy, status_of
+from proxy.errors import DeadlineExceeded, EndpointOff, EndpointWaking, Problem, TooBusy, status_of
 from proxy.invocations import Invocations
 from proxy.metrics import embedded
 from proxy.request import Request
@@ -21,7 +21,7 @@ class LogLine:
     """`proxy_ms` is what the request took less the model's time and the waits.
 
     `budget_ms` is None until the time budget is known, `model_latency_ms` (the last attempt's, as measured here)
-    until there was an attempt.
+    until there was an attempt. `limited_by_caller`: it set a limit of its own, whose end is no failure of ours.
     """
 
     request_id: str
@@ -33,6 +33,7 @@ class LogLine:
     model_ms: float = 0.0
     waited_ms: float = 0.0
     budget_ms: int | None = None
+    limited_by_caller: bool | None = None
     model_latency_ms: float | None = None
     model_was_reached: bool = False
     tokens_in_estimate: int = 0
@@ -94,7 +95,8 @@ class LogLine:
     def _metrics(self) -> dict[str, float]:
         """Empty where the model was not asked and nothing failed: a poll of `GET /endpoint` should cost nothing."""
         refused = self.error == TooBusy.type
-        failed = self.status >= 500 and self.error not in (EndpointOff.type, EndpointWaking.type)
+        as_asked = self.error == DeadlineExceeded.type and self.limited_by_caller
+        failed = self.status >= 500 and self.error not in (EndpointOff.type, EndpointWaking.type) and not as_asked
         if not (self.attempts or refused or failed):
             return {}
         values: dict[str, float] = {

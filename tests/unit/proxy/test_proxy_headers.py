@@ -144,6 +144,14 @@ class TestMetrics:
         api.generate(PROMPT)
         assert self.line(capsys)["Failed"] == failed
 
+    @pytest.mark.parametrize(("limit_ms", "failed"), [(3_000, 0), (60_000, 1)])
+    def test_the_end_of_a_callers_own_limit_is_no_failure(
+        self, api: Api, capsys: pytest.CaptureFixture[str], limit_ms: int, failed: int
+    ) -> None:
+        api.runtime.script = [errors.DeadlineExceeded("late")]
+        api.generate(PROMPT, headers={"X-Request-Timeout-Ms": str(limit_ms)})
+        assert self.line(capsys)["Failed"] == failed
+
     def test_the_latency_of_a_throttle_is_not_the_models(self, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
         api.runtime.script = [errors.Throttled("busy")]
         api.generate(PROMPT)
