@@ -267,6 +267,10 @@ class TestSwitch:
         assert "capacity" in receipt["message"].lower()
         assert life.endpoint() is None
         assert life.stack_state() == "off"
+        answer = life.cloud.generate("hello")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (503, "endpoint_off")
+        assert (answer.headers["x-pilotlight-attempts"], "Retry-After" in answer.headers) == ("1", True)
+        assert int(answer.headers["x-pilotlight-elapsed-ms"]) <= int(answer.headers["x-pilotlight-budget-ms"])
         clean(life, pilot)
 
 
