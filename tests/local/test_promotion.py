@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,13 @@ class TestBeside:
         assert after["EndpointConfigName"].lower() == stage.physical("EndpointConfig") != old
         assert (stage.serves(), stage.ends()) == (TUNED, end)
         stage.clean()
+
+    def test_whoever_the_old_model_is_answering_gets_that_answer(self, stage: Stage) -> None:
+        stage.cloud.fault(fault="slow", times=1, seconds=12)
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(stage.cloud.generate, "hello", max_length=8)
+            assert stage.promote(TUNED)["outcome"] == "on"
+        assert answer.result().status_code == 200
 
     def test_one_that_sagemaker_takes_back_is_reverted_and_told(self, stage: Stage) -> None:
         assert stage.promote(TUNED)["outcome"] == "on"

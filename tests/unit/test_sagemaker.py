@@ -35,6 +35,9 @@ class FakeContainer:
     def stop(self) -> None:
         self.stopped = True
 
+    def retire(self) -> None:
+        self.stopped = True
+
     def die(self) -> None:
         self._on_death("exited with code -9")
 

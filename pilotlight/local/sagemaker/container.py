@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,12 @@ import urllib3
 
 from pilotlight.local.processes import port_for
 
+CONTAINER_TIMEOUT_SECONDS = 60.0
+"""SageMaker gives a container 60 s to answer."""
 _PING_SECONDS = 0.1
 _STOP_SECONDS = 5.0
+_QUIET_SECONDS = 0.25
+"""After which nobody is on the way any more to a container that has been replaced."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ class Container:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **launch.environment},
             )
+        self._callers = 0
+        self._last_call = time.monotonic()
+        self._lock = threading.Lock()
         # As many connections as SageMaker's proxy would hold; retries belong to the caller.
         self._http = urllib3.HTTPConnectionPool("127.0.0.1", self._port, maxsize=32, retries=False)
 
@@ -93,6 +101,18 @@ class Container:
         )
         return response.status, response.headers.get("Content-Type", ""), response.data
 
+    @contextmanager
+    def called(self) -> Iterator[None]:
+        """While somebody waits for its answer."""
+        with self._lock:
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers -= 1
+                self._last_call = time.monotonic()
+
     def watch(self, on_death: Callable[[str], None]) -> None:
         """Call `on_death(epitaph)` from a thread when the process ends, whatever ended it."""
 
@@ -114,6 +134,16 @@ class Container:
         self._http.close()
         if self._process.stdin:
             self._process.stdin.close()
+
+    def retire(self) -> None:
+        """`stop`, once everybody who called has been answered: another container has taken its place."""
+        replaced = time.monotonic()
+        while (now := time.monotonic()) < replaced + CONTAINER_TIMEOUT_SECONDS:
+            with self._lock:
+                if not self._callers and now - max(replaced, self._last_call) > _QUIET_SECONDS:
+                    break
+            time.sleep(_PING_SECONDS)
+        self.stop()
 
     def epitaph(self) -> str:
         """How the process ended, with the last line it logged."""

@@ -157,7 +157,7 @@ class Endpoints:
     def _roll_out(self, endpoint: Endpoint, config: Record) -> None:
         """Start `config`'s container beside the old one and swap when it is healthy; on failure the old one stays."""
         launch, container, failure = self._come_up(endpoint, config["ProductionVariants"][0])
-        retired, stale = container, launch and launch.artifact
+        end, stale = container and container.stop, launch and launch.artifact
         with self._lock:
             if self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting":
                 pass  # nobody waits for it any more
@@ -165,15 +165,16 @@ class Endpoints:
                 endpoint.failure = failure or None
                 endpoint.move("InService" if endpoint.container else "Failed")
             else:
-                retired, endpoint.container = endpoint.container, container
+                end = endpoint.container and endpoint.container.retire
+                endpoint.container = container
                 stale, endpoint.model_data = endpoint.model_data, stale
                 endpoint.config, endpoint.variants = config["EndpointConfigName"], config["ProductionVariants"]
                 endpoint.instance_type = launch.instance_type if launch else None
                 endpoint.failure = None
                 endpoint.move("InService")
                 container.watch(lambda epitaph: self._on_death(endpoint, container, epitaph))
-        if retired:
-            retired.stop()
+        if end:
+            end()
         if stale:
             shutil.rmtree(stale, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import urllib3
 
-from pilotlight.local.sagemaker.container import Container
+from pilotlight.local.sagemaker.container import CONTAINER_TIMEOUT_SECONDS, Container
 from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import INVOCATION_FAULTS, Fault
 from pilotlight.local.sagemaker.metrics import Invocation
@@ -21,8 +21,6 @@ from pilotlight.local.sagemaker.wire import AwsError
 
 MAX_BODY_BYTES = 6_291_456
 """The service model's bound on a request body."""
-CONTAINER_TIMEOUT_SECONDS = 60.0
-"""SageMaker gives a container 60 s to answer."""
 _KEPT_INVOCATIONS = 100
 
 
@@ -69,7 +67,8 @@ class Runtime:
             raise AwsError("ServiceUnavailable", "The primary container is not running; see DescribeEndpoint.", 503)
         self._record(body)
         arrived, begun = time.time(), time.monotonic()
-        status, answer = self._answer(endpoint_name, container, fault, body, content_type)
+        with container.called():
+            status, answer = self._answer(endpoint_name, container, fault, body, content_type)
         # One variant an endpoint: more than that is not played here.
         variant, pool_type = self._endpoints.variant(endpoint_name)
         self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun, pool_type))
