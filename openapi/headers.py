@@ -32,6 +32,7 @@ PARAMETERS: dict[str, Json] = {
 _WITH_ALL_OF_THE_PROXY: dict[str, Json] = {
     "x-request-id": {"description": "As in the stage's logs.", "schema": STRING},
     "x-pilotlight-attempts": {"description": "How often the model was called.", "schema": COUNT},
+    "x-pilotlight-retries": {"description": "How many of these calls repeated one that failed.", "schema": COUNT},
     "x-pilotlight-elapsed-ms": {"description": "What the proxy took in all, in milliseconds.", "schema": COUNT},
 }
 _WITH_SOME: dict[str, Json] = {

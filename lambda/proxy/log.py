@@ -74,6 +74,7 @@ class LogLine:
         """What the caller is told of the time spent and the attempts made."""
         told = {
             "x-pilotlight-attempts": str(self.attempts),
+            "x-pilotlight-retries": str(self.retries),
             "x-pilotlight-elapsed-ms": str(round(elapsed_seconds * 1000)),
         }
         if self.budget_ms is not None:

@@ -72,7 +72,7 @@ class TestWhatAnAnswerTells:
         api.runtime.seconds = 2.0
         api.runtime.script = [errors.Throttled("busy")]
         told = api.generate(PROMPT).headers
-        assert told["x-pilotlight-attempts"] == "2"
+        assert (told["x-pilotlight-attempts"], told["x-pilotlight-retries"]) == ("2", "1")
         assert told["x-pilotlight-budget-ms"] == "28000"
         assert told["x-pilotlight-elapsed-ms"] == "4250"
         assert told["x-pilotlight-model-latency-ms"] == "2000"
