@@ -85,14 +85,20 @@ class TestEstimate:
 
 
 class FakeStates:
+    """Refuses a name that was taken with another request, as Step Functions does for 90 days; or everything."""
+
     def __init__(self, error: str | None = None) -> None:
-        self.started: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.executions: dict[str, str] = {}
         self._error = error
 
-    def start_execution(self, **request: Any) -> dict[str, Any]:
-        self.started.append(request)
-        if self._error:
-            raise ClientError({"Error": {"Code": self._error, "Message": ""}}, "StartExecution")
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: N803
+        self.asked.append({"arn": stateMachineArn, "input": input})
+        error = self._error
+        if self.executions.setdefault(name, input) != input:
+            error = "ExecutionAlreadyExists"
+        if error:
+            raise ClientError({"Error": {"Code": error, "Message": ""}}, "StartExecution")
         return {}
 
 
@@ -132,5 +138,14 @@ class TestSwitch:
         waker = switch(states)
         for second in range(1000):
             waker.wake(NOW + timedelta(seconds=second * 0.1))
-        assert len(states.started) == 2  # 100 seconds
-        assert json.loads(states.started[0]["input"])["reason"] == "wake"
+        assert len(states.asked) == 2  # 100 seconds
+
+    def test_ten_thousand_callers_are_one_wake(self) -> None:
+        """Over fifty workers, within a minute; the switch itself joins what a second minute's callers start."""
+        states = FakeStates()
+        workers = [switch(states) for _ in range(50)]
+        for call in range(10_000):
+            workers[call % 50].wake(NOW.replace(second=0) + timedelta(seconds=call * 0.0059))
+        assert len(states.asked) == 50
+        (wake,) = states.executions.values()
+        assert json.loads(wake)["reason"] == "wake"
