@@ -177,6 +177,17 @@ class TestWhoEndsIt:
         assert timedelta(hours=12) <= gone - begun <= timedelta(hours=12, minutes=31)
         assert life.receipt()["reason"] == "lifetime"
 
+    def test_its_budget_does_and_only_a_new_ceiling_lights_it_again(self, life: Life, pilot: Pilot) -> None:
+        spent = json.loads(pilot("cost", "--json").stdout)["usd_this_month"]
+        assert pilot("off", "--yes").returncode == 0
+        assert pilot("on", "--yes", "--budget-usd", str(spent + 2)).returncode == 0  # 25 minutes
+        life.until_off(at_most=timedelta(minutes=40))
+        assert life.receipt()["reason"] == "budget"
+        refused = pilot("on", "--yes")
+        assert refused.returncode == 1
+        assert "are spent" in refused.stderr
+        assert pilot("on", "--yes", "--budget-usd", "100000").returncode == 0
+
     def test_a_meter_that_is_dead_is_told_of_and_the_endpoint_goes(self, life: Life) -> None:
         died = life.now()
         with life.cloud.disabled(METER):
