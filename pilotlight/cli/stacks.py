@@ -8,7 +8,7 @@ from pilotlight.cdk import cdk
 from pilotlight.cli.endpoint import turn, what_it_costs
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import configured, deployment
-from pilotlight.cli.terminal import Report, confirm, err, out, print_json, progress
+from pilotlight.cli.terminal import Refused, Report, confirm, err, out, print_json, progress
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import Cloud
 from pilotlight.teardown import Teardown, kept
@@ -25,6 +25,7 @@ def deploy(
     """Deploy every stack of a stage (`cdk deploy --all`), and light the endpoint."""
     target = deployment(stage, aws, region)
     chosen = configured(target)
+    refuse_another_name(target, chosen.endpoint_name)
     if not off:
         confirm(f"{what_it_costs(chosen, target, None)} Deploy and light it?", yes)
     if target.aws_endpoint_url:
@@ -39,6 +40,17 @@ def deploy(
         print_json({"stage": target.stage, "place": target.place, "deployed": True})
     else:
         out.print(f"[green]Stage {target.stage} is deployed[/] on {target.place}; [bold]pilot on[/] lights it.")
+
+
+def refuse_another_name(target: Deployment, name: str) -> None:
+    """While the endpoint is on: meter and switch would look after the new name before the old one is gone, and if no
+    second instance can be had it goes on under the old one. Raises Refused.
+    """
+    if target.stack_status("Endpoint") and target.ends and target.endpoint_name != name:
+        raise Refused(
+            f"The endpoint {target.endpoint_name} is on, and its name in pilotlight.toml is now {name}: until the old "
+            "one was gone nothing would turn it off. Run `pilot off`, then deploy again."
+        )
 
 
 def destroy(

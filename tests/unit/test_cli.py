@@ -1,11 +1,15 @@
-"""Where the `pilot` command aims on AWS: who pays must know where."""
+"""Where the `pilot` command aims on AWS, and what it does not deploy: who pays must know where."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from pilotlight.cli import target
+from pilotlight.cli import stacks, target
 from pilotlight.cli.terminal import Refused
+from pilotlight.deployment import Deployment
 
 CONFIG = """
 default_stage = "falcon"
@@ -64,3 +68,31 @@ def test_a_cloud_that_was_killed_is_not_taken_for_aws(tmp_path: Path) -> None:
     (tmp_path / "no-cloud").mkdir()
     with pytest.raises(Refused, match="--aws"):
         target.deployment("falcon", aws=False, region="us-east-1")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is asked of a deployment before it is deployed again."""
+
+    status: str | None
+    ends: datetime | None
+    endpoint_name: str = "old"
+
+    def stack_status(self, _role: str) -> str | None:
+        return self.status
+
+
+ENDS = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+def test_an_endpoint_is_not_renamed_while_it_is_on() -> None:
+    """Its meter would look at the new name."""
+    on = cast(Deployment, Deployed("UPDATE_COMPLETE", ENDS))
+    with pytest.raises(Refused, match=r"old is on.* now new.*pilot off"):
+        stacks.refuse_another_name(on, "new")
+    stacks.refuse_another_name(on, "old")
+
+
+@pytest.mark.parametrize("found", [Deployed("UPDATE_COMPLETE", None), Deployed(None, ENDS)], ids=["off", "new"])
+def test_it_may_be_while_it_is_off(found: Deployed) -> None:
+    stacks.refuse_another_name(cast(Deployment, found), "new")
