@@ -237,15 +237,19 @@ class TestSwitch:
         assert len([r for r in life.deployment.receipts(20) if r["at"] >= before.timestamp()]) == 1
 
     @pytest.mark.parametrize("steps", [1, 2])
-    def test_killed_at_any_step_the_next_one_repairs_it(self, life: Life, pilot: Pilot, steps: int) -> None:
-        """After its first step the update has been sent; after its second the endpoint is going, or gone."""
+    @pytest.mark.parametrize(("begun", "then"), [("off", "on"), ("on", "off")])
+    def test_killed_at_any_step_the_next_one_repairs_it(
+        self, life: Life, pilot: Pilot, begun: str, then: str, steps: int
+    ) -> None:
+        """After its first step the update has been sent; after its second the endpoint is going or coming, or there."""
+        assert pilot(then, "--yes").returncode == 0
         states = life.cloud.client("stepfunctions")
-        started = start_switch(life, "off")
+        started = start_switch(life, begun)
         while len([e for e in history(states, started) if e["type"] == "TaskStateEntered"]) < steps:
             assert states.describe_execution(executionArn=started)["status"] == "RUNNING"
         states.stop_execution(executionArn=started)
-        assert pilot("on", "--yes").returncode == 0
-        assert (life.is_on(), life.stack_state()) == (True, "on")
+        assert pilot(then, "--yes").returncode == 0
+        assert (life.is_on(), life.stack_state()) == (then == "on", then)
 
     def test_a_stack_on_its_way_to_on_is_turned_round(self, life: Life, pilot: Pilot) -> None:
         assert pilot("off", "--yes").returncode == 0
