@@ -17,9 +17,8 @@ from common.facts import StackFacts
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import Run
+from finetune.waits import SHORTEST_SECONDS, pause
 
-QUEUE_SECONDS = 30
-LOOK_SECONDS = 5
 MOST_TRIES = 3
 """Of a promotion that another change of the endpoint overtook."""
 
@@ -31,13 +30,13 @@ def promote(run: Run, kit: Kit) -> Answer:
     """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has put back what was."""
     if not _hold(run, kit):
         waiting = run.saying("Promote", kit.now, "Another run is being promoted: this one waits.")
-        return Answer(waiting, "wait", QUEUE_SECONDS)
+        return _looking_again(waiting, kit)
     state = run.promotion
     if not state:
         return _begin(run, kit)
     ended = _ended(kit, state["execution"])
     if ended is None:
-        return Answer(run, "wait", LOOK_SECONDS)
+        return _looking_again(run, kit)
     outcome, message = ended
     if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
@@ -54,7 +53,7 @@ def roll_back(run: Run, kit: Kit) -> Answer:
         return Answer(run)
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
-        return Answer(run, "wait", LOOK_SECONDS)
+        return _looking_again(run, kit)
     undoing = state["phase"] == "rolling back"
     if state["previous"] == run.artifact:  # its job was attached again
         same = f"{run.artifact} was in force before this run as well, and stays so."
@@ -69,6 +68,10 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     if state["phase"] == "promoted" and not _is_on(kit):  # somebody turned it off meanwhile: it is lit to go back only
         back["was_on"] = False
     return _ask(run, kit, back, state["previous"], "rollback")
+
+
+def _looking_again(run: Run, kit: Kit) -> Answer:
+    return Answer(run, "wait", pause(run.silent_seconds(kit.now)))
 
 
 def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
@@ -125,7 +128,7 @@ def _ask(run: Run, kit: Kit, state: Mapping[str, Any], artifact: str, why: str) 
         else "The switch is asked to serve the previous model."
     )
     asked = replace(run, promotion={**state, "execution": execution})
-    return Answer(asked.saying("Promote" if why == "promote" else "Rollback", kit.now, said), "wait", LOOK_SECONDS)
+    return Answer(asked.saying("Promote" if why == "promote" else "Rollback", kit.now, said), "wait", SHORTEST_SECONDS)
 
 
 def _name(run: Run, why: str, number: int) -> str:

@@ -109,6 +109,10 @@ class Run:
         said = {"name": step, "at": now, "message": message}
         return replace(self, step=step, message=message, steps=(*self.steps, said)[-MOST_STEPS:])
 
+    def silent_seconds(self, now: float) -> float:
+        """How long ago something new was said of it."""
+        return now - float(self.steps[-1]["at"]) if self.steps else 0.0
+
     def last_said(self, step: str) -> str:
         """The last message of that step; empty where it has said nothing."""
         return next((str(said["message"]) for said in reversed(self.steps) if said["name"] == step), "")

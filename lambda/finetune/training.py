@@ -11,9 +11,7 @@ from finetune.losses import final_losses, live_losses
 from finetune.plan import Plan
 from finetune.run import Job, Run
 from finetune.store import Bucket, located
-from finetune.watch import ENDED, Completed, carried_out, looked_at
-
-_ATTACHED_SECONDS = 60
+from finetune.watch import ENDED, Completed, carried_out, looked_at, pause_of
 
 
 def train(run: Run, kit: Kit) -> Answer:
@@ -52,7 +50,7 @@ def _attached(run: Run, kit: Kit) -> Answer:
     job, found = looked_at(kit, known)
     run = run.with_job(job)
     if job.status not in ENDED:
-        return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", _ATTACHED_SECONDS)
+        return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", pause_of(found, kit.now))
     if job.status != "Completed":
         why = job.failure or found.get("SecondaryStatus", "no reason is given")
         raise RunFailed(f"The job {job.name} is {job.status}, so there is no complete model of it: {why}.")

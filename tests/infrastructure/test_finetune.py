@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
+from finetune.waits import pause
+
+from stacks.constructs.finetune_machine import LONGEST_RUN
 
 from .conftest import Synthesis
 
@@ -17,10 +20,15 @@ def template(synthesis: Synthesis) -> Template:
 
 
 @pytest.fixture(scope="module")
-def states(template: Template) -> dict[str, Any]:
+def definition(template: Template) -> dict[str, Any]:
     (machine,) = template.find_resources("AWS::StepFunctions::StateMachine").values()
     text = machine["Properties"]["DefinitionString"]["Fn::Join"][1]
-    definition = json.loads("".join(part if isinstance(part, str) else "ARN" for part in text))
+    found: dict[str, Any] = json.loads("".join(part if isinstance(part, str) else "ARN" for part in text))
+    return found
+
+
+@pytest.fixture(scope="module")
+def states(definition: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = definition["States"]
     return found
 
@@ -57,6 +65,27 @@ def test_a_step_that_waits_is_asked_again(states: dict[str, Any], step: str) -> 
     choice = states[f"{step}: what next?"]
     assert {branch["Next"] for branch in choice["Choices"]} == {f"WaitFor{step}", "Rollback"}
     assert states[f"WaitFor{step}"]["Next"] == step
+
+
+EVENTS = {"Task": 5, "Choice": 2, "Wait": 2}
+"""Of the history, for a state passed once: entered and left, and of a task scheduled, started and succeeded as well."""
+
+
+def test_the_longest_run_is_far_from_the_end_of_its_history(states: dict[str, Any]) -> None:
+    """Step Functions ends an execution at 25,000 events, and no Catch sees it. Each waiting step begins with short
+    waits, and a run has a few.
+    """
+    waiting = [name.removeprefix("WaitFor") for name in states if name.startswith("WaitFor")]
+    events = 0
+    for step in waiting:
+        (choice,) = following(states[step]) - {"Rollback"} if step != "Rollback" else {states[step]["Next"]}
+        of_a_look = sum(EVENTS[states[name]["Type"]] for name in (step, choice, f"WaitFor{step}"))
+        lasted = 0.0
+        while lasted < LONGEST_RUN.to_seconds() / len(waiting):
+            lasted += pause(lasted)
+            events += of_a_look
+    assert len(waiting) == 8
+    assert events < 25_000 * 2 / 3
 
 
 def test_a_model_serves_only_after_it_was_smoked(states: dict[str, Any]) -> None:
