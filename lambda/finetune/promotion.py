@@ -1,8 +1,7 @@
 """The tuned model behind the API, and back: through the switch only, one run at a time.
 
-Whose turn it is stands in the ledger's entry promotion/endpoint: {"run", "execution"}, and {"off"}, the switch's
-execution that the run before has left. A holder whose execution no longer runs is taken over: what it left is put right
-by the mending of that run.
+Whose turn it is stands in the ledger's entry promotion/endpoint: {"run"}, and {"off"}, the switch's execution that the
+run before has left.
 """
 
 import json
@@ -16,11 +15,14 @@ from common.facts import StackFacts
 
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.run import Run
+from finetune.run import KIND, RUNNING, Run
 from finetune.waits import SHORTEST_SECONDS, pause
 
 MOST_TRIES = 3
 """Of a promotion that another change of the endpoint overtook."""
+
+MENDING_SECONDS = 3600
+"""So long after its execution ended a run may still be mended; that begins at once, or after a step's half hour."""
 
 _REACHED = ("on", "already on")
 _OVERTAKEN = ("superseded", "joined")
@@ -47,9 +49,12 @@ def promote(run: Run, kit: Kit) -> Answer:
 
 
 def roll_back(run: Run, kit: Kit) -> Answer:
-    """Serve what was served before, where this run has changed it; nothing to do otherwise."""
+    """Serve what was served before, where this run has changed it; nothing to do otherwise.
+
+    Nor where it is another run's turn by now: this one was mended too late, and what is served is the other's matter.
+    """
     state = run.promotion
-    if not state or state["phase"] in ("rolled back", "settled"):
+    if not state or state["phase"] in ("rolled back", "settled") or not _holds(run, kit):
         return Answer(run)
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
@@ -174,14 +179,33 @@ def _serves(stack: StackFacts | None, artifact: str) -> bool:
 
 
 def _hold(run: Run, kit: Kit) -> bool:
-    """Whether it is this run's turn; taken where nobody has it."""
+    """Whether it is this run's turn; taken where nobody has it, or nobody uses it any more."""
     held, version = kit.ledger.entry("promotion", "endpoint")
-    if held and held.get("run") == run.id:
+    holder = str((held or {}).get("run", ""))
+    if holder == run.id:
         return True
-    if held and held.get("run") and _runs(kit, str(held["execution"])):
+    if holder and _is_at_it(kit, holder):
         return False
-    ours = {**(held or {}), "run": run.id, "execution": run.execution_arn}
-    return kit.ledger.put_if("promotion", "endpoint", ours, version=version)
+    return kit.ledger.put_if("promotion", "endpoint", {**(held or {}), "run": run.id}, version=version)
+
+
+def _holds(run: Run, kit: Kit) -> bool:
+    return (kit.ledger.get("promotion", "endpoint") or {}).get("run") == run.id
+
+
+def _is_at_it(kit: Kit, holder: str) -> bool:
+    """Whether that run has not ended, and its execution runs, or ended less than MENDING_SECONDS ago.
+
+    A killed run's model may still be served, so its mending, whose execution becomes the run's, has the turn as well.
+    """
+    record = kit.ledger.get(KIND, holder)
+    if record is None or record["status"] != RUNNING:
+        return False
+    execution = describe.execution(kit.stepfunctions, str(record["execution_arn"]))
+    if execution is None:
+        return False
+    ended = execution.get("stopDate")
+    return ended is None or kit.now < ended.timestamp() + MENDING_SECONDS
 
 
 def _release(run: Run, kit: Kit, left: Mapping[str, str]) -> None:
