@@ -21,8 +21,10 @@ from finetune.waits import SHORTEST_SECONDS, pause
 MOST_TRIES = 3
 """Of a promotion that another change of the endpoint overtook."""
 
-MENDING_SECONDS = 3600
-"""So long after its execution ended a run may still be mended; that begins at once, or after a step's half hour."""
+MENDING_SECONDS = 7200
+"""So long after its execution ended a run may still be mended: that begins at once, and its steps are repeated for half
+an hour.
+"""
 
 _REACHED = ("on", "already on")
 _OVERTAKEN = ("superseded", "joined")

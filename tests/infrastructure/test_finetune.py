@@ -60,6 +60,29 @@ def test_every_step_can_fail_and_every_failure_passes_rollback_and_notify(states
     assert all("Notify" in following(states[name]) for name in ("Rollback", "Rolled back?"))
 
 
+def test_every_task_is_repeated_before_it_is_given_up(states: dict[str, Any]) -> None:
+    """One that comes after something was paid for, for half an hour: delays are halved by the jitter."""
+    tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
+    assert set(tasks) == {*STEPS, "Rollback", "Notify"}
+    for name, state in tasks.items():
+        assert state["Catch"]
+        *_, retry = state["Retry"]
+        assert retry["ErrorEquals"] == (["States.TaskFailed"] if name == "Approve" else ["States.ALL"])
+        assert retry["JitterStrategy"] == "FULL"
+        delays = [
+            min(retry["IntervalSeconds"] * retry["BackoffRate"] ** repetition, retry["MaxDelaySeconds"])
+            for repetition in range(retry["MaxAttempts"])
+        ]
+        least, most = (1, 2) if name == "CheckDataset" else (28, 34)
+        assert least <= sum(delays) / 2 / 60 <= most
+
+
+def test_neither_a_no_nor_silence_is_asked_again(states: dict[str, Any]) -> None:
+    """States.TaskFailed is any error but a time-out."""
+    refused, _ = states["Approve"]["Retry"]
+    assert (refused["ErrorEquals"], refused["MaxAttempts"]) == (["Rejected"], 0)
+
+
 @pytest.mark.parametrize("step", [step for step in STEPS if step not in ("Approve", "Done")])
 def test_a_step_that_waits_is_asked_again(states: dict[str, Any], step: str) -> None:
     choice = states[f"{step}: what next?"]
