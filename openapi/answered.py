@@ -191,6 +191,7 @@ def _run() -> Json:
             "attempt": COUNT,
             "next_type": STRING,
             "resume_at": nullable({"type": "number"}),
+            "refused_at": nullable({"type": "number"}),
             "losses": said({"type": "object", "additionalProperties": points}, "By name, points of [epoch, value]."),
             "artifact": said(STRING, "The tuned model's S3 prefix; empty until there is one."),
             "report": said(STRING, "The evaluation's page in S3."),

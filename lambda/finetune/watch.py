@@ -19,7 +19,9 @@ from finetune.waits import SHORTEST_SECONDS, pause
 
 ENDED = ("Completed", "Failed", "Stopped")
 # What another attempt, elsewhere or later, may well get past.
-_REFUSALS = ("ResourceLimitExceeded", "CapacityError", "InternalFailure", "InternalServerError", "ThrottlingException")
+_REFUSALS = ("ResourceLimitExceeded", "CapacityError")
+# What the state machine repeats the step for, so under the same name: the job may have been created all the same.
+_PASSING = ("InternalFailure", "InternalServerError", "ServiceUnavailable", "ThrottlingException")
 
 RequestOf = Callable[..., dict[str, Any]]
 """The job's request, given instance_type, attempt and spent_usd. Raises BadRequest where the dollars are gone."""
@@ -43,7 +45,7 @@ def carried_out(run: Run, kit: Kit, *, step: str, kind: str, plan: Plan, request
     job, found = looked_at(kit, job)
     run = run.with_job(job)
     if job.status == "Completed":
-        return Completed(replace(run, attempt=0, next_type="", resume_at=None), found)
+        return Completed(replace(run, attempt=0, next_type="", resume_at=None, refused_at=None), found)
     if job.status in ENDED:
         return _after(run, kit, found, step=step, kind=kind, plan=plan)
     said = f"{job.name} on {job.instance_count} × {job.instance_type}: {found.get('SecondaryStatus', job.status)}."
@@ -103,7 +105,10 @@ def _started(run: Run, kit: Kit, *, step: str, kind: str, plan: Plan, request_of
 
 
 def _refusal(kit: Kit, request: Mapping[str, Any]) -> str:
-    """Why the job could not be created, empty where it was. Its name makes a repeated step harmless."""
+    """Why the job could not be created, empty where it was. Its name makes a repeated step harmless.
+
+    Raises ClientError for what passes in a moment.
+    """
     try:
         kit.sagemaker.create_training_job(**request)
     except ClientError as error:
@@ -112,13 +117,19 @@ def _refusal(kit: Kit, request: Mapping[str, Any]) -> str:
             return ""
         if code in _REFUSALS:
             return f"{code}: {message}"
+        if code in _PASSING:
+            raise
         raise RunFailed(f"SageMaker refused the job: {code}: {message}") from error
     return ""
 
 
 def _after(run: Run, kit: Kit, found: Mapping[str, Any], *, step: str, kind: str, plan: Plan) -> Answer:
     """Elsewhere, later, or not at all."""
-    match after_failure(plan, found, attempt=run.attempt, now=kit.now, evaluation=kind == "evaluate"):
+    job = run.job(kind)
+    if run.refused_at is None or (job is not None and job.seconds):  # one that ran ends the waiting
+        run = replace(run, refused_at=kit.now)
+    waited = kit.now - (run.refused_at or kit.now)
+    match after_failure(plan, found, attempt=run.attempt, waited=waited, evaluation=kind == "evaluate"):
         case Retry(instance_type=instance_type):
             here = found["ResourceConfig"]["InstanceType"]
             said = f"{found.get('FailureReason')} The next attempt, after {here}, is on {instance_type}."

@@ -1,14 +1,16 @@
 """Whole runs, step by step as the state machine takes them, over fakes at the seams."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from finetune.run import KIND, id_of
 from finetune.steps import take
 
-from .fakes import BUCKET, World
+from .fakes import BUCKET, World, refused
 from .runs import own_program
 
 DATASET = f"s3://{BUCKET}/datasets/tickets/"
@@ -178,6 +180,8 @@ NO_CAPACITY = {
     "BillableTimeInSeconds": 0,
 }
 
+DAYS = {"BillableTimeInSeconds": 2 * 86_400}
+
 
 def test_without_capacity_the_next_instance_type_is_tried(story: Story) -> None:
     story.world.sagemaker.script = [NO_CAPACITY]
@@ -193,6 +197,44 @@ def test_without_capacity_anywhere_it_waits_and_then_goes_on(story: Story) -> No
     record = story.run()
     assert record["status"] == "done", record["message"]
     assert story.world.now - begun > 900
+
+
+@pytest.mark.parametrize("first", [DAYS, {**NO_CAPACITY, "BillableTimeInSeconds": 2 * 86_400}], ids=["done", "broken"])
+def test_what_the_training_took_is_no_waiting_for_capacity(story: Story, first: dict[str, Any]) -> None:
+    """After two days of training the evaluation, or the next attempt, finds no capacity."""
+    story.world.sagemaker.script = [NO_CAPACITY, first, NO_CAPACITY]
+    create = story.world.sagemaker.create_training_job
+
+    def slow(**request: Any) -> Mapping[str, Any]:
+        if len(story.world.sagemaker.created) == 1:
+            story.world.now += 2 * 86_400
+        return create(**request)
+
+    story.world.sagemaker.create_training_job = slow  # type: ignore[method-assign]
+    record = story.run(instance_types=["ml.g5.2xlarge"], max_cost_usd=500)
+    assert record["status"] == "done", record["message"]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure", "ServiceUnavailable"])
+def test_what_passes_in_a_moment_is_left_to_the_state_machine_and_repeated_under_the_same_name(
+    story: Story, code: str
+) -> None:
+    state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+    for step in ("CheckDataset", "Plan"):
+        state = story.take(step, state)
+    create, names = story.world.sagemaker.create_training_job, []
+
+    def busy_once(**request: Any) -> Mapping[str, Any]:
+        names.append(request["TrainingJobName"])
+        if len(names) == 1:
+            raise refused(code)
+        return create(**request)
+
+    story.world.sagemaker.create_training_job = busy_once  # type: ignore[method-assign]
+    with pytest.raises(ClientError, match=code):
+        story.step("Train", state)
+    assert story.take("Train", state)["next"] == "go"
+    assert names[0] == names[1]
 
 
 @pytest.mark.parametrize(
