@@ -29,7 +29,7 @@ def train(run: Run, kit: Kit) -> Answer:
         job = came.run.job("train")
         if job is None or job.status in ENDED:
             return came
-        return replace(came, run=replace(came.run, losses=live_losses(kit, job.name)))
+        return replace(came, run=replace(came.run, losses=_read(came.run, kit, job)))
     return _trained(came, kit)
 
 
@@ -37,11 +37,16 @@ def _trained(came: Completed, kit: Kit) -> Answer:
     prefix = artifact(came.job)
     bucket, key = located(prefix)
     made = Bucket(kit.s3, bucket).json(f"{key}pilotlight/training.json") if bucket == kit.settings.bucket else None
-    losses = final_losses(made) if made else came.run.losses
+    job = came.run.job("train")
+    losses = final_losses(made) if made else _read(came.run, kit, job)
     run = replace(came.run, artifact=prefix, losses=losses)
-    job = run.job("train")
     spent = f"It took {job.seconds:.0f} s and about USD {job.usd or 0:.2f}. " if job and job.seconds is not None else ""
     return Answer(run.saying("Train", kit.now, f"{spent}The model lies at {prefix}"))
+
+
+def _read(run: Run, kit: Kit, job: Job | None) -> Mapping[str, Any]:
+    """What CloudWatch has by now, or had when it could be read."""
+    return (live_losses(kit, job.name, run.begun_at) if job else {}) or run.losses
 
 
 def _attached(run: Run, kit: Kit) -> Answer:

@@ -179,6 +179,16 @@ def test_a_job_may_read_and_pull_what_a_program_of_the_users_own_is_made_of_and_
     assert pulled == [f"{registry}pilotlight-training", f"{registry}trains"]
 
 
+def test_the_losses_of_a_running_job_can_be_read(template: Template) -> None:
+    allowed = [
+        statement["Resource"]
+        for policy in template.find_resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "cloudwatch:GetMetricStatistics"
+    ]
+    assert allowed == ["*"]  # it has no resource level
+
+
 def test_the_api_knows_whose_hyperparameters_it_takes(synthesis: Synthesis) -> None:
     for stage, program in (("mine", "script"), ("llama2", "jumpstart")):
         assert f'"FINETUNE_PROGRAM": "{program}"' in json.dumps(synthesis.template(stage, "Api").to_json())

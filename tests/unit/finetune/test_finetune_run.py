@@ -85,6 +85,10 @@ class Story:
         return found
 
 
+def begun(story: Story) -> dict[str, Any]:
+    return {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+
+
 @pytest.fixture
 def world() -> World:
     made = World()
@@ -139,6 +143,50 @@ def test_a_hyperparameter_that_sagemaker_would_refuse_ends_a_scripts_run_before_
     assert (record["status"], record["step"]) == ("failed", "CheckDataset")
     assert "at most 2500 characters" in record["message"]
     assert story.world.sagemaker.created == []
+
+
+class TestLosses:
+    """Of a program that writes nothing beside its model: CloudWatch has what its log said."""
+
+    @pytest.fixture
+    def training(self, story: Story) -> dict[str, Any]:
+        """The state before Train; its job is not the project's container's."""
+        story.jobs_leave_something = lambda: None  # type: ignore[method-assign]
+        return story.take("Plan", story.take("CheckDataset", begun(story)))
+
+    def log(self, story: Story, hours: int) -> None:
+        """An epoch has ended every hour of so many, until now."""
+        points = {story.world.now - 3600 * (hours - epoch) - 60: float(epoch) for epoch in range(1, hours + 1)}
+        story.world.cloudwatch.points = {"pilotlight:train-loss": points}
+
+    def test_epochs_are_counted_from_the_jobs_start_however_long_ago(
+        self, story: Story, training: dict[str, Any]
+    ) -> None:
+        story.step("Train", training)
+        story.world.now += 100 * 3600
+        self.log(story, 100)
+        story.step("Train", training)
+        assert story.record["losses"] == {"train_loss": [[float(epoch), epoch] for epoch in range(1, 101)]}
+
+    def test_they_are_read_once_more_when_the_job_has_completed(self, story: Story, training: dict[str, Any]) -> None:
+        for _ in range(2):
+            story.step("Train", training)
+        story.world.now += 2 * 3600
+        self.log(story, 2)
+        assert story.step("Train", training)["next"] == "go"
+        assert story.record["losses"] == {"train_loss": [[1.0, 1.0], [2.0, 2.0]]}
+
+    def test_what_was_read_stays_where_nothing_can_be_read_any_more(
+        self, story: Story, training: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        story.step("Train", training)
+        story.world.now += 3600
+        self.log(story, 1)
+        story.step("Train", training)
+        story.world.cloudwatch.is_allowed = False
+        assert story.step("Train", training)["next"] == "go"
+        assert story.record["losses"] == {"train_loss": [[1.0, 1.0]]}
+        assert "AccessDenied" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -219,7 +267,7 @@ def test_what_the_training_took_is_no_waiting_for_capacity(story: Story, first: 
 def test_what_passes_in_a_moment_is_left_to_the_state_machine_and_repeated_under_the_same_name(
     story: Story, code: str
 ) -> None:
-    state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+    state = begun(story)
     for step in ("CheckDataset", "Plan"):
         state = story.take(step, state)
     create, names = story.world.sagemaker.create_training_job, []
@@ -311,7 +359,7 @@ class TestMending:
     """A run whose execution was killed."""
 
     def test_its_jobs_are_stopped_and_a_person_is_told(self, story: Story) -> None:
-        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        state = begun(story)
         for step in ("CheckDataset", "Plan"):
             state = story.take(step, state)
         story.step("Train", state)
@@ -321,7 +369,7 @@ class TestMending:
         assert "stopped, or ran out of time" in story.world.sns.told[0]["Message"]
 
     def test_a_model_that_was_not_smoked_is_taken_back(self, story: Story) -> None:
-        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        state = begun(story)
         for step in ORDER[:6]:
             state = story.take(step, state)
         assert story.world.endpoint.override != ""
