@@ -85,6 +85,10 @@ class Story:
         return found
 
 
+def said_at(record: dict[str, Any], step: str) -> str:
+    return "\n".join(said["message"] for said in record["steps"] if said["name"] == step)
+
+
 def begun(story: Story) -> dict[str, Any]:
     return {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
 
@@ -307,6 +311,26 @@ def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     assert (record["status"], record["step"]) == ("failed", "Evaluate")
     assert record["artifact"] in record["message"]
     assert story.world.states.requests == []
+
+
+@pytest.mark.parametrize("text", ["x", "日本", "\x00"])
+@pytest.mark.parametrize("length", [10, 400, 10_000])
+def test_however_much_was_evaluated_the_record_stays_far_below_what_dynamodb_takes(
+    story: Story, text: str, length: int
+) -> None:
+    (row,) = EVALUATION["prompts"]
+    rows = [
+        {**row, "prompt": f"{n} {text * length}", "base": text * length, "tuned_passed": n % 2 > 0} for n in range(200)
+    ]
+    story.evaluation = {**EVALUATION, "prompts": rows}
+    record = story.run()
+    assert record["status"] == "done", record["message"]
+    assert "of 200" in said_at(record, "Evaluate")
+    kept = record["evaluation"]
+    assert kept["prompts_asked"] == 200
+    assert [kept[name] for name in ("base", "tuned")] == [EVALUATION[name] for name in ("base", "tuned")]
+    assert [prompt["prompt"][0] for prompt in kept["prompts"]] == ([] if length > 400 else list("13579"))
+    assert len(json.dumps(record)) < 100_000
 
 
 def test_a_model_that_answers_wrongly_through_the_api_is_taken_back(story: Story) -> None:
