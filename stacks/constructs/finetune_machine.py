@@ -13,7 +13,7 @@ from stacks.acknowledge import acknowledge, wildcard
 from stacks.constructs.step_task import A_MINUTE, HALF_AN_HOUR, repeat, step_task
 
 LONGEST_RUN = Duration.days(14)
-"""Training may take 5 days, waiting for capacity and for a person more."""
+"""Without waiting for a person: training may take 5 days, waiting for capacity more."""
 
 
 class FineTuneMachine(Construct):
@@ -44,7 +44,7 @@ class FineTuneMachine(Construct):
             "StateMachine",
             state_machine_name=state_machine_name,
             definition_body=sfn.DefinitionBody.from_chainable(self._definition(checker, approval_hours)),
-            timeout=LONGEST_RUN,
+            timeout=LONGEST_RUN.plus(Duration.hours(approval_hours)),
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL),
             tracing_enabled=True,
         )

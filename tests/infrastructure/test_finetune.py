@@ -121,6 +121,11 @@ def test_an_approval_has_an_end(states: dict[str, Any]) -> None:
     assert "waitForTaskToken" in states["Approve"]["Resource"]
 
 
+def test_whoever_takes_all_the_time_there_is_to_approve_takes_none_of_the_runs(definition: dict[str, Any]) -> None:
+    approval = definition["States"]["Approve"]["TimeoutSeconds"]
+    assert definition["TimeoutSeconds"] == LONGEST_RUN.to_seconds() + approval
+
+
 def test_the_bucket_outlives_the_stack_and_is_nobodys_but_the_accounts(template: Template) -> None:
     ((_, bucket),) = template.find_resources("AWS::S3::Bucket").items()
     assert (bucket["DeletionPolicy"], "BucketName" in bucket["Properties"]) == ("Retain", False)
