@@ -120,7 +120,8 @@ def test_a_good_dataset_ends_behind_the_api(story: Story) -> None:
     assert record["losses"] == {"train_loss": [[1.0, 2.0]], "eval_loss": [[1.0, 1.5]]}
     (package,) = story.world.sagemaker.packages
     assert package["ModelApprovalStatus"] == "Approved"
-    assert package["CustomerMetadataProperties"]["dataset_sha256"] == record["dataset"]["sha256"]
+    lineage = package["CustomerMetadataProperties"]
+    assert (lineage["dataset_sha256"], lineage["report"]) == (record["dataset"]["sha256"], record["report"])
     assert [told["Subject"] for told in story.world.sns.told] == ["Pilotlight test: a fine-tuned model serves"]
 
 
@@ -135,7 +136,11 @@ def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
     assert evaluated["HyperParameters"]["instruction_tuned"] == "True"
     (package,) = story.world.sagemaker.packages
     lineage = package["CustomerMetadataProperties"]
-    assert (len(lineage), lineage["metric.eval_loss"]) == (50, "1.5")  # SageMaker takes no more
+    assert (len(lineage), lineage["metric.eval_loss"], lineage["report"]) == (
+        50,
+        "1.5",
+        record["report"],
+    )  # SageMaker takes no more
     assert lineage["hyperparameter.a"] == "__x_: _1__"
 
 
