@@ -51,9 +51,10 @@ def promote(run: Run, kit: Kit) -> Answer:
 
 
 def roll_back(run: Run, kit: Kit) -> Answer:
-    """Serve what was served before, where this run has changed it; nothing to do otherwise.
+    """Serve what was served before, where this run has changed it; nothing to do otherwise, nor where it is another
+    run's turn by now, as this one was mended too late.
 
-    Nor where it is another run's turn by now: this one was mended too late, and what is served is the other's matter.
+    That it is served again the switch must say: the stack's parameter is set before the endpoint follows.
     """
     state = run.promotion
     if not state or state["phase"] in ("rolled back", "settled") or not _holds(run, kit):
@@ -61,20 +62,37 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
         return _looking_again(run, kit)
+    outcome, message = ended
+    said = _came_to(run, _stack(kit), outcome, message)
+    if said is not None:
+        return _rolled_back(run, kit, said)
     undoing = state["phase"] == "rolling back"
-    if state["previous"] == run.artifact:  # its job was attached again
-        same = f"{run.artifact} was in force before this run as well, and stays so."
-        return _rolled_back(run, kit, "" if state["phase"] == "asked" else same)
-    if not _serves(_stack(kit), run.artifact):
-        serves = f"The endpoint serves {state['previous'] or 'the configured model'} again."
-        return _rolled_back(run, kit, serves if undoing else "")
-    if undoing and state["tries"] + 1 >= MOST_TRIES:
-        why = f"The endpoint STILL SERVES {run.artifact}: {ended[1]} `pilot off`, then `pilot on`."
-        return _rolled_back(run, kit, why)
     back = {**state, "phase": "rolling back", "tries": state["tries"] + 1 if undoing else 0}
-    if state["phase"] == "promoted" and not _is_on(kit):  # somebody turned it off meanwhile: it is lit to go back only
+    # Somebody turned it off meanwhile: it is lit to go back only.
+    if (state["phase"] == "promoted" or outcome in _OVERTAKEN) and not _is_on(kit):
         back["was_on"] = False
     return _ask(run, kit, back, state["previous"], "rollback")
+
+
+def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> str | None:
+    """What became of it, by the switch's last word; empty where nothing is to be taken back, None where that is still
+    to be asked for.
+    """
+    state, previous = run.promotion, run.promotion["previous"] or "the configured model"
+    undoing, still = state["phase"] == "rolling back", _serves(stack, run.artifact)
+    if state["previous"] == run.artifact:  # its job was attached again
+        return "" if state["phase"] == "asked" else f"{previous} was in force before this run as well, and stays so."
+    if not undoing:
+        return None if still else ""
+    if not still and outcome in _REACHED:
+        return f"The endpoint serves {previous} again."
+    is_last = state["tries"] + 1 >= MOST_TRIES
+    if still and is_last:
+        return f"The endpoint STILL SERVES {run.artifact}: {message} `pilot off`, then `pilot on`."
+    somebody_chose_another = not still and not _serves(stack, state["previous"])
+    if is_last or somebody_chose_another:
+        return f"Nothing shows that the endpoint serves {previous} again: {message} `pilot status` says what it does."
+    return None
 
 
 def _looking_again(run: Run, kit: Kit) -> Answer:

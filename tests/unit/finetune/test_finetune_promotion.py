@@ -150,6 +150,42 @@ def test_a_rollback_that_does_not_work_says_what_is_served(world: World) -> None
     assert f"STILL SERVES {TUNED}" in ended.message
 
 
+class TestARollbackThatIsOvertaken:
+    """By another change of the endpoint, once the switch has set the stack's parameter."""
+
+    @pytest.fixture
+    def asked(self, world: World) -> Run:
+        world.endpoint.override = OLDER
+        promoted = to_the_end(promotion.promote, run(), world).run
+        asked = promotion.roll_back(promoted, world.kit()).run
+        world.endpoint.override = OLDER
+        world.endpoint.outcomes = ["superseded"]
+        return asked
+
+    def test_it_is_asked_for_again(self, world: World, asked: Run) -> None:
+        back = to_the_end(promotion.roll_back, asked, world).run
+        assert [request["reason"] for request in world.states.requests] == ["promotion", "rollback", "rollback"]
+        assert f"serves {OLDER} again." in back.message
+
+    def test_one_that_is_overtaken_for_ever_says_so(self, world: World, asked: Run) -> None:
+        world.endpoint.outcomes *= 10
+        back = to_the_end(promotion.roll_back, asked, world).run
+        assert f"Nothing shows that the endpoint serves {OLDER} again: The switch says superseded." in back.message
+        assert len(world.states.requests) == 1 + promotion.MOST_TRIES
+
+    def test_an_off_has_its_way_in_the_end(self, world: World, asked: Run) -> None:
+        world.endpoint.is_on = False
+        back = to_the_end(promotion.roll_back, asked, world).run
+        promotion.settle(back, world.kit())
+        assert world.states.requests[-1]["target"] == "off"
+
+    def test_a_model_that_somebody_else_chose_stays(self, world: World, asked: Run) -> None:
+        world.endpoint.override = "s3://chosen/"
+        back = to_the_end(promotion.roll_back, asked, world).run
+        assert "Nothing shows" in back.message
+        assert len(world.states.requests) == 2
+
+
 class TestTwoRuns:
     def test_the_second_waits_until_the_first_has_settled(self, world: World) -> None:
         first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
