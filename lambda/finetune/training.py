@@ -46,7 +46,7 @@ def _trained(came: Completed, kit: Kit) -> Answer:
 
 def _read(run: Run, kit: Kit, job: Job | None) -> Mapping[str, Any]:
     """What CloudWatch has by now, or had when it could be read."""
-    return (live_losses(kit, job.name, run.begun_at) if job else {}) or run.losses
+    return (live_losses(kit, job.name, run.plan["started_at"]) if job else {}) or run.losses
 
 
 def _attached(run: Run, kit: Kit) -> Answer:
