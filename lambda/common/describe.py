@@ -87,8 +87,14 @@ def stack(client: CloudFormationClient, name: str) -> StackFacts | None:
 
 def execution_status(client: StepFunctionsClient, arn: str) -> str | None:
     """As Step Functions states it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+    found = execution(client, arn)
+    return None if found is None else str(found["status"])
+
+
+def execution(client: StepFunctionsClient, arn: str) -> Mapping[str, Any] | None:
+    """Step Functions' view of an execution, which it keeps for 90 days after its end."""
     try:
-        return str(client.describe_execution(executionArn=arn)["status"])
+        return client.describe_execution(executionArn=arn)
     except ClientError as error:
         if error.response["Error"].get("Code") in ("ExecutionDoesNotExist", "InvalidArn"):
             return None

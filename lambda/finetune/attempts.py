@@ -8,7 +8,7 @@ from typing import Any, Final
 from finetune.plan import Plan
 
 GIVE_UP_SECONDS: Final = 24 * 3600
-"""So long after its start a run no longer waits for capacity."""
+"""So long a step waits for capacity."""
 _FIRST_WAIT_SECONDS: Final = 900
 _LONGEST_WAIT_SECONDS: Final = 7200
 MAX_ATTEMPTS: Final = 60
@@ -46,8 +46,9 @@ class GiveUp:
 Next = Retry | Later | GiveUp
 
 
-def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, now: float, evaluation: bool = False) -> Next:
-    """What follows attempt number `attempt` (from 1) of the training, or of the evaluation; `now` in epoch seconds.
+def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, waited: float, evaluation: bool = False) -> Next:
+    """What follows attempt number `attempt` (from 1) of the training, or of the evaluation, after `waited` seconds in
+    which none of them ran.
 
     `job` is DescribeTrainingJob's answer for a job that has ended without completing: a stopped job is not a completed
     one. A job that was refused when it was to be created counts as Failed, with the refusal's code and text as its
@@ -63,7 +64,7 @@ def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, now: floa
     if _SERVER_FAULT.search(reason) and attempt <= _SERVER_FAULTS:
         return Retry(here)
     if _NO_CAPACITY.search(reason) or _NO_QUOTA.search(reason):
-        return _elsewhere(instance_types, here, reason, attempt=attempt, waited=now - plan.started_at)
+        return _elsewhere(instance_types, here, reason, attempt=attempt, waited=waited)
     why = reason or "SageMaker gives no reason"
     return GiveUp(f"The job failed: {why}. Its log has more; nothing was promoted.")
 

@@ -1,5 +1,6 @@
 """Evaluate: is the tuned model better on rows that it has not seen? If not, nothing of it is served."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,9 +10,14 @@ from finetune.clients import Kit
 from finetune.jobs import evaluation_request
 from finetune.plan import Plan
 from finetune.run import Run
+from finetune.smoke import MOST_PROMPTS
 from finetune.store import Bucket, located
 from finetune.training import artifact
 from finetune.watch import Completed, carried_out
+
+MOST_PROMPT_BYTES = 8_000
+"""Of a prompt that is kept with the run, whose entry in the ledger may have 400 KB."""
+_ANSWER_CHARACTERS = 300
 
 
 def evaluate(run: Run, kit: Kit) -> Answer:
@@ -45,7 +51,7 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
         raise RunFailed(
             f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container."
         )
-    run = replace(came.run, evaluation=found, report=f"{prefix}report.html")
+    run = replace(came.run, evaluation=_kept(found), report=f"{prefix}report.html")
     said, improvement = _said(found), found["improvement"]
     run = run.saying("Evaluate", kit.now, f"{said}.")
     if improvement is not None and improvement < plan.min_improvement:
@@ -55,6 +61,15 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
         )
         return Answer(run.saying("Evaluate", kit.now, refusal), "failed")
     return Answer(run)
+
+
+def _kept(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The comparison, and what a smoke test can ask; all prompts and answers lie beside the report."""
+    prompts = found.get("prompts", [])
+    cut = ({**row, **{who: row[who][:_ANSWER_CHARACTERS] for who in ("base", "tuned")}} for row in prompts)
+    asked = [row for row in cut if row["tuned_passed"] and len(json.dumps(row)) <= MOST_PROMPT_BYTES]
+    compared = {name: found[name] for name in ("base", "tuned", "rows", "improvement")}
+    return {**compared, "prompts_asked": len(prompts), "prompts": asked[:MOST_PROMPTS]}
 
 
 def _said(found: Mapping[str, Any]) -> str:

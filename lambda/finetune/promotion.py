@@ -1,8 +1,7 @@
 """The tuned model behind the API, and back: through the switch only, one run at a time.
 
-Whose turn it is stands in the ledger's entry promotion/endpoint: {"run", "execution"}, and {"off"}, the switch's
-execution that the run before has left. A holder whose execution no longer runs is taken over: what it left is put right
-by the mending of that run.
+Whose turn it is stands in the ledger's entry promotion/endpoint: {"run"}, and {"off"}, the switch's execution that the
+run before has left.
 """
 
 import json
@@ -16,12 +15,16 @@ from common.facts import StackFacts
 
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.run import Run
+from finetune.run import KIND, RUNNING, Run
+from finetune.waits import SHORTEST_SECONDS, pause
 
-QUEUE_SECONDS = 30
-LOOK_SECONDS = 5
 MOST_TRIES = 3
 """Of a promotion that another change of the endpoint overtook."""
+
+MENDING_SECONDS = 7200
+"""So long after its execution ended a run may still be mended: that begins at once, and its steps are repeated for half
+an hour.
+"""
 
 _REACHED = ("on", "already on")
 _OVERTAKEN = ("superseded", "joined")
@@ -31,13 +34,13 @@ def promote(run: Run, kit: Kit) -> Answer:
     """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has put back what was."""
     if not _hold(run, kit):
         waiting = run.saying("Promote", kit.now, "Another run is being promoted: this one waits.")
-        return Answer(waiting, "wait", QUEUE_SECONDS)
+        return _looking_again(waiting, kit)
     state = run.promotion
     if not state:
         return _begin(run, kit)
     ended = _ended(kit, state["execution"])
     if ended is None:
-        return Answer(run, "wait", LOOK_SECONDS)
+        return _looking_again(run, kit)
     outcome, message = ended
     if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
@@ -48,27 +51,52 @@ def promote(run: Run, kit: Kit) -> Answer:
 
 
 def roll_back(run: Run, kit: Kit) -> Answer:
-    """Serve what was served before, where this run has changed it; nothing to do otherwise."""
+    """Serve what was served before, where this run has changed it; nothing to do otherwise, nor where it is another
+    run's turn by now, as this one was mended too late.
+
+    That it is served again the switch must say: the stack's parameter is set before the endpoint follows.
+    """
     state = run.promotion
-    if not state or state["phase"] in ("rolled back", "settled"):
+    if not state or state["phase"] in ("rolled back", "settled") or not _holds(run, kit):
         return Answer(run)
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
-        return Answer(run, "wait", LOOK_SECONDS)
+        return _looking_again(run, kit)
+    outcome, message = ended
+    said = _came_to(run, _stack(kit), outcome, message)
+    if said is not None:
+        return _rolled_back(run, kit, said)
     undoing = state["phase"] == "rolling back"
-    if state["previous"] == run.artifact:  # its job was attached again
-        same = f"{run.artifact} was in force before this run as well, and stays so."
-        return _rolled_back(run, kit, "" if state["phase"] == "asked" else same)
-    if not _serves(_stack(kit), run.artifact):
-        serves = f"The endpoint serves {state['previous'] or 'the configured model'} again."
-        return _rolled_back(run, kit, serves if undoing else "")
-    if undoing and state["tries"] + 1 >= MOST_TRIES:
-        why = f"The endpoint STILL SERVES {run.artifact}: {ended[1]} `pilot off`, then `pilot on`."
-        return _rolled_back(run, kit, why)
     back = {**state, "phase": "rolling back", "tries": state["tries"] + 1 if undoing else 0}
-    if state["phase"] == "promoted" and not _is_on(kit):  # somebody turned it off meanwhile: it is lit to go back only
+    # Somebody turned it off meanwhile: it is lit to go back only.
+    if (state["phase"] == "promoted" or outcome in _OVERTAKEN) and not _is_on(kit):
         back["was_on"] = False
     return _ask(run, kit, back, state["previous"], "rollback")
+
+
+def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> str | None:
+    """What became of it, by the switch's last word; empty where nothing is to be taken back, None where that is still
+    to be asked for.
+    """
+    state, previous = run.promotion, run.promotion["previous"] or "the configured model"
+    undoing, still = state["phase"] == "rolling back", _serves(stack, run.artifact)
+    if state["previous"] == run.artifact:  # its job was attached again
+        return "" if state["phase"] == "asked" else f"{previous} was in force before this run as well, and stays so."
+    if not undoing:
+        return None if still else ""
+    if not still and outcome in _REACHED:
+        return f"The endpoint serves {previous} again."
+    is_last = state["tries"] + 1 >= MOST_TRIES
+    if still and is_last:
+        return f"The endpoint STILL SERVES {run.artifact}: {message} `pilot off`, then `pilot on`."
+    somebody_chose_another = not still and not _serves(stack, state["previous"])
+    if is_last or somebody_chose_another:
+        return f"Nothing shows that the endpoint serves {previous} again: {message} `pilot status` says what it does."
+    return None
+
+
+def _looking_again(run: Run, kit: Kit) -> Answer:
+    return Answer(run, "wait", pause(run.silent_seconds(kit.now)))
 
 
 def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:
@@ -125,7 +153,7 @@ def _ask(run: Run, kit: Kit, state: Mapping[str, Any], artifact: str, why: str) 
         else "The switch is asked to serve the previous model."
     )
     asked = replace(run, promotion={**state, "execution": execution})
-    return Answer(asked.saying("Promote" if why == "promote" else "Rollback", kit.now, said), "wait", LOOK_SECONDS)
+    return Answer(asked.saying("Promote" if why == "promote" else "Rollback", kit.now, said), "wait", SHORTEST_SECONDS)
 
 
 def _name(run: Run, why: str, number: int) -> str:
@@ -171,14 +199,33 @@ def _serves(stack: StackFacts | None, artifact: str) -> bool:
 
 
 def _hold(run: Run, kit: Kit) -> bool:
-    """Whether it is this run's turn; taken where nobody has it."""
+    """Whether it is this run's turn; taken where nobody has it, or nobody uses it any more."""
     held, version = kit.ledger.entry("promotion", "endpoint")
-    if held and held.get("run") == run.id:
+    holder = str((held or {}).get("run", ""))
+    if holder == run.id:
         return True
-    if held and held.get("run") and _runs(kit, str(held["execution"])):
+    if holder and _is_at_it(kit, holder):
         return False
-    ours = {**(held or {}), "run": run.id, "execution": run.execution_arn}
-    return kit.ledger.put_if("promotion", "endpoint", ours, version=version)
+    return kit.ledger.put_if("promotion", "endpoint", {**(held or {}), "run": run.id}, version=version)
+
+
+def _holds(run: Run, kit: Kit) -> bool:
+    return (kit.ledger.get("promotion", "endpoint") or {}).get("run") == run.id
+
+
+def _is_at_it(kit: Kit, holder: str) -> bool:
+    """Whether that run has not ended, and its execution runs, or ended less than MENDING_SECONDS ago.
+
+    A killed run's model may still be served, so its mending, whose execution becomes the run's, has the turn as well.
+    """
+    record = kit.ledger.get(KIND, holder)
+    if record is None or record["status"] != RUNNING:
+        return False
+    execution = describe.execution(kit.stepfunctions, str(record["execution_arn"]))
+    if execution is None:
+        return False
+    ended = execution.get("stopDate")
+    return ended is None or kit.now < ended.timestamp() + MENDING_SECONDS
 
 
 def _release(run: Run, kit: Kit, left: Mapping[str, str]) -> None:

@@ -92,6 +92,7 @@ def _lineage(run: Run, kit: Kit) -> dict[str, str]:
         "training_job": job.name if job else "",
         "base_model": kit.settings.model,
         "code_version": kit.settings.code_version,
+        "report": run.report,
         **{f"metric.{name}": value for name, value in _metrics(run).items()},
         **{f"hyperparameter.{name}": value for name, value in run.plan.get("hyperparameters", {}).items()},
     }

@@ -52,7 +52,7 @@ class Run:
     dataset      what CheckDataset found
     plan         what was decided before anything was paid for (finetune.plan)
     attempt      jobs that the present step has started; next_type, on which instance type the next one is, resume_at,
-                 until when a lack of capacity is waited out
+                 until when a lack of capacity is waited out, refused_at, since when none of them has run
     losses       by name, points of [epoch, value]
     artifact     the tuned model's S3 prefix; report, the evaluation's page
     promotion    {"phase", "previous", "was_on", "execution", "tries"}; `previous` is the override before, empty for as
@@ -76,6 +76,7 @@ class Run:
     attempt: int = 0
     next_type: str = ""
     resume_at: float | None = None
+    refused_at: float | None = None
     losses: Mapping[str, Any] = field(default_factory=dict)
     artifact: str = ""
     report: str = ""
@@ -108,6 +109,10 @@ class Run:
             return replace(self, step=step)
         said = {"name": step, "at": now, "message": message}
         return replace(self, step=step, message=message, steps=(*self.steps, said)[-MOST_STEPS:])
+
+    def silent_seconds(self, now: float) -> float:
+        """How long ago something new was said of it."""
+        return now - float(self.steps[-1]["at"]) if self.steps else 0.0
 
     def last_said(self, step: str) -> str:
         """The last message of that step; empty where it has said nothing."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,8 @@ from finetune.clients import Kit
 from finetune.run import Run
 
 MOST_PROMPTS = 5
-MOST_TOKENS = 64
+MOST_TOKENS = 96
+"""As in the evaluation (training/answers.py): what was right there must not be cut off here."""
 PAUSE_SECONDS = 15
 MOST_TRIES = 4
 NEEDED_SHARE = 0.5
@@ -27,10 +28,12 @@ def smoke(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
 
     `endpoint_url` is where the SDK's calls are diverted to, if they are: the API is reached there too.
     """
-    prompts = _prompts(run)
     url, headers = _api(kit, endpoint_url)
-    asked = [_ask(kit, url, headers, prompt) for prompt in prompts]
-    unanswered = [said for answered, said in asked if not answered]
+    asked = [(prompt, _ask(kit, url, headers, prompt)) for prompt in _prompts(run)]
+    # What the API does not take, as too long for it, says nothing of the model.
+    heard = [(prompt, said) for prompt, said in asked if not said.is_refused]
+    heard = heard or [(_PLAIN, _ask(kit, url, headers, _PLAIN))]
+    unanswered = [said.text for _, said in heard if not said.is_answer]
     tries = int(run.smoke.get("tries", 0)) + 1
     if unanswered:
         if tries < MOST_TRIES:
@@ -38,20 +41,20 @@ def smoke(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
                 "Smoke", kit.now, f"The API did not answer yet: {unanswered[0]}"
             )
             return Answer(again, "wait", PAUSE_SECONDS)
-        raise RunFailed(f"The API did not answer {len(unanswered)} of {len(asked)} smoke prompts: {unanswered[0]}")
-    return Answer(_judged(run, kit, prompts, [said for _, said in asked]))
+        raise RunFailed(f"The API did not answer {len(unanswered)} of {len(heard)} smoke prompts: {unanswered[0]}")
+    return Answer(_judged(run, kit, [(prompt, said.text) for prompt, said in heard]))
 
 
-def _judged(run: Run, kit: Kit, prompts: list[Mapping[str, Any]], answers: list[str]) -> Run:
-    expecting = [(p, a) for p, a in zip(prompts, answers, strict=True) if "expected" in p or "label" in p]
+def _judged(run: Run, kit: Kit, answered: list[tuple[Mapping[str, Any], str]]) -> Run:
+    expecting = [(prompt, answer) for prompt, answer in answered if "expected" in prompt or "label" in prompt]
     right = sum(_is_right(prompt, answer) for prompt, answer in expecting)
     if right < NEEDED_SHARE * len(expecting):
         raise RunFailed(
             f"Only {right} of {len(expecting)} smoke prompts, which the tuned model had answered as expected in its "
-            f"evaluation, were answered so through the API. The last answer: {answers[-1][:200]!r}."
+            f"evaluation, were answered so through the API. The last answer: {answered[-1][1][:200]!r}."
         )
-    passed = {"prompts": [{"prompt": p["prompt"], "answer": a} for p, a in zip(prompts, answers, strict=True)]}
-    said = f"{len(answers)} prompts were answered through the API" + (
+    passed = {"prompts": [{"prompt": prompt["prompt"], "answer": answer} for prompt, answer in answered]}
+    said = f"{len(answered)} prompts were answered through the API" + (
         f", {right} of {len(expecting)} as expected." if expecting else "."
     )
     promotion = {**run.promotion, "phase": "smoked"}
@@ -89,15 +92,24 @@ def _api(kit: Kit, endpoint_url: str | None) -> tuple[str, dict[str, str]]:
     return f"{base.rstrip('/')}/v1/completions", headers
 
 
-def _ask(kit: Kit, url: str, headers: Mapping[str, str], prompt: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether it was answered, and the answer, or what was said instead."""
+@dataclass(frozen=True)
+class _Said:
+    """The answer to a prompt, or what was said instead."""
+
+    text: str
+    is_answer: bool = False
+    is_refused: bool = False
+
+
+def _ask(kit: Kit, url: str, headers: Mapping[str, str], prompt: Mapping[str, Any]) -> _Said:
     body = {"model": kit.settings.model, "prompt": prompt["prompt"], "max_tokens": MOST_TOKENS, "temperature": 0}
     sent = json.dumps(body).encode()
     try:
         status, answer = kit.post(url, headers if "x-api-key" in headers else kit.sign(url, headers, sent), sent)
     except OSError as error:
-        return False, str(error)
+        return _Said(str(error))
     if status != 200:
-        return False, f"{status} {answer[:300].decode(errors='replace')}"
+        refused = 400 <= status < 500 and status != 429
+        return _Said(f"{status} {answer[:300].decode(errors='replace')}", is_refused=refused)
     text = str(json.loads(answer)["choices"][0]["text"])
-    return bool(text.strip()), text if text.strip() else "an empty answer"
+    return _Said(text, is_answer=True) if text.strip() else _Said("an empty answer")

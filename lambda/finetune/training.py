@@ -11,9 +11,7 @@ from finetune.losses import final_losses, live_losses
 from finetune.plan import Plan
 from finetune.run import Job, Run
 from finetune.store import Bucket, located
-from finetune.watch import ENDED, Completed, carried_out, looked_at
-
-_ATTACHED_SECONDS = 60
+from finetune.watch import ENDED, Completed, carried_out, looked_at, pause_of
 
 
 def train(run: Run, kit: Kit) -> Answer:
@@ -31,7 +29,7 @@ def train(run: Run, kit: Kit) -> Answer:
         job = came.run.job("train")
         if job is None or job.status in ENDED:
             return came
-        return replace(came, run=replace(came.run, losses=live_losses(kit, job.name)))
+        return replace(came, run=replace(came.run, losses=_read(came.run, kit, job)))
     return _trained(came, kit)
 
 
@@ -39,11 +37,16 @@ def _trained(came: Completed, kit: Kit) -> Answer:
     prefix = artifact(came.job)
     bucket, key = located(prefix)
     made = Bucket(kit.s3, bucket).json(f"{key}pilotlight/training.json") if bucket == kit.settings.bucket else None
-    losses = final_losses(made) if made else came.run.losses
+    job = came.run.job("train")
+    losses = final_losses(made) if made else _read(came.run, kit, job)
     run = replace(came.run, artifact=prefix, losses=losses)
-    job = run.job("train")
     spent = f"It took {job.seconds:.0f} s and about USD {job.usd or 0:.2f}. " if job and job.seconds is not None else ""
     return Answer(run.saying("Train", kit.now, f"{spent}The model lies at {prefix}"))
+
+
+def _read(run: Run, kit: Kit, job: Job | None) -> Mapping[str, Any]:
+    """What CloudWatch has by now, or had when it could be read."""
+    return (live_losses(kit, job.name, run.plan["started_at"]) if job else {}) or run.losses
 
 
 def _attached(run: Run, kit: Kit) -> Answer:
@@ -52,7 +55,7 @@ def _attached(run: Run, kit: Kit) -> Answer:
     job, found = looked_at(kit, known)
     run = run.with_job(job)
     if job.status not in ENDED:
-        return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", _ATTACHED_SECONDS)
+        return Answer(run.saying("Train", kit.now, f"{job.name} is {job.status}."), "wait", pause_of(found, kit.now))
     if job.status != "Completed":
         why = job.failure or found.get("SecondaryStatus", "no reason is given")
         raise RunFailed(f"The job {job.name} is {job.status}, so there is no complete model of it: {why}.")

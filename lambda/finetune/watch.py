@@ -15,11 +15,13 @@ from finetune.errors import BadRequest
 from finetune.money import spent_usd
 from finetune.plan import Plan
 from finetune.run import Job, Run
+from finetune.waits import SHORTEST_SECONDS, pause
 
 ENDED = ("Completed", "Failed", "Stopped")
-_SHORTEST_WAIT, _LONGEST_WAIT = 5, 60
 # What another attempt, elsewhere or later, may well get past.
-_REFUSALS = ("ResourceLimitExceeded", "CapacityError", "InternalFailure", "InternalServerError", "ThrottlingException")
+_REFUSALS = ("ResourceLimitExceeded", "CapacityError")
+# What the state machine repeats the step for, so under the same name: the job may have been created all the same.
+_PASSING = ("InternalFailure", "InternalServerError", "ServiceUnavailable", "ThrottlingException")
 
 RequestOf = Callable[..., dict[str, Any]]
 """The job's request, given instance_type, attempt and spent_usd. Raises BadRequest where the dollars are gone."""
@@ -43,11 +45,11 @@ def carried_out(run: Run, kit: Kit, *, step: str, kind: str, plan: Plan, request
     job, found = looked_at(kit, job)
     run = run.with_job(job)
     if job.status == "Completed":
-        return Completed(replace(run, attempt=0, next_type="", resume_at=None), found)
+        return Completed(replace(run, attempt=0, next_type="", resume_at=None, refused_at=None), found)
     if job.status in ENDED:
         return _after(run, kit, found, step=step, kind=kind, plan=plan)
     said = f"{job.name} on {job.instance_count} × {job.instance_type}: {found.get('SecondaryStatus', job.status)}."
-    return Answer(run.saying(step, kit.now, said), "wait", _pause(found, kit.now))
+    return Answer(run.saying(step, kit.now, said), "wait", pause_of(found, kit.now))
 
 
 def looked_at(kit: Kit, job: Job) -> tuple[Job, Mapping[str, Any]]:
@@ -99,11 +101,14 @@ def _started(run: Run, kit: Kit, *, step: str, kind: str, plan: Plan, request_of
         )
     limit = request["StoppingCondition"]["MaxRuntimeInSeconds"]
     said = f"{job.name} is started on {job.instance_count} × {job.instance_type}, for {limit / 3600:.2f} hours at most."
-    return Answer(run.saying(step, kit.now, said), "wait", _SHORTEST_WAIT)
+    return Answer(run.saying(step, kit.now, said), "wait", SHORTEST_SECONDS)
 
 
 def _refusal(kit: Kit, request: Mapping[str, Any]) -> str:
-    """Why the job could not be created, empty where it was. Its name makes a repeated step harmless."""
+    """Why the job could not be created, empty where it was. Its name makes a repeated step harmless.
+
+    Raises ClientError for what passes in a moment.
+    """
     try:
         kit.sagemaker.create_training_job(**request)
     except ClientError as error:
@@ -112,17 +117,23 @@ def _refusal(kit: Kit, request: Mapping[str, Any]) -> str:
             return ""
         if code in _REFUSALS:
             return f"{code}: {message}"
+        if code in _PASSING:
+            raise
         raise RunFailed(f"SageMaker refused the job: {code}: {message}") from error
     return ""
 
 
 def _after(run: Run, kit: Kit, found: Mapping[str, Any], *, step: str, kind: str, plan: Plan) -> Answer:
     """Elsewhere, later, or not at all."""
-    match after_failure(plan, found, attempt=run.attempt, now=kit.now, evaluation=kind == "evaluate"):
+    job = run.job(kind)
+    if run.refused_at is None or (job is not None and job.seconds):  # one that ran ends the waiting
+        run = replace(run, refused_at=kit.now)
+    waited = kit.now - (run.refused_at or kit.now)
+    match after_failure(plan, found, attempt=run.attempt, waited=waited, evaluation=kind == "evaluate"):
         case Retry(instance_type=instance_type):
             here = found["ResourceConfig"]["InstanceType"]
             said = f"{found.get('FailureReason')} The next attempt, after {here}, is on {instance_type}."
-            return Answer(replace(run, next_type=instance_type).saying(step, kit.now, said), "wait", _SHORTEST_WAIT)
+            return Answer(replace(run, next_type=instance_type).saying(step, kit.now, said), "wait", SHORTEST_SECONDS)
         case Later(seconds=seconds, instance_type=instance_type):
             later = replace(run, next_type=instance_type, resume_at=kit.now + seconds)
             said = (
@@ -141,8 +152,7 @@ class GaveUp(RunFailed):
         self.run = run
 
 
-def _pause(found: Mapping[str, Any], now: float) -> int:
-    """Short while a job is young, as small ones are over in a minute; then a look a minute."""
+def pause_of(found: Mapping[str, Any], now: float) -> int:
+    """By the job's age, which no change of its status makes young again."""
     created = found.get("CreationTime")
-    age = now - created.timestamp() if created else 0.0
-    return int(min(_LONGEST_WAIT, max(_SHORTEST_WAIT, age / 10)))
+    return pause(now - created.timestamp() if created else 0.0)

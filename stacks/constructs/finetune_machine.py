@@ -10,10 +10,10 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
-from stacks.constructs.step_task import step_task
+from stacks.constructs.step_task import A_MINUTE, HALF_AN_HOUR, repeat, step_task
 
 LONGEST_RUN = Duration.days(14)
-"""Training may take 5 days, waiting for capacity and for a person more."""
+"""Without waiting for a person: training may take 5 days, waiting for capacity more."""
 
 
 class FineTuneMachine(Construct):
@@ -44,7 +44,7 @@ class FineTuneMachine(Construct):
             "StateMachine",
             state_machine_name=state_machine_name,
             definition_body=sfn.DefinitionBody.from_chainable(self._definition(checker, approval_hours)),
-            timeout=LONGEST_RUN,
+            timeout=LONGEST_RUN.plus(Duration.hours(approval_hours)),
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL),
             tracing_enabled=True,
         )
@@ -137,6 +137,8 @@ class FineTuneMachine(Construct):
             payload=sfn.TaskInput.from_object(_payload("Approve", {"token": sfn.JsonPath.task_token})),
             result_path=sfn.JsonPath.DISCARD,
         )
+        task.add_retry(errors=["Rejected"], max_attempts=0)  # a person's no
+        repeat(task, errors="States.TaskFailed", repetitions=HALF_AN_HOUR)  # which a person's silence is not
         task.add_catch(failed, result_path="$.failure")
         task.next(following)
         return task
@@ -149,7 +151,11 @@ class FineTuneMachine(Construct):
         return task
 
     def _task(self, name: str, function: lambda_.IFunction, comment: str) -> tasks.LambdaInvoke:
-        return step_task(self, name, function=function, payload=_payload(name, {}), comment=comment)
+        # Before anything is paid for a soon answer is worth more than a failure outlived: a check may take 15 minutes.
+        repetitions = HALF_AN_HOUR if function is self._stepper else A_MINUTE
+        return step_task(
+            self, name, function=function, payload=_payload(name, {}), comment=comment, repetitions=repetitions
+        )
 
 
 def _payload(step: str, more: Mapping[str, str]) -> dict[str, object]:

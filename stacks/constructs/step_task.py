@@ -8,11 +8,20 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+A_MINUTE, HALF_AN_HOUR = 5, 35
+"""So many repetitions take about so long: the pauses double from 5 s to 2 minutes, of which the jitter leaves half."""
+
 
 def step_task(
-    scope: Construct, name: str, *, function: lambda_.IFunction, payload: Mapping[str, object], comment: str
+    scope: Construct,
+    name: str,
+    *,
+    function: lambda_.IFunction,
+    payload: Mapping[str, object],
+    comment: str,
+    repetitions: int = A_MINUTE,
 ) -> tasks.LambdaInvoke:
-    """Repeated for about five minutes whatever goes wrong: a step looks before it acts, so that is harmless."""
+    """Repeated whatever goes wrong: a step looks before it acts, so that is harmless."""
     task = tasks.LambdaInvoke(
         scope,
         name,
@@ -22,12 +31,16 @@ def step_task(
         retry_on_service_exceptions=False,
         payload=sfn.TaskInput.from_object(dict(payload)),
     )
+    repeat(task, errors="States.ALL", repetitions=repetitions)
+    return task
+
+
+def repeat(task: sfn.TaskStateBase, *, errors: str, repetitions: int) -> None:
     task.add_retry(
-        errors=["States.ALL"],
+        errors=[errors],
         interval=Duration.seconds(5),
         backoff_rate=2,
-        max_attempts=5,
+        max_attempts=repetitions,
         max_delay=Duration.minutes(2),
         jitter_strategy=sfn.JitterType.FULL,
     )
-    return task

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
+from finetune.waits import pause
+
+from stacks.constructs.finetune_machine import LONGEST_RUN
 
 from .conftest import Synthesis
 
@@ -17,10 +20,15 @@ def template(synthesis: Synthesis) -> Template:
 
 
 @pytest.fixture(scope="module")
-def states(template: Template) -> dict[str, Any]:
+def definition(template: Template) -> dict[str, Any]:
     (machine,) = template.find_resources("AWS::StepFunctions::StateMachine").values()
     text = machine["Properties"]["DefinitionString"]["Fn::Join"][1]
-    definition = json.loads("".join(part if isinstance(part, str) else "ARN" for part in text))
+    found: dict[str, Any] = json.loads("".join(part if isinstance(part, str) else "ARN" for part in text))
+    return found
+
+
+@pytest.fixture(scope="module")
+def states(definition: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = definition["States"]
     return found
 
@@ -52,11 +60,55 @@ def test_every_step_can_fail_and_every_failure_passes_rollback_and_notify(states
     assert all("Notify" in following(states[name]) for name in ("Rollback", "Rolled back?"))
 
 
+def test_every_task_is_repeated_before_it_is_given_up(states: dict[str, Any]) -> None:
+    """One that comes after something was paid for, for half an hour: delays are halved by the jitter."""
+    tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
+    assert set(tasks) == {*STEPS, "Rollback", "Notify"}
+    for name, state in tasks.items():
+        assert state["Catch"]
+        *_, retry = state["Retry"]
+        assert retry["ErrorEquals"] == (["States.TaskFailed"] if name == "Approve" else ["States.ALL"])
+        assert retry["JitterStrategy"] == "FULL"
+        delays = [
+            min(retry["IntervalSeconds"] * retry["BackoffRate"] ** repetition, retry["MaxDelaySeconds"])
+            for repetition in range(retry["MaxAttempts"])
+        ]
+        least, most = (1, 2) if name == "CheckDataset" else (28, 34)
+        assert least <= sum(delays) / 2 / 60 <= most
+
+
+def test_neither_a_no_nor_silence_is_asked_again(states: dict[str, Any]) -> None:
+    """States.TaskFailed is any error but a time-out."""
+    refused, _ = states["Approve"]["Retry"]
+    assert (refused["ErrorEquals"], refused["MaxAttempts"]) == (["Rejected"], 0)
+
+
 @pytest.mark.parametrize("step", [step for step in STEPS if step not in ("Approve", "Done")])
 def test_a_step_that_waits_is_asked_again(states: dict[str, Any], step: str) -> None:
     choice = states[f"{step}: what next?"]
     assert {branch["Next"] for branch in choice["Choices"]} == {f"WaitFor{step}", "Rollback"}
     assert states[f"WaitFor{step}"]["Next"] == step
+
+
+EVENTS = {"Task": 5, "Choice": 2, "Wait": 2}
+"""Of the history, for a state passed once: entered and left, and of a task scheduled, started and succeeded as well."""
+
+
+def test_the_longest_run_is_far_from_the_end_of_its_history(states: dict[str, Any]) -> None:
+    """Step Functions ends an execution at 25,000 events, and no Catch sees it. Each waiting step begins with short
+    waits, and a run has a few.
+    """
+    waiting = [name.removeprefix("WaitFor") for name in states if name.startswith("WaitFor")]
+    events = 0
+    for step in waiting:
+        (choice,) = following(states[step]) - {"Rollback"} if step != "Rollback" else {states[step]["Next"]}
+        of_a_look = sum(EVENTS[states[name]["Type"]] for name in (step, choice, f"WaitFor{step}"))
+        lasted = 0.0
+        while lasted < LONGEST_RUN.to_seconds() / len(waiting):
+            lasted += pause(lasted)
+            events += of_a_look
+    assert len(waiting) == 8
+    assert events < 25_000 * 2 / 3
 
 
 def test_a_model_serves_only_after_it_was_smoked(states: dict[str, Any]) -> None:
@@ -67,6 +119,11 @@ def test_a_model_serves_only_after_it_was_smoked(states: dict[str, Any]) -> None
 def test_an_approval_has_an_end(states: dict[str, Any]) -> None:
     assert states["Approve"]["TimeoutSeconds"] == 72 * 3600
     assert "waitForTaskToken" in states["Approve"]["Resource"]
+
+
+def test_whoever_takes_all_the_time_there_is_to_approve_takes_none_of_the_runs(definition: dict[str, Any]) -> None:
+    approval = definition["States"]["Approve"]["TimeoutSeconds"]
+    assert definition["TimeoutSeconds"] == LONGEST_RUN.to_seconds() + approval
 
 
 def test_the_bucket_outlives_the_stack_and_is_nobodys_but_the_accounts(template: Template) -> None:
@@ -125,6 +182,16 @@ def test_a_job_may_read_and_pull_what_a_program_of_the_users_own_is_made_of_and_
     (pulled,) = [statement["Resource"] for statement in policy if "ecr:BatchGetImage" in statement["Action"]]
     registry = "arn:aws:ecr:us-east-1:111122223333:repository/"
     assert pulled == [f"{registry}pilotlight-training", f"{registry}trains"]
+
+
+def test_the_losses_of_a_running_job_can_be_read(template: Template) -> None:
+    allowed = [
+        statement["Resource"]
+        for policy in template.find_resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "cloudwatch:GetMetricStatistics"
+    ]
+    assert allowed == ["*"]  # it has no resource level
 
 
 def test_the_api_knows_whose_hyperparameters_it_takes(synthesis: Synthesis) -> None:

@@ -242,12 +242,23 @@ class Sns:
 
 @dataclass
 class CloudWatch:
-    points: dict[str, list[float]] = field(default_factory=dict)
-    """By metric, a value a minute."""
+    points: dict[str, dict[float, float]] = field(default_factory=dict)
+    """By metric, values by epoch seconds."""
+    is_allowed: bool = True
 
     def get_metric_statistics(self, **request: Any) -> Mapping[str, Any]:
-        values = self.points.get(request["MetricName"], [])
-        return {"Datapoints": [{"Timestamp": minute, "Average": value} for minute, value in enumerate(values)]}
+        if not self.is_allowed:
+            raise refused("AccessDenied")
+        start, end = (request[f"{which}Time"].timestamp() for which in ("Start", "End"))
+        period = request["Period"]
+        if period % 60 or (end - start) / period > 1440:
+            raise refused("InvalidParameterCombination", "more than 1440 datapoints")
+        within: dict[float, list[float]] = {}
+        for at, value in self.points.get(request["MetricName"], {}).items():
+            if start <= at < end:
+                within.setdefault(at // period * period, []).append(value)
+        points = [{"Timestamp": at, "Average": sum(values) / len(values)} for at, values in within.items()]
+        return {"Datapoints": points[::-1]}
 
     def put_metric_data(self, **_: Any) -> Mapping[str, Any]:
         raise AssertionError("A run publishes no metrics.")

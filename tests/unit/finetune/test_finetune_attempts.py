@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from finetune.attempts import GIVE_UP_SECONDS, GiveUp, Later, Next, Retry, after_failure
 
-from tests.unit.finetune.runs import NOW, planned, settings_of
+from tests.unit.finetune.runs import planned, settings_of
 
 TYPES = ["ml.g5.12xlarge", "ml.g5.24xlarge"]
 PLAN = planned(settings_of(), instance_types=TYPES)
@@ -18,7 +18,7 @@ SERVER = "InternalServerError: We encountered an internal error. Please try agai
 
 def after(reason: str, instance_type: str = TYPES[0], *, attempt: int = 1, waited: float = 0, **more: Any) -> Next:
     job = {"TrainingJobStatus": "Failed", "FailureReason": reason, "ResourceConfig": {"InstanceType": instance_type}}
-    return after_failure(PLAN, job | more, attempt=attempt, now=NOW + waited)
+    return after_failure(PLAN, job | more, attempt=attempt, waited=waited)
 
 
 def test_without_capacity_the_next_type_is_tried_and_then_time() -> None:
@@ -77,4 +77,4 @@ def test_a_stopped_job_is_not_a_completed_one(secondary: str, says: str) -> None
 
 def test_an_evaluation_has_a_list_of_its_own() -> None:
     job = {"TrainingJobStatus": "Failed", "FailureReason": CAPACITY, "ResourceConfig": {"InstanceType": TYPES[0]}}
-    assert after_failure(PLAN, job, attempt=1, now=NOW, evaluation=True) == Retry(PLAN.evaluation_types[1])
+    assert after_failure(PLAN, job, attempt=1, waited=0, evaluation=True) == Retry(PLAN.evaluation_types[1])

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from finetune import promotion
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.run import Run
+from finetune.run import DONE, FAILED, KIND, Run
 
 from .fakes import World
 
@@ -34,6 +35,23 @@ def to_the_end(step: Callable[[Run, Kit], Answer], begun: Run, world: World) -> 
         world.now += answer.wait_seconds
         answer = step(answer.run, world.kit())
     raise AssertionError(f"still waiting: {answer.run.message}")
+
+
+def at_work(world: World, record: Run) -> Run:
+    """The run as the ledger has it, in an execution that runs."""
+    world.ledger.put(KIND, record.id, record.to_data())
+    world.states.running.add(record.execution_arn)
+    return record
+
+
+def killed(world: World, record: Run) -> None:
+    world.states.running.discard(record.execution_arn)
+    stopped = {"status": "ABORTED", "stopDate": datetime.fromtimestamp(world.now, UTC)}
+    world.states.executions[record.execution_arn] = {"answer": stopped, "looks": 1}
+
+
+def turn_of(world: World) -> str | None:
+    return (world.ledger.get("promotion", "endpoint") or {}).get("run")
 
 
 def test_the_switch_is_asked_once_and_the_override_is_what_counts(world: World) -> None:
@@ -132,10 +150,45 @@ def test_a_rollback_that_does_not_work_says_what_is_served(world: World) -> None
     assert f"STILL SERVES {TUNED}" in ended.message
 
 
+class TestARollbackThatIsOvertaken:
+    """By another change of the endpoint, once the switch has set the stack's parameter."""
+
+    @pytest.fixture
+    def asked(self, world: World) -> Run:
+        world.endpoint.override = OLDER
+        promoted = to_the_end(promotion.promote, run(), world).run
+        asked = promotion.roll_back(promoted, world.kit()).run
+        world.endpoint.override = OLDER
+        world.endpoint.outcomes = ["superseded"]
+        return asked
+
+    def test_it_is_asked_for_again(self, world: World, asked: Run) -> None:
+        back = to_the_end(promotion.roll_back, asked, world).run
+        assert [request["reason"] for request in world.states.requests] == ["promotion", "rollback", "rollback"]
+        assert f"serves {OLDER} again." in back.message
+
+    def test_one_that_is_overtaken_for_ever_says_so(self, world: World, asked: Run) -> None:
+        world.endpoint.outcomes *= 10
+        back = to_the_end(promotion.roll_back, asked, world).run
+        assert f"Nothing shows that the endpoint serves {OLDER} again: The switch says superseded." in back.message
+        assert len(world.states.requests) == 1 + promotion.MOST_TRIES
+
+    def test_an_off_has_its_way_in_the_end(self, world: World, asked: Run) -> None:
+        world.endpoint.is_on = False
+        back = to_the_end(promotion.roll_back, asked, world).run
+        promotion.settle(back, world.kit())
+        assert world.states.requests[-1]["target"] == "off"
+
+    def test_a_model_that_somebody_else_chose_stays(self, world: World, asked: Run) -> None:
+        world.endpoint.override = "s3://chosen/"
+        back = to_the_end(promotion.roll_back, asked, world).run
+        assert "Nothing shows" in back.message
+        assert len(world.states.requests) == 2
+
+
 class TestTwoRuns:
     def test_the_second_waits_until_the_first_has_settled(self, world: World) -> None:
-        world.states.running.add("arn:run-1")
-        first = to_the_end(promotion.promote, run(1), world).run
+        first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
         other = replace(run(2), artifact="s3://data-of-test/models/second/output/model/")
         waiting = promotion.promote(other, world.kit())
         assert (waiting.next, world.endpoint.override) == ("wait", TUNED)
@@ -143,13 +196,45 @@ class TestTwoRuns:
         to_the_end(promotion.promote, waiting.run, world)
         assert world.endpoint.override == other.artifact
 
-    def test_a_holder_whose_execution_was_killed_is_taken_over(self, world: World) -> None:
-        world.states.running.add("arn:run-1")
-        to_the_end(promotion.promote, run(1), world)
-        world.states.running.clear()
-        world.states.executions["arn:run-1"] = {"answer": {"status": "ABORTED"}, "looks": 1}
+    def test_a_holder_whose_execution_was_killed_keeps_its_turn_until_it_was_mended(self, world: World) -> None:
+        first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
+        killed(world, first)
+        assert promotion.promote(run(2), world.kit()).next == "wait"
+        world.now += 2 * promotion.MENDING_SECONDS
+        first = at_work(world, replace(first, execution_arn="arn:mending"))
+        waiting = promotion.promote(run(2), world.kit())
+        assert (waiting.next, turn_of(world)) == ("wait", "run-1")
+        first = to_the_end(promotion.roll_back, first, world).run
+        at_work(world, replace(promotion.settle(first, world.kit()), status=FAILED))
+        assert to_the_end(promotion.promote, waiting.run, world).run.promotion["previous"] == ""
+
+    def test_one_that_nobody_mends_is_taken_over_in_the_end(self, world: World) -> None:
+        killed(world, at_work(world, to_the_end(promotion.promote, run(1), world).run))
+        world.now += promotion.MENDING_SECONDS - 1
+        assert promotion.promote(run(2), world.kit()).next == "wait"
+        world.now += 1
         to_the_end(promotion.promote, run(2), world)
-        assert world.ledger.get("promotion", "endpoint") == {"run": "run-2", "execution": "arn:run-2"}
+        assert turn_of(world) == "run-2"
+
+    def test_one_that_is_mended_after_that_leaves_the_endpoint_to_its_successor(self, world: World) -> None:
+        first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
+        killed(world, first)
+        world.now += promotion.MENDING_SECONDS
+        promotion.promote(run(2), world.kit())
+        assert promotion.roll_back(first, world.kit()) == Answer(first)
+
+    @pytest.mark.parametrize("status", [DONE, FAILED])
+    def test_one_that_has_ended_is_taken_over_at_once(self, world: World, status: str) -> None:
+        first = to_the_end(promotion.promote, run(1), world).run
+        at_work(world, replace(first, status=status))
+        to_the_end(promotion.promote, run(2), world)
+        assert turn_of(world) == "run-2"
+
+    def test_one_that_step_functions_has_forgotten_is_taken_over(self, world: World) -> None:
+        first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
+        world.states.running.discard(first.execution_arn)
+        to_the_end(promotion.promote, run(2), world)
+        assert turn_of(world) == "run-2"
 
 
 class TestAnEndpointThatWasOff:

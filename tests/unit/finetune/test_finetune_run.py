@@ -1,14 +1,16 @@
 """Whole runs, step by step as the state machine takes them, over fakes at the seams."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from finetune.run import KIND, id_of
 from finetune.steps import take
 
-from .fakes import BUCKET, World
+from .fakes import BUCKET, World, refused
 from .runs import own_program
 
 DATASET = f"s3://{BUCKET}/datasets/tickets/"
@@ -83,6 +85,14 @@ class Story:
         return found
 
 
+def said_at(record: dict[str, Any], step: str) -> str:
+    return "\n".join(said["message"] for said in record["steps"] if said["name"] == step)
+
+
+def begun(story: Story) -> dict[str, Any]:
+    return {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+
+
 @pytest.fixture
 def world() -> World:
     made = World()
@@ -110,7 +120,8 @@ def test_a_good_dataset_ends_behind_the_api(story: Story) -> None:
     assert record["losses"] == {"train_loss": [[1.0, 2.0]], "eval_loss": [[1.0, 1.5]]}
     (package,) = story.world.sagemaker.packages
     assert package["ModelApprovalStatus"] == "Approved"
-    assert package["CustomerMetadataProperties"]["dataset_sha256"] == record["dataset"]["sha256"]
+    lineage = package["CustomerMetadataProperties"]
+    assert (lineage["dataset_sha256"], lineage["report"]) == (record["dataset"]["sha256"], record["report"])
     assert [told["Subject"] for told in story.world.sns.told] == ["Pilotlight test: a fine-tuned model serves"]
 
 
@@ -125,7 +136,8 @@ def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
     assert evaluated["HyperParameters"]["instruction_tuned"] == "True"
     (package,) = story.world.sagemaker.packages
     lineage = package["CustomerMetadataProperties"]
-    assert (len(lineage), lineage["metric.eval_loss"]) == (50, "1.5")  # SageMaker takes no more
+    assert len(lineage) == 50  # SageMaker takes no more
+    assert (lineage["metric.eval_loss"], lineage["report"]) == ("1.5", record["report"])
     assert lineage["hyperparameter.a"] == "__x_: _1__"
 
 
@@ -137,6 +149,50 @@ def test_a_hyperparameter_that_sagemaker_would_refuse_ends_a_scripts_run_before_
     assert (record["status"], record["step"]) == ("failed", "CheckDataset")
     assert "at most 2500 characters" in record["message"]
     assert story.world.sagemaker.created == []
+
+
+class TestLosses:
+    """Of a program that writes nothing beside its model: CloudWatch has what its log said."""
+
+    @pytest.fixture
+    def training(self, story: Story) -> dict[str, Any]:
+        """The state before Train; its job is not the project's container's."""
+        story.jobs_leave_something = lambda: None  # type: ignore[method-assign]
+        return story.take("Plan", story.take("CheckDataset", begun(story)))
+
+    def log(self, story: Story, hours: int) -> None:
+        """An epoch has ended every hour of so many, until now."""
+        points = {story.world.now - 3600 * (hours - epoch) - 60: float(epoch) for epoch in range(1, hours + 1)}
+        story.world.cloudwatch.points = {"pilotlight:train-loss": points}
+
+    def test_epochs_are_counted_from_the_jobs_start_however_long_ago(
+        self, story: Story, training: dict[str, Any]
+    ) -> None:
+        story.step("Train", training)
+        story.world.now += 100 * 3600
+        self.log(story, 100)
+        story.step("Train", training)
+        assert story.record["losses"] == {"train_loss": [[float(epoch), epoch] for epoch in range(1, 101)]}
+
+    def test_they_are_read_once_more_when_the_job_has_completed(self, story: Story, training: dict[str, Any]) -> None:
+        for _ in range(2):
+            story.step("Train", training)
+        story.world.now += 2 * 3600
+        self.log(story, 2)
+        assert story.step("Train", training)["next"] == "go"
+        assert story.record["losses"] == {"train_loss": [[1.0, 1.0], [2.0, 2.0]]}
+
+    def test_what_was_read_stays_where_nothing_can_be_read_any_more(
+        self, story: Story, training: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        story.step("Train", training)
+        story.world.now += 3600
+        self.log(story, 1)
+        story.step("Train", training)
+        story.world.cloudwatch.is_allowed = False
+        assert story.step("Train", training)["next"] == "go"
+        assert story.record["losses"] == {"train_loss": [[1.0, 1.0]]}
+        assert "AccessDenied" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -178,6 +234,8 @@ NO_CAPACITY = {
     "BillableTimeInSeconds": 0,
 }
 
+DAYS = {"BillableTimeInSeconds": 2 * 86_400}
+
 
 def test_without_capacity_the_next_instance_type_is_tried(story: Story) -> None:
     story.world.sagemaker.script = [NO_CAPACITY]
@@ -193,6 +251,44 @@ def test_without_capacity_anywhere_it_waits_and_then_goes_on(story: Story) -> No
     record = story.run()
     assert record["status"] == "done", record["message"]
     assert story.world.now - begun > 900
+
+
+@pytest.mark.parametrize("first", [DAYS, {**NO_CAPACITY, "BillableTimeInSeconds": 2 * 86_400}], ids=["done", "broken"])
+def test_what_the_training_took_is_no_waiting_for_capacity(story: Story, first: dict[str, Any]) -> None:
+    """After two days of training the evaluation, or the next attempt, finds no capacity."""
+    story.world.sagemaker.script = [NO_CAPACITY, first, NO_CAPACITY]
+    create = story.world.sagemaker.create_training_job
+
+    def slow(**request: Any) -> Mapping[str, Any]:
+        if len(story.world.sagemaker.created) == 1:
+            story.world.now += 2 * 86_400
+        return create(**request)
+
+    story.world.sagemaker.create_training_job = slow  # type: ignore[method-assign]
+    record = story.run(instance_types=["ml.g5.2xlarge"], max_cost_usd=500)
+    assert record["status"] == "done", record["message"]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure", "ServiceUnavailable"])
+def test_what_passes_in_a_moment_is_left_to_the_state_machine_and_repeated_under_the_same_name(
+    story: Story, code: str
+) -> None:
+    state = begun(story)
+    for step in ("CheckDataset", "Plan"):
+        state = story.take(step, state)
+    create, names = story.world.sagemaker.create_training_job, []
+
+    def busy_once(**request: Any) -> Mapping[str, Any]:
+        names.append(request["TrainingJobName"])
+        if len(names) == 1:
+            raise refused(code)
+        return create(**request)
+
+    story.world.sagemaker.create_training_job = busy_once  # type: ignore[method-assign]
+    with pytest.raises(ClientError, match=code):
+        story.step("Train", state)
+    assert story.take("Train", state)["next"] == "go"
+    assert names[0] == names[1]
 
 
 @pytest.mark.parametrize(
@@ -217,6 +313,26 @@ def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     assert (record["status"], record["step"]) == ("failed", "Evaluate")
     assert record["artifact"] in record["message"]
     assert story.world.states.requests == []
+
+
+@pytest.mark.parametrize("text", ["x", "日本", "\x00"])
+@pytest.mark.parametrize("length", [10, 400, 10_000])
+def test_however_much_was_evaluated_the_record_stays_far_below_what_dynamodb_takes(
+    story: Story, text: str, length: int
+) -> None:
+    (row,) = EVALUATION["prompts"]
+    rows = [
+        {**row, "prompt": f"{n} {text * length}", "base": text * length, "tuned_passed": n % 2 > 0} for n in range(200)
+    ]
+    story.evaluation = {**EVALUATION, "prompts": rows}
+    record = story.run()
+    assert record["status"] == "done", record["message"]
+    assert "of 200" in said_at(record, "Evaluate")
+    kept = record["evaluation"]
+    assert kept["prompts_asked"] == 200
+    assert [kept[name] for name in ("base", "tuned")] == [EVALUATION[name] for name in ("base", "tuned")]
+    assert [prompt["prompt"][0] for prompt in kept["prompts"]] == ([] if length > 400 else list("13579"))
+    assert len(json.dumps(record)) < 100_000
 
 
 def test_a_model_that_answers_wrongly_through_the_api_is_taken_back(story: Story) -> None:
@@ -269,7 +385,7 @@ class TestMending:
     """A run whose execution was killed."""
 
     def test_its_jobs_are_stopped_and_a_person_is_told(self, story: Story) -> None:
-        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        state = begun(story)
         for step in ("CheckDataset", "Plan"):
             state = story.take(step, state)
         story.step("Train", state)
@@ -279,7 +395,7 @@ class TestMending:
         assert "stopped, or ran out of time" in story.world.sns.told[0]["Message"]
 
     def test_a_model_that_was_not_smoked_is_taken_back(self, story: Story) -> None:
-        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        state = begun(story)
         for step in ORDER[:6]:
             state = story.take(step, state)
         assert story.world.endpoint.override != ""

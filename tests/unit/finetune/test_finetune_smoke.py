@@ -7,6 +7,8 @@ from finetune import smoke as smoking
 from finetune.answer import Answer, RunFailed
 from finetune.run import Run
 
+from training.answers import NEW_TOKENS
+
 from .fakes import World
 
 
@@ -52,6 +54,33 @@ def test_an_api_that_does_not_answer_yet_is_asked_again(world: World, answer: tu
     first = smoke(evaluated(prompt(1)), world)
     assert (first.next, first.wait_seconds) == ("wait", smoking.PAUSE_SECONDS)
     assert smoke(first.run, world).next == "go"
+
+
+def test_an_answer_may_be_as_long_as_in_the_evaluation(world: World) -> None:
+    smoke(evaluated(prompt(1)), world)
+    assert world.api.calls[0][2]["max_tokens"] == NEW_TOKENS
+
+
+def test_a_prompt_that_the_api_does_not_take_is_left_out(world: World) -> None:
+    world.api.answers = [(422, "too long"), (200, "Ticket: 1")]
+    answer = smoke(evaluated(prompt(1), prompt(2)), world)
+    assert answer.next == "go"
+    assert answer.run.smoke["prompts"] == [{"prompt": "Question 2?", "answer": "Ticket: 1"}]
+
+
+def test_where_it_takes_none_of_them_a_greeting_must_be_answered(world: World) -> None:
+    world.api.answers = [(422, "too long"), (400, "bad"), (200, "Hello.")]
+    answer = smoke(evaluated(prompt(1), prompt(2)), world)
+    assert (answer.next, world.api.calls[-1][2]["prompt"]) == ("go", "Say hello.")
+
+
+def test_an_api_that_does_not_even_take_a_greeting_fails_the_run(world: World) -> None:
+    world.api.answers = [(403, "Forbidden")]
+    run = evaluated(prompt(1))
+    for _ in range(smoking.MOST_TRIES - 1):
+        run = smoke(run, world).run
+    with pytest.raises(RunFailed, match="did not answer 1 of 1 smoke prompts: 403 Forbidden"):
+        smoke(run, world)
 
 
 def test_one_that_never_answers_fails_the_run_with_what_it_said(world: World) -> None:
