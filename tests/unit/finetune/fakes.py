@@ -235,8 +235,11 @@ class SageMaker:
 @dataclass
 class Sns:
     told: list[dict[str, Any]] = field(default_factory=list)
+    is_down: bool = False
 
     def publish(self, **request: Any) -> None:
+        if self.is_down:
+            raise refused("InternalError")
         self.told.append(request)
 
 

@@ -1,15 +1,18 @@
 """How runs end: what a person is told, what is stopped, and that an ended run stays as it ended."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 from finetune import ending, registry
 from finetune.answer import Answer
 from finetune.clients import Kit
-from finetune.run import DONE, FAILED, Job, Run
+from finetune.run import DONE, FAILED, KIND, Job, Run
 
-from .fakes import World
+from .fakes import World, refused
 
 TUNED = "s3://data-of-test/models/job/output/model/"
 
@@ -95,6 +98,31 @@ def test_an_ended_run_is_left_alone(world: World, status: str) -> None:
     assert ending.done(ended, world.kit()).run == ended
     assert ending.fail(ended, world.kit()).run == ended
     assert world.sns.told == []
+
+
+@pytest.mark.parametrize(("end", "status"), [(ending.done, DONE), (ending.fail, FAILED)], ids=["good", "failed"])
+class TestWhatFailsAtTheEnd:
+    def test_a_mail_that_cannot_be_sent_changes_nothing_and_is_logged(
+        self, world: World, capsys: pytest.CaptureFixture[str], end: Callable[[Run, Kit], Answer], status: str
+    ) -> None:
+        world.sns.is_down = True
+        assert end(run(), world.kit()).run.status == status
+        line = json.loads(capsys.readouterr().out)
+        assert (line["run"], line["status"], "InternalError" in line["not_told"]) == ("run-1", status, True)
+
+    def test_the_end_is_written_before_the_endpoint_is_settled_and_that_is_done_again(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, end: Callable[[Run, Kit], Answer], status: str
+    ) -> None:
+        lit = replace(run(), promotion=LIT)
+        with monkeypatch.context() as broken:
+            broken.setattr(world.states, "start_execution", Mock(side_effect=refused("ThrottlingException")))
+            with pytest.raises(ClientError):
+                end(lit, world.kit())
+        written = Run.from_data(world.ledger.get(KIND, lit.id) or {})
+        assert (written.status, written.promotion["phase"]) == (status, "smoked")
+        assert end(written, world.kit()).run.promotion["phase"] == "settled"
+        assert [request["target"] for request in world.states.requests] == ["off"]
+        assert len(world.sns.told) == 1
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,20 @@ class TestMending:
         assert story.world.endpoint.override == before["artifact"]
         assert len(story.world.sns.told) == 1
 
+    def test_of_an_execution_that_was_no_run_nothing_is_kept_and_nobody_is_told(self, story: Story) -> None:
+        state: dict[str, Any] = {"id": "3f0c9f0e-7d6a-4d4e-9d8e-0a1b2c3d4e5f", "mends": True}
+        for step in ("Rollback", "Notify"):
+            state = story.step(step, state)
+        assert (state["mends"], list(story.world.ledger.latest(KIND, 9)), story.world.sns.told) == (True, [], [])
+
+
+def test_what_fails_after_the_end_takes_no_model_back(story: Story) -> None:
+    """As where the state Done ran out of its retries."""
+    served = story.run()["artifact"]
+    record = story.fail({"id": story.name, "failure": {"Error": "States.Timeout", "Cause": ""}})
+    assert (record["status"], story.world.endpoint.override, record["step"]) == ("done", served, "Done")
+    assert len(story.world.sns.told) == 1
+
 
 @pytest.mark.parametrize("name", ["20261124-170000-ab", "3f0c9f0e-7d6a-4d4e-9d8e-0a1b2c3d4e5f", "A Name"])
 def test_every_execution_has_an_id_that_fits_into_a_jobs_name(name: str) -> None:
