@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from common import describe
+from common.mending import mended_by
+
 from finetune import approval, beginning, ending, evaluation, promotion, registry, training
 from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.clients import Kit
@@ -23,6 +26,8 @@ from finetune.smoke import smoke
 from finetune.watch import GaveUp
 
 Step = Callable[[Run, Kit], Answer]
+
+_ELSEWHERE_SECONDS = 30
 
 
 def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dict[str, Any]:
@@ -35,6 +40,8 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
     if run is None:
         unknown = Run(id=id_of(state["id"]), message=f"There is no run {state['id']} to be mended.")
         return Answer(unknown, NOTHING).to_data() | mends
+    if mends and _goes_on_elsewhere(run, event["execution"], kit):
+        return Answer(run, "wait", _ELSEWHERE_SECONDS).to_data() | mends
     if run.status == RUNNING:
         run = _broken(run, state, event["execution"], kit)
     try:
@@ -61,11 +68,21 @@ def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url
 
 
 def _known(state: Mapping[str, Any], execution: str, kit: Kit) -> Run | None:
-    """A new one where there is none yet; None where it was to be mended: nobody has lost anything by it."""
-    run = id_of(state["id"])
-    if found := kit.ledger.get(KIND, run):
-        return Run.from_data(found)
-    return None if state.get("mends") else Run(id=run, execution_arn=execution, begun_at=kit.now)
+    """A new one where there is none yet. What is to be mended is the run of a killed execution's name, or that which
+    the execution was itself to mend; None where it was neither.
+    """
+    names = (state["id"], mended_by(state["id"])) if state.get("mends") else (state["id"],)
+    for run in map(id_of, names):
+        if found := kit.ledger.get(KIND, run):
+            return Run.from_data(found)
+    return None if state.get("mends") else Run(id=id_of(state["id"]), execution_arn=execution, begun_at=kit.now)
+
+
+def _goes_on_elsewhere(run: Run, execution: str, kit: Kit) -> bool:
+    """Whether the run's own execution, or another one that mends it, still runs: two would disturb each other."""
+    if run.status != RUNNING or run.execution_arn == execution:
+        return False
+    return describe.execution_status(kit.stepfunctions, run.execution_arn) == "RUNNING"
 
 
 def _broken(run: Run, state: Mapping[str, Any], execution: str, kit: Kit) -> Run:

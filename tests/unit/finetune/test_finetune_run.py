@@ -292,6 +292,23 @@ class TestMending:
         assert story.world.endpoint.override == before["artifact"]
         assert len(story.world.sns.told) == 1
 
+    def test_a_killed_mending_of_the_meters_is_mended_as_its_run(self, story: Story) -> None:
+        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        assert story.fail({"id": f"{story.name}-mend", "mends": True})["status"] == "failed"
+
+    def test_it_waits_while_the_run_or_another_mending_goes_on(self, story: Story) -> None:
+        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        story.take("CheckDataset", state)
+        before = story.record
+        story.world.states.running = {f"arn:{story.name}"}
+        answer = story.step("Rollback", {"id": story.name, "mends": True})
+        assert (answer["next"], answer["mends"], answer["wait_seconds"] > 0) == ("wait", True, True)
+        assert story.record == before
+        story.world.states.running = set()
+        assert story.fail(answer)["status"] == "failed"
+
     def test_of_an_execution_that_was_no_run_nothing_is_kept_and_nobody_is_told(self, story: Story) -> None:
         state: dict[str, Any] = {"id": "3f0c9f0e-7d6a-4d4e-9d8e-0a1b2c3d4e5f", "mends": True}
         for step in ("Rollback", "Notify"):
