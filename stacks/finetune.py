@@ -19,6 +19,7 @@ from stacks.names import Names
 
 DROPPED = "run.toml"
 """An object of this name in a dataset starts a run."""
+DATASETS = "datasets"
 
 
 class FineTuneStack(Stack):
@@ -88,11 +89,14 @@ class FineTuneStack(Stack):
         events.Rule(
             self,
             "Dropped",
-            description=f"A {DROPPED} below datasets/ starts a run",
+            description=f"A {DROPPED} below {DATASETS}/ starts a run",
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
-                detail={"bucket": {"name": [bucket_name]}, "object": {"key": [{"suffix": f"/{DROPPED}"}]}},
+                detail={
+                    "bucket": {"name": [bucket_name]},
+                    "object": {"key": [{"wildcard": f"{DATASETS}/*/{DROPPED}"}]},
+                },
             ),
             targets=[
                 targets.SfnStateMachine(
@@ -100,6 +104,7 @@ class FineTuneStack(Stack):
                     input=events.RuleTargetInput.from_object(
                         {
                             "dropped": events.EventField.from_path("$.detail.object.key"),
+                            "sequencer": events.EventField.from_path("$.detail.object.sequencer"),
                             "by": f"a {DROPPED} in the bucket",
                         }
                     ),

@@ -13,6 +13,7 @@ wake/estimate       {"seconds": [...]}: how long the last ten wakes took
 budget/YYYY-MM      {"usd"}: a ceiling for that month in the configured one's place
 sweep/latest        {"at", "findings": [sentences for a person], "orphans": [...]}: the last daily sweep
 receipt/TIME#target what one change did, and what it cost
+dropped/KEY#SEQUENCER  {"run"}: which run a run.toml in the bucket has started
 finetune/ID         a run of fine-tuning (finetune.run)
 promotion/endpoint  whose turn it is to be promoted (finetune.promotion)
 """

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from finetune import asked as asking
 from finetune import plan as planning
-from finetune.answer import Answer, RunFailed
+from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.asked import Asked
 from finetune.clients import Kit
 from finetune.dataset import Report
@@ -19,15 +19,21 @@ from finetune.errors import BadRequest
 from finetune.run import Run
 from finetune.store import Bucket
 
+CLAIMS = "dropped"
+_CLAIMED_SECONDS = 14 * 24 * 3600
+"""Far longer than EventBridge repeats an event."""
 MOST_SHOWN = 5
 """Problems in a message; the run's record has up to 20."""
 
 
 def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
-    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": a run.toml's key, "by"}.
+    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": a run.toml's key,
+    "sequencer": its event's, "by"}.
 
     Raises RunFailed for whatever is wrong with the request, and says what is wrong with the dataset.
     """
+    if not _claimed(run, kit, given):
+        return Answer(run.saying("CheckDataset", kit.now, "Another run has this run.toml already."), NOTHING)
     try:
         asked = _asked(kit, given)
         run = replace(run, by=str(given.get("by") or "unsaid"), asked=asked.to_data())
@@ -67,6 +73,18 @@ def plan(run: Run, kit: Kit) -> Answer:
     warned = "".join(f" Warning: {warning}" for warning in made.warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
     return Answer(run.saying("Plan", kit.now, said + warned))
+
+
+def _claimed(run: Run, kit: Kit, given: Mapping[str, Any]) -> bool:
+    """Whether this run is the one that a dropped file starts: S3's events come at least once, and each starts an
+    execution. A file that is dropped again has another sequencer.
+    """
+    if not given.get("sequencer"):
+        return True
+    event = f"{given['dropped']}#{given['sequencer']}"
+    if kit.ledger.put_if(CLAIMS, event, {"run": run.id}, version=0, expires_at=kit.now + _CLAIMED_SECONDS):
+        return True
+    return (kit.ledger.get(CLAIMS, event) or {}).get("run") == run.id  # the step is repeated
 
 
 def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:

@@ -260,6 +260,19 @@ def test_a_dropped_run_toml_starts_a_run_of_the_dataset_beside_it(story: Story) 
     assert story.record["asked"]["max_cost_usd"] == 7
 
 
+def test_a_run_toml_that_is_told_twice_starts_one_run_and_dropped_again_another(story: Story) -> None:
+    story.world.s3.objects[f"{DATASET}run.toml"] = b"max_cost_usd = 7"
+    given = {"dropped": "datasets/tickets/run.toml", "sequencer": "0061", "by": "a run.toml"}
+    again = {**given, "sequencer": "0062"}
+    runs = [Story(story.world, name) for name in ("a", "b", "c")]
+    answers = [
+        run.take("CheckDataset", {"id": run.name, "given": event})["next"]
+        for run, event in zip([*runs[:2], *runs], [given, given, given, given, again], strict=True)
+    ]
+    assert answers == ["go", "nothing", "go", "nothing", "go"]
+    assert [record["id"] for record in story.world.ledger.every(KIND)] == ["a", "c"]
+
+
 def test_a_dataset_elsewhere_is_refused_with_the_way_here(story: Story) -> None:
     record = story.run(dataset="s3://somebody-elses/data/")
     assert "pilot finetune FOLDER" in record["message"]
