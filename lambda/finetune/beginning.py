@@ -16,7 +16,7 @@ from finetune.clients import Kit
 from finetune.dataset import Report
 from finetune.dataset import check as check_dataset
 from finetune.errors import BadRequest
-from finetune.run import Run
+from finetune.run import KIND, Run
 from finetune.store import Bucket
 
 CLAIMS = "dropped"
@@ -34,9 +34,11 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
     """
     if not _claimed(run, kit, given):
         return Answer(run.saying("CheckDataset", kit.now, "Another run has this run.toml already."), NOTHING)
+    run = run.saying("CheckDataset", kit.now, "What was asked for is being read.")
+    kit.ledger.put(KIND, run.id, run.to_data())  # a gigabyte takes minutes, in which the run can be seen and stopped
     try:
         asked = _asked(kit, given)
-        run = replace(run, by=str(given.get("by") or "unsaid"), asked=asked.to_data())
+        run = replace(run, asked=asked.to_data())
         if asked.dataset is None:
             said = f"No dataset: the job {asked.attach} is put behind the API as it is."
             return Answer(run.saying("CheckDataset", kit.now, said))

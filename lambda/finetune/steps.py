@@ -75,7 +75,10 @@ def _known(state: Mapping[str, Any], execution: str, kit: Kit) -> Run | None:
     for run in map(id_of, names):
         if found := kit.ledger.get(KIND, run):
             return Run.from_data(found)
-    return None if state.get("mends") else Run(id=id_of(state["id"]), execution_arn=execution, begun_at=kit.now)
+    if state.get("mends"):
+        return None
+    by = str(state.get("given", {}).get("by") or "unsaid")
+    return Run(id=id_of(state["id"]), execution_arn=execution, begun_at=kit.now, by=by)
 
 
 def _goes_on_elsewhere(run: Run, execution: str, kit: Kit) -> bool:

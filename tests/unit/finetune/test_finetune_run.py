@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from finetune.run import KIND, id_of
@@ -271,6 +272,17 @@ def test_a_run_toml_that_is_told_twice_starts_one_run_and_dropped_again_another(
     ]
     assert answers == ["go", "nothing", "go", "nothing", "go"]
     assert [record["id"] for record in story.world.ledger.every(KIND)] == ["a", "c"]
+
+
+def test_a_run_is_there_while_its_dataset_is_read_and_says_what_broke_off(story: Story) -> None:
+    state: dict[str, Any] = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+    story.world.s3.list_objects_v2 = Mock(side_effect=MemoryError)  # type: ignore[method-assign]
+    with pytest.raises(MemoryError):
+        story.step("CheckDataset", state)
+    seen = story.record
+    assert (seen["status"], seen["step"], seen["message"]) == ("running", "CheckDataset", "What was asked for is being read.")
+    assert (seen["execution_arn"], seen["by"]) == (f"arn:{story.name}", "test")
+    assert "CheckDataset broke off" in story.fail({"id": story.name, "mends": True})["message"]
 
 
 def test_a_dataset_elsewhere_is_refused_with_the_way_here(story: Story) -> None:
