@@ -280,7 +280,11 @@ def test_a_run_is_there_while_its_dataset_is_read_and_says_what_broke_off(story:
     with pytest.raises(MemoryError):
         story.step("CheckDataset", state)
     seen = story.record
-    assert (seen["status"], seen["step"], seen["message"]) == ("running", "CheckDataset", "What was asked for is being read.")
+    assert (seen["status"], seen["step"], seen["message"]) == (
+        "running",
+        "CheckDataset",
+        "What was asked for is being read.",
+    )
     assert (seen["execution_arn"], seen["by"]) == (f"arn:{story.name}", "test")
     assert "CheckDataset broke off" in story.fail({"id": story.name, "mends": True})["message"]
 
