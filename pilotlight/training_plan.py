@@ -74,7 +74,7 @@ def _rows(report: Report, made: Plan) -> dict[str, str]:
         "instance": f"{made.instance_count} × {' or '.join(made.instance_types)}{spot}",
         "time": f"at most {made.max_runtime_seconds / 3600:.2f} hours of training",
         "hyperparameters": changed,
-        "costs": f"at most USD {made.worst_cost_usd:.2f}, of which USD {made.evaluation_usd:.2f} is for the evaluation",
+        "costs": f"at most USD {made.worst_cost_usd:.2f}; USD {made.evaluation_usd:.2f} are kept for the evaluation",
         "serves": "after `pilot approve`"
         if made.approve
         else f"if the loss falls by {made.min_improvement:.0%} or more",

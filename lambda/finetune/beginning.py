@@ -16,6 +16,7 @@ from finetune.clients import Kit
 from finetune.dataset import Report
 from finetune.dataset import check as check_dataset
 from finetune.errors import BadRequest
+from finetune.plan import Plan
 from finetune.run import KIND, Run
 from finetune.store import Bucket
 
@@ -68,13 +69,21 @@ def plan(run: Run, kit: Kit) -> Answer:
         made = planning.plan(asked, report, training, now=kit.now, run_id=run.id)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
-    said = (
-        f"{made.instance_count} × {' or '.join(made.instance_types)}, for {made.max_runtime_seconds / 3600:.2f} hours "
-        f"at most; the run costs at most USD {made.worst_cost_usd:.2f}."
-    )
     warned = "".join(f" Warning: {warning}" for warning in made.warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
-    return Answer(run.saying("Plan", kit.now, said + warned))
+    return Answer(run.saying("Plan", kit.now, _planned(made) + warned))
+
+
+def _planned(made: Plan) -> str:
+    costs = f"the jobs cost at most USD {made.worst_cost_usd:.2f}."
+    if made.attach is None:
+        hours = f"for {made.max_runtime_seconds / 3600:.2f} hours at most"
+        return f"{made.instance_count} × {' or '.join(made.instance_types)}, {hours}; {costs}"
+    if made.evaluation_types:
+        return (
+            f"The job {made.attach} is evaluated on {' or '.join(made.evaluation_types)}, and nothing trained; {costs}"
+        )
+    return f"The job {made.attach} is put behind the API; nothing is trained or evaluated, so no job is paid for."
 
 
 def _claimed(run: Run, kit: Kit, given: Mapping[str, Any]) -> bool:

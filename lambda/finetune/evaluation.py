@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from finetune.answer import Answer, RunFailed
+from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.jobs import evaluation_request
 from finetune.plan import Plan
 from finetune.run import Run
 from finetune.store import Bucket, located
 from finetune.training import artifact
-from finetune.watch import Completed, carried_out
+from finetune.watch import Completed, GaveUp, carried_out
 
 
 def evaluate(run: Run, kit: Kit) -> Answer:
@@ -42,8 +42,10 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
     bucket, key = located(prefix)
     found = Bucket(kit.s3, bucket).json(f"{key}evaluation.json")
     if found is None:
-        raise RunFailed(
-            f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container."
+        raise GaveUp(
+            came.run,
+            f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container. Name "
+            f"that in [stages.{kit.settings.stage}.finetune], and put the job up again with `pilot finetune --attach`.",
         )
     run = replace(came.run, evaluation=found, report=f"{prefix}report.html")
     said, improvement = _said(found), found["improvement"]

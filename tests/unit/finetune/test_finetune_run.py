@@ -212,6 +212,26 @@ def test_a_job_that_does_not_complete_leaves_the_endpoint_alone(story: Story, en
     assert story.world.states.requests == []
 
 
+def test_an_evaluation_that_leaves_nothing_is_paid_for_all_the_same(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "jobs_leave_something", lambda: None)
+    record = story.run()
+    assert (record["status"], record["step"]) == ("failed", "Evaluate")
+    assert "--attach" in record["message"]
+    assert [job["status"] for job in record["jobs"]] == ["Completed", "Completed"]
+    assert record["usd"] == pytest.approx(2 * 600 / 3600 * 2, abs=0.001)
+
+
+def test_a_job_started_elsewhere_is_planned_with_what_its_evaluation_may_cost(story: Story) -> None:
+    asked = {"attach": "theirs", "dataset": DATASET}
+    state = story.take("CheckDataset", {"id": story.name, "given": {"asked": asked, "by": "test"}})
+    story.take("Plan", state)
+    message = story.record["message"]
+    assert message.startswith("The job theirs is evaluated on ml.g5.2xlarge or ml.g5.4xlarge, and nothing trained;")
+    assert "at most USD 3.35." in message  # an hour and seven minutes on the dearer one
+
+
 def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
     record = story.run()
