@@ -1,7 +1,10 @@
 """The runs of a stage as `pilot finetune` reads them from its ledger."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,7 +13,7 @@ from common.ledger import Ledger
 from moto import mock_aws
 
 from pilotlight.deployment import Deployment, ledger_name
-from pilotlight.finetune import FineTunes
+from pilotlight.finetune import FineTunes, dataset
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,29 @@ def ledger() -> Iterator[Ledger]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield Ledger(client, ledger_name("dev"))
+
+
+class Elsewhere(FineTunes):
+    """Runs whose bucket is moto's."""
+
+    def bucket(self) -> str:
+        return "data"
+
+
+def test_of_an_upload_every_byte_is_reported_and_what_starts_a_run_stays_here(tmp_path: Path) -> None:
+    files = {"train.jsonl": b"x" * 5000, "template.json": b"{}"}
+    for name, content in {**files, "run.toml": b"spot = true"}.items():
+        (tmp_path / name).write_bytes(content)
+    data, sent = dataset(tmp_path), Counter[str]()
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="data")
+        runs = Elsewhere(Deployed("dev", "us-east-1"))
+        runs.upload(data, datetime(2026, 11, 24, tzinfo=UTC), lambda name, count: sent.update({name: count}))
+        keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="data")["Contents"]]
+    assert sent == {name: len(content) for name, content in files.items()}
+    assert {key.rpartition("/")[2] for key in keys} == set(files)
+    assert data.settings == {"spot": True}
 
 
 def test_the_newest_run_is_the_first_however_many_pages_there_are_and_whatever_it_is_called(ledger: Ledger) -> None:
