@@ -18,6 +18,8 @@ from finetune.run import DONE, FAILED, KIND, RUNNING, Run
 
 _OFF_AGAIN = "The endpoint was off without this run, and is turned off again."
 _GOES_ON = ("InProgress", "Stopping")
+_TRAINED = ("Register", "Approve", "Promote", "Smoke", "Done")
+"""The steps at which there is a model that was found good enough."""
 
 
 def done(run: Run, kit: Kit) -> Answer:
@@ -55,26 +57,26 @@ def _settled(run: Run, kit: Kit) -> Answer:
 
 
 def _blamed(run: Run) -> Run:
-    """The step that failed, and why; then what became of the endpoint, of which a rollback has spoken last."""
+    """The step that failed, and why; what became of the endpoint, of which a rollback has spoken last; what to do."""
     why = next((step for step in reversed(run.steps) if step["name"] != "Rollback"), None)
     if run.step == "Rollback" and why is not None:
         run = replace(run, step=why["name"], message=f"{why['message']} {run.message}")
-    return replace(run, message=f"{run.message} {_OFF_AGAIN}") if promotion.lit_for_it(run) else run
+    off_again = [_OFF_AGAIN] if promotion.lit_for_it(run) else []
+    job = run.job("train")
+    up_again = [f"Its model is kept: `pilot finetune --attach {job.name}` puts it up again."] if job else []
+    return replace(run, message=" ".join([run.message, *off_again, *(up_again if run.step in _TRAINED else [])]))
 
 
 def broke(run: Run, kit: Kit, failure: Mapping[str, Any]) -> Run:
     """A step that failed for good, as Step Functions' Catch tells it, or an execution that ended some other way."""
     if failure.get("Error") == "States.Timeout":
         hours = kit.settings.training.approval_hours
-        return run.saying(
-            run.step,
-            kit.now,
-            f"Nobody approved it within {hours} hours. `pilot finetune --attach` with its job's name puts it up again.",
-        )
+        return run.saying(run.step, kit.now, f"Nobody approved it within {hours} hours.")
     if failure.get("Error") == "Rejected":
         return run.saying(run.step, kit.now, "It was rejected: the endpoint serves what it served before.")
     why = f"{failure.get('Error', 'an error')}, {str(failure.get('Cause', 'no cause'))[:500]}"
-    return run.saying(run.step, kit.now, f"{run.step or 'The run'} broke off: {why}")
+    again = "" if run.step in _TRAINED else " Start it again with `pilot finetune`."
+    return run.saying(run.step, kit.now, f"{run.step or 'The run'} broke off: {why}.{again}")
 
 
 def _stop(kit: Kit, name: str) -> None:

@@ -54,8 +54,20 @@ class TestAnEndpointThatWasOff:
 def test_after_a_rollback_what_failed_is_told_before_what_serves(world: World) -> None:
     failed = run().saying("Smoke", 1, "Nobody answered.").saying("Rollback", 2, "The old one serves again.")
     ended = ending.fail(failed, world.kit()).run
-    assert (ended.step, ended.message) == ("Smoke", "Nobody answered. The old one serves again.")
+    assert ended.step == "Smoke"
+    assert ended.message.startswith("Nobody answered. The old one serves again. Its model is kept: ")
     assert "Nobody answered. The old one serves again." in world.sns.told[0]["Message"]
+
+
+def test_a_model_that_was_good_enough_can_be_put_up_again(world: World) -> None:
+    for step, said in (("Approve", True), ("Promote", True), ("Smoke", True), ("Evaluate", False), ("Train", False)):
+        message = ending.fail(replace(run(), step=step), world.kit()).run.message
+        assert ("`pilot finetune --attach pilotlight-test-a` puts it up again." in message) == said, step
+
+
+def test_what_broke_off_before_there_was_a_model_is_to_be_started_again(world: World) -> None:
+    broke = ending.broke(replace(run(), step="Train"), world.kit(), {"Error": "Lambda.Unknown", "Cause": "gone"})
+    assert broke.message == "Train broke off: Lambda.Unknown, gone. Start it again with `pilot finetune`."
 
 
 @pytest.mark.parametrize(
