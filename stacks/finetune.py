@@ -14,7 +14,7 @@ from stacks.constructs.finetune_bucket import FineTuneBucket
 from stacks.constructs.finetune_machine import FineTuneMachine
 from stacks.constructs.finetune_permissions import FineTunePermissions
 from stacks.constructs.training_role import TrainingRole
-from stacks.constructs.worker import Worker
+from stacks.constructs.worker import Worker, limits_environment
 from stacks.names import Names
 
 DROPPED = "run.toml"
@@ -52,6 +52,7 @@ class FineTuneStack(Stack):
             "PACKAGE_GROUP": names.finetune,
             "SERVING_IMAGE": stage.image_uri,
             "TRAINING_ROLE_ARN": names.role_arn("training"),
+            "MONTHLY_BUDGET_USD": limits_environment(stage.auto_off)["MONTHLY_BUDGET_USD"],
             "TRAINING": finetune.to_json(),
             "CODE_VERSION": version("pilotlight"),
         }

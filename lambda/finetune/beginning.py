@@ -16,6 +16,7 @@ from finetune.clients import Kit
 from finetune.dataset import Report
 from finetune.dataset import check as check_dataset
 from finetune.errors import BadRequest
+from finetune.money import over_budget
 from finetune.plan import Plan
 from finetune.run import KIND, Run
 from finetune.store import Bucket
@@ -69,7 +70,8 @@ def plan(run: Run, kit: Kit) -> Answer:
         made = planning.plan(asked, report, training, now=kit.now, run_id=run.id)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
-    warned = "".join(f" Warning: {warning}" for warning in made.warnings)
+    warnings = (*made.warnings, *over_budget(made.max_cost_usd, kit.settings.monthly_budget_usd))
+    warned = "".join(f" Warning: {warning}" for warning in warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
     return Answer(run.saying("Plan", kit.now, _planned(made) + warned))
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from unittest.mock import Mock
 
@@ -171,6 +172,14 @@ def test_what_cannot_fit_is_refused_before_anything_is_paid_for(story: Story, as
     assert record["status"] == "failed"
     assert said in record["message"]
     assert story.world.sagemaker.created == []
+
+
+@pytest.mark.parametrize(("budget", "warned"), [("49", True), ("50", False), (None, False)])
+def test_a_ceiling_above_the_months_budget_is_warned_of(story: Story, budget: str | None, warned: bool) -> None:
+    story.world.settings = replace(story.world.settings, monthly_budget_usd=Decimal(budget) if budget else None)
+    state = story.take("CheckDataset", {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}})
+    message = story.take("Plan", state)["message"]
+    assert ("max_cost_usd is 50, and monthly_budget_usd 49:" in message) == warned
 
 
 NO_CAPACITY = {
