@@ -14,6 +14,8 @@ from pilotlight.local.cloud import ROOT, Cloud, State
 EXAMPLE = ROOT / "examples" / "finetune"
 STEPS = 10
 MOST_TOKENS = 48
+LEARNED = 0.8
+"""The share of unseen prompts that the tuned model must answer in the format."""
 AT_ONCE = 5
 """Prompts in one call: a batch takes little longer than its longest answer."""
 
@@ -28,6 +30,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
     with narrator.step("Ask what the model was never taught") as said:
         before = answered(state, prompts)
         said.extend(told(prompts, before))
+        check_never_taught(formatted(prompts, before), len(prompts))
     with narrator.step("Fine-tune: pilot finetune examples/finetune --wait") as said:
         record = finetuned(state, narrator)
         said.extend(f"{step['name']}: {step['message']}" for step in record["steps"])
@@ -35,6 +38,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
     with narrator.step("Ask again") as said:
         after = answered(state, prompts)
         said.extend(told(prompts, after))
+        check_learned(formatted(prompts, after), len(prompts))
     undrifted(narrator, cloud, url)
     with narrator.step("Destroy: cdk destroy --all") as said:
         cloud.cdk(url, "local", "destroy", "--all", "--force")
@@ -53,10 +57,33 @@ def answered(state: State, prompts: list[dict[str, Any]]) -> list[str]:
     return answers
 
 
-def told(prompts: list[dict[str, Any]], answers: list[str]) -> list[str]:
-    right = sum(
+def formatted(prompts: list[dict[str, Any]], answers: list[str]) -> int:
+    """How many answers have the format that is to be learned."""
+    return sum(
         all(part in answer for part in prompt["expected"]) for prompt, answer in zip(prompts, answers, strict=True)
     )
+
+
+def check_never_taught(count: int, asked: int) -> None:
+    """Raises FineTuneError where the base model knows the format already: learning it would then show nothing."""
+    if count:
+        raise FineTuneError(
+            f"The base model answered {count} of {asked} prompts in the format that it was never taught, and 0 were "
+            f"expected: change the format in {EXAMPLE}."
+        )
+
+
+def check_learned(count: int, asked: int) -> None:
+    """Raises FineTuneError where the tuned model has not learned the format."""
+    if count < asked * LEARNED:
+        raise FineTuneError(
+            f"The tuned model answered {count} of {asked} prompts in the format that it was taught, and at least "
+            f"{LEARNED:.0%} were expected: raise epoch in {EXAMPLE / 'run.toml'}, or look at the run's losses."
+        )
+
+
+def told(prompts: list[dict[str, Any]], answers: list[str]) -> list[str]:
+    right = formatted(prompts, answers)
     shown = " ".join(answers[0].split())
     return [f"{right} of {len(prompts)} answers have the format that is to be learned; the first:", shown[:200]]
 

@@ -119,14 +119,18 @@ class FineTunes:
         return found
 
     def latest(self, count: int) -> list[Record]:
-        """The last runs, the newest first."""
-        items = self.deployment.client("dynamodb").query(
-            TableName=ledger_name(self.deployment.stage),
-            KeyConditionExpression="#kind = :kind",
-            ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":kind": {"S": "finetune"}},
-        )["Items"]
-        records = [json.loads(item["data"]["S"]) for item in items]
+        """The last runs, the newest first. All are read: the keys of some say nothing of their time."""
+        pages = (
+            self.deployment.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=ledger_name(self.deployment.stage),
+                KeyConditionExpression="#kind = :kind",
+                ExpressionAttributeNames={"#kind": "kind"},
+                ExpressionAttributeValues={":kind": {"S": "finetune"}},
+            )
+        )
+        records = [json.loads(item["data"]["S"]) for page in pages for item in page["Items"]]
         return sorted(records, key=lambda record: float(record["begun_at"]), reverse=True)[:count]
 
     def follow(self, run: str) -> Iterator[Record]:

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
 from finetune import asked as asking
 from finetune.dataset import Report, check
 from finetune.errors import BadRequest
+from finetune.money import over_budget
 from finetune.plan import Plan, plan
 
 _CHUNK_BYTES = 1 << 20
@@ -46,7 +47,8 @@ def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: d
         made = plan(request, report, settings, now=now.timestamp(), run_id="planned")
     except BadRequest as bad:
         raise FineTuneError(bad.message) from bad
-    return Planned(_rows(report, made), f"It costs at most USD {made.worst_cost_usd:.2f}.", made.warnings)
+    warnings = (*made.warnings, *over_budget(made.max_cost_usd, stage.auto_off.monthly_budget_usd))
+    return Planned(_rows(report, made), f"It costs at most USD {made.worst_cost_usd:.2f}.", warnings)
 
 
 class _Files:
@@ -74,7 +76,7 @@ def _rows(report: Report, made: Plan) -> dict[str, str]:
         "instance": f"{made.instance_count} × {' or '.join(made.instance_types)}{spot}",
         "time": f"at most {made.max_runtime_seconds / 3600:.2f} hours of training",
         "hyperparameters": changed,
-        "costs": f"at most USD {made.worst_cost_usd:.2f}, of which USD {made.evaluation_usd:.2f} is for the evaluation",
+        "costs": f"at most USD {made.worst_cost_usd:.2f}; USD {made.evaluation_usd:.2f} are kept for the evaluation",
         "serves": "after `pilot approve`"
         if made.approve
         else f"if the loss falls by {made.min_improvement:.0%} or more",

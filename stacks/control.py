@@ -69,7 +69,12 @@ class ControlStack(Stack):
             package="meter",
             timeout_seconds=60,
             statements=permissions.of_the_meter(),
-            environment={**environment, "SWITCH_ARN": names.switch_arn, "NOTICES_TOPIC_ARN": topic.topic_arn},
+            environment={
+                **environment,
+                "SWITCH_ARN": names.switch_arn,
+                "FINETUNE_ARN": names.finetune_arn if stage.finetune else "",
+                "NOTICES_TOPIC_ARN": topic.topic_arn,
+            },
         )
         sweep = Worker(
             self,

@@ -14,11 +14,12 @@ from stacks.constructs.finetune_bucket import FineTuneBucket
 from stacks.constructs.finetune_machine import FineTuneMachine
 from stacks.constructs.finetune_permissions import FineTunePermissions
 from stacks.constructs.training_role import TrainingRole
-from stacks.constructs.worker import Worker
+from stacks.constructs.worker import Worker, limits_environment
 from stacks.names import Names
 
 DROPPED = "run.toml"
 """An object of this name in a dataset starts a run."""
+DATASETS = "datasets"
 
 
 class FineTuneStack(Stack):
@@ -51,6 +52,7 @@ class FineTuneStack(Stack):
             "PACKAGE_GROUP": names.finetune,
             "SERVING_IMAGE": stage.image_uri,
             "TRAINING_ROLE_ARN": names.role_arn("training"),
+            "MONTHLY_BUDGET_USD": limits_environment(stage.auto_off)["MONTHLY_BUDGET_USD"],
             "TRAINING": finetune.to_json(),
             "CODE_VERSION": version("pilotlight"),
         }
@@ -88,11 +90,14 @@ class FineTuneStack(Stack):
         events.Rule(
             self,
             "Dropped",
-            description=f"A {DROPPED} below datasets/ starts a run",
+            description=f"A {DROPPED} below {DATASETS}/ starts a run",
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
-                detail={"bucket": {"name": [bucket_name]}, "object": {"key": [{"suffix": f"/{DROPPED}"}]}},
+                detail={
+                    "bucket": {"name": [bucket_name]},
+                    "object": {"key": [{"wildcard": f"{DATASETS}/*/{DROPPED}"}]},
+                },
             ),
             targets=[
                 targets.SfnStateMachine(
@@ -100,6 +105,7 @@ class FineTuneStack(Stack):
                     input=events.RuleTargetInput.from_object(
                         {
                             "dropped": events.EventField.from_path("$.detail.object.key"),
+                            "sequencer": events.EventField.from_path("$.detail.object.sequencer"),
                             "by": f"a {DROPPED} in the bucket",
                         }
                     ),

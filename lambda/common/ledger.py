@@ -13,10 +13,13 @@ wake/estimate       {"seconds": [...]}: how long the last ten wakes took
 budget/YYYY-MM      {"usd"}: a ceiling for that month in the configured one's place
 sweep/latest        {"at", "findings": [sentences for a person], "orphans": [...]}: the last daily sweep
 receipt/TIME#target what one change did, and what it cost
+dropped/KEY#SEQUENCER  {"run"}: which run a run.toml in the bucket has started
+finetune/ID         a run of fine-tuning (finetune.run)
+promotion/endpoint  whose turn it is to be promoted (finetune.promotion)
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -80,16 +83,28 @@ class Ledger:
 
     def latest(self, kind: str, limit: int) -> list[Data]:
         """The entries of a kind, the greatest key first."""
-        answer = self._client.query(
+        answer = self._query(kind, ScanIndexForward=False, Limit=limit)
+        return [_data(item) for item in answer["Items"]]
+
+    def every(self, kind: str) -> Iterator[Data]:
+        """All entries of a kind, the least key first. DynamoDB answers with a megabyte at a time."""
+        more: dict[str, Any] = {}
+        while True:
+            answer = self._query(kind, **more)
+            yield from map(_data, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            more = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _query(self, kind: str, **how: Any) -> Mapping[str, Any]:
+        return self._client.query(
             TableName=self._table,
             KeyConditionExpression="#kind = :kind",
             ExpressionAttributeNames={"#kind": "kind"},
             ExpressionAttributeValues={":kind": {"S": kind}},
-            ScanIndexForward=False,
-            Limit=limit,
             ConsistentRead=True,
+            **how,
         )
-        return [_data(item) for item in answer["Items"]]
 
     def _write(
         self,

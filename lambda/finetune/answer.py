@@ -5,6 +5,9 @@ from typing import Any
 
 from finetune.run import Run
 
+NOTHING = "nothing"
+"""What comes next of an execution that is no run of its own: nothing, and nothing is written down."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -59,14 +59,17 @@ def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, waited: f
     if job["TrainingJobStatus"] == "Stopped":
         return GiveUp(_stopped(job))
     if attempt >= MAX_ATTEMPTS:
-        return GiveUp(f"{MAX_ATTEMPTS} attempts failed; the last with: {reason}")
+        return GiveUp(
+            f"{MAX_ATTEMPTS} attempts failed; the last with: {reason}. Run again later, or name other types in "
+            "instance_types."
+        )
     here = job["ResourceConfig"]["InstanceType"]
     if _SERVER_FAULT.search(reason) and attempt <= _SERVER_FAULTS:
         return Retry(here)
     if _NO_CAPACITY.search(reason) or _NO_QUOTA.search(reason):
         return _elsewhere(instance_types, here, reason, attempt=attempt, waited=waited)
     why = reason or "SageMaker gives no reason"
-    return GiveUp(f"The job failed: {why}. Its log has more; nothing was promoted.")
+    return GiveUp(f"The job failed: {why}. Nothing was promoted. Its log has more: mend what it names, and run again.")
 
 
 def _elsewhere(instance_types: Sequence[str], here: str, reason: str, *, attempt: int, waited: float) -> Next:
@@ -100,4 +103,4 @@ def _stopped(job: Mapping[str, Any]) -> str:
         case "MaxWaitTimeExceeded":
             return "Spot capacity did not suffice within the longest wait. Run again with spot = false, or later."
         case _:
-            return "Somebody stopped the job. Nothing was promoted."
+            return "Somebody stopped the job. Nothing was promoted: start the run again with `pilot finetune`."

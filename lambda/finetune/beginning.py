@@ -10,27 +10,37 @@ from botocore.exceptions import ClientError
 
 from finetune import asked as asking
 from finetune import plan as planning
-from finetune.answer import Answer, RunFailed
+from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.asked import Asked
 from finetune.clients import Kit
 from finetune.dataset import Report
 from finetune.dataset import check as check_dataset
 from finetune.errors import BadRequest
-from finetune.run import Run
+from finetune.money import over_budget
+from finetune.plan import Plan
+from finetune.run import KIND, Run
 from finetune.store import Bucket
 
+CLAIMS = "dropped"
+_CLAIMED_SECONDS = 14 * 24 * 3600
+"""Far longer than EventBridge repeats an event."""
 MOST_SHOWN = 5
 """Problems in a message; the run's record has up to 20."""
 
 
 def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
-    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": a run.toml's key, "by"}.
+    """`given` is what the execution was started with: {"asked": {…}, "by"}, or {"dropped": a run.toml's key,
+    "sequencer": its event's, "by"}.
 
     Raises RunFailed for whatever is wrong with the request, and says what is wrong with the dataset.
     """
+    if not _claimed(run, kit, given):
+        return Answer(run.saying("CheckDataset", kit.now, "Another run has this run.toml already."), NOTHING)
+    run = run.saying("CheckDataset", kit.now, "What was asked for is being read.")
+    kit.ledger.put(KIND, run.id, run.to_data())  # a gigabyte takes minutes, in which the run can be seen and stopped
     try:
         asked = _asked(kit, given)
-        run = replace(run, by=str(given.get("by") or "unsaid"), asked=asked.to_data())
+        run = replace(run, asked=asked.to_data())
         if asked.dataset is None:
             said = f"No dataset: the job {asked.attach} is put behind the API as it is."
             return Answer(run.saying("CheckDataset", kit.now, said))
@@ -60,13 +70,34 @@ def plan(run: Run, kit: Kit) -> Answer:
         made = planning.plan(asked, report, training, now=kit.now, run_id=run.id)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
-    said = (
-        f"{made.instance_count} × {' or '.join(made.instance_types)}, for {made.max_runtime_seconds / 3600:.2f} hours "
-        f"at most; the run costs at most USD {made.worst_cost_usd:.2f}."
-    )
-    warned = "".join(f" Warning: {warning}" for warning in made.warnings)
+    warnings = (*made.warnings, *over_budget(made.max_cost_usd, kit.settings.monthly_budget_usd))
+    warned = "".join(f" Warning: {warning}" for warning in warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
-    return Answer(run.saying("Plan", kit.now, said + warned))
+    return Answer(run.saying("Plan", kit.now, _planned(made) + warned))
+
+
+def _planned(made: Plan) -> str:
+    costs = f"the jobs cost at most USD {made.worst_cost_usd:.2f}."
+    if made.attach is None:
+        hours = f"for {made.max_runtime_seconds / 3600:.2f} hours at most"
+        return f"{made.instance_count} × {' or '.join(made.instance_types)}, {hours}; {costs}"
+    if made.evaluation_types:
+        return (
+            f"The job {made.attach} is evaluated on {' or '.join(made.evaluation_types)}, and nothing trained; {costs}"
+        )
+    return f"The job {made.attach} is put behind the API; nothing is trained or evaluated, so no job is paid for."
+
+
+def _claimed(run: Run, kit: Kit, given: Mapping[str, Any]) -> bool:
+    """Whether this run is the one that a dropped file starts: S3's events come at least once, and each starts an
+    execution. A file that is dropped again has another sequencer.
+    """
+    if not given.get("sequencer"):
+        return True
+    event = f"{given['dropped']}#{given['sequencer']}"
+    if kit.ledger.put_if(CLAIMS, event, {"run": run.id}, version=0, expires_at=kit.now + _CLAIMED_SECONDS):
+        return True
+    return (kit.ledger.get(CLAIMS, event) or {}).get("run") == run.id  # the step is repeated
 
 
 def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from finetune.answer import Answer, RunFailed
+from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.jobs import evaluation_request
 from finetune.plan import Plan
@@ -13,7 +13,7 @@ from finetune.run import Run
 from finetune.smoke import MOST_PROMPTS
 from finetune.store import Bucket, located
 from finetune.training import artifact
-from finetune.watch import Completed, carried_out
+from finetune.watch import Completed, GaveUp, carried_out
 
 MOST_PROMPT_BYTES = 8_000
 """Of a prompt that is kept with the run, whose entry in the ledger may have 400 KB."""
@@ -48,8 +48,10 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
     bucket, key = located(prefix)
     found = Bucket(kit.s3, bucket).json(f"{key}evaluation.json")
     if found is None:
-        raise RunFailed(
-            f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container."
+        raise GaveUp(
+            came.run,
+            f"The evaluation left no {prefix}evaluation.json: its image is not the project's training container. Name "
+            f"that in [stages.{kit.settings.stage}.finetune], and put the job up again with `pilot finetune --attach`.",
         )
     run = replace(came.run, evaluation=_kept(found), report=f"{prefix}report.html")
     said, improvement = _said(found), found["improvement"]

@@ -41,6 +41,17 @@ def worst_usd(limit_seconds: int, rate: Decimal, margin_seconds: int) -> Decimal
     return rate * (limit_seconds + margin_seconds) / _HOUR
 
 
+def over_budget(max_cost_usd: Decimal, monthly_budget_usd: Decimal | None) -> tuple[str, ...]:
+    """A warning, where a run may cost more than a month of the endpoint may."""
+    if monthly_budget_usd is None or max_cost_usd <= monthly_budget_usd:
+        return ()
+    return (
+        f"max_cost_usd is {max_cost_usd}, and monthly_budget_usd {monthly_budget_usd}: training counts in the month, "
+        "and once that is spent the endpoint is turned off and nothing lights it for a promotion. Lower the one, or "
+        "raise the other.",
+    )
+
+
 def spent_usd(job: Mapping[str, Any], instances: Mapping[str, InstanceFacts], now: datetime) -> Decimal:
     """What a job has cost until now, by its DescribeTrainingJob answer; at the price on demand, also for spot."""
     resources = job["ResourceConfig"]

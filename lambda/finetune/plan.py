@@ -48,7 +48,7 @@ class Plan:
     approve: bool
     min_improvement: float
     max_runtime_seconds: int  # of a first attempt on the first instance type
-    worst_cost_usd: Decimal  # of the whole run
+    worst_cost_usd: Decimal  # of a first attempt on the first instance type, and of the evaluation
     started_at: float  # epoch seconds
     warnings: tuple[str, ...]
 
@@ -81,9 +81,10 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
     hyperparameters = programs.completed(spec.program, given, report.format if report else None)
     ceiling = Decimal(str(asked.max_cost_usd)) if asked.max_cost_usd is not None else settings.max_cost_usd
     evaluating = _evaluation_types(types, settings) if report is not None else ()
-    reserve = ceiling * money.EVALUATION_SHARE if evaluating else Decimal(0)
+    share = Decimal(1) if asked.attach else money.EVALUATION_SHARE
+    reserve = ceiling * share if evaluating else Decimal(0)
     for name in evaluating:
-        _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings)
+        _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings, share)
     seconds, cost = 0, Decimal(0)
     if asked.attach is None:
         programs.check_count(spec.program, spec.model, count, hyperparameters)
@@ -107,7 +108,8 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         approve=settings.approve if asked.approve is None else asked.approve,
         min_improvement=settings.min_improvement if asked.min_improvement is None else asked.min_improvement,
         max_runtime_seconds=seconds,
-        worst_cost_usd=cost + reserve,
+        worst_cost_usd=cost
+        + max((_evaluation_usd(settings, name, ceiling - cost) for name in evaluating), default=Decimal(0)),
         started_at=now,
         warnings=(
             *(report.warnings if report else ()),
@@ -127,6 +129,12 @@ def evaluation_seconds(settings: Settings, instance_type: str, budget_usd: Decim
     """The runtime limit of an evaluation that may cost `budget_usd`: its report is small, so its upload is short."""
     rate = money.rate_usd(settings.instances[instance_type], 1)
     return min(money.runtime_seconds(budget_usd, rate, money.after_limit_seconds(0)), money.EVALUATION_SECONDS)
+
+
+def _evaluation_usd(settings: Settings, instance_type: str, budget_usd: Decimal) -> Decimal:
+    """What an evaluation costs at most that may cost `budget_usd`: it has a limit of its own as well."""
+    seconds = evaluation_seconds(settings, instance_type, budget_usd)
+    return money.worst_usd(seconds, money.rate_usd(settings.instances[instance_type], 1), money.after_limit_seconds(0))
 
 
 def _data_of(asked: Asked, report: Report | None) -> dict[str, Any]:
@@ -182,11 +190,12 @@ def _check_training_limit(name: str, seconds: int, ceiling: Decimal, settings: S
         )
 
 
-def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings) -> None:
+def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings: Settings, share: Decimal) -> None:
     if seconds < LEAST_EVALUATION_SECONDS:
+        part = "all of it" if share == 1 else "the fifth of it that is kept for the evaluation"
         raise BadRequest(
-            f"`max_cost_usd` is {ceiling}, and the fifth of it that is kept for the evaluation pays for "
-            f"{max(seconds, 0)} seconds on {name} at USD {settings.instances[name].usd_per_hour} an hour; at least "
+            f"`max_cost_usd` is {ceiling}, and {part} pays for {max(seconds, 0)} seconds on {name} at USD "
+            f"{settings.instances[name].usd_per_hour} an hour; at least "
             f"{LEAST_EVALUATION_SECONDS} are needed. Raise it, or name a cheaper type.",
             param="max_cost_usd",
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from finetune.answer import Answer
 from finetune.clients import Kit
@@ -63,7 +63,7 @@ def judged(run: Run, kit: Kit, status: Literal["Approved", "Rejected"]) -> None:
             ModelApprovalStatus=status,
             ApprovalDescription=" ".join(run.message.split())[:1024],
         )
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         print(json.dumps({"package": run.package_arn, "status": status, "not_taken": str(error)}))
 
 

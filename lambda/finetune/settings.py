@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from finetune import spec
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`training` is the stage's training spec and the defaults of a run; `role_arn` is what its jobs run as."""
+    """`training` is the stage's training spec and the defaults of a run; `role_arn` is what its jobs run as.
+    `monthly_budget_usd` is the endpoint's, in which training counts; None where nothing bounds a month.
+    """
 
     stage: str
     model: str
@@ -22,6 +25,7 @@ class Settings:
     package_group: str
     serving_image: str
     role_arn: str
+    monthly_budget_usd: Decimal | None
     training: spec.Settings
     code_version: str
 
@@ -41,6 +45,7 @@ class Settings:
             package_group=environ["PACKAGE_GROUP"],
             serving_image=environ["SERVING_IMAGE"],
             role_arn=environ["TRAINING_ROLE_ARN"],
+            monthly_budget_usd=Decimal(usd) if (usd := environ["MONTHLY_BUDGET_USD"]) else None,
             training=spec.Settings.from_json(environ["TRAINING"]),
             code_version=environ["CODE_VERSION"],
         )

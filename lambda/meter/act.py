@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from meter.gather import Clients, StepFunctionsClient
+from meter.gather import Clients
+from meter.jobs import StepFunctionsClient
 from meter.readings import Readings
 
 NAMESPACE = "Pilotlight"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
@@ -29,12 +29,6 @@ class SageMakerClient(describe.SageMakerClient, jobs.SageMakerClient, Protocol):
     """What is used of boto3's `sagemaker` client."""
 
 
-class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
-    """What is used of boto3's `stepfunctions` client."""
-
-    def start_execution(self, **request: Any) -> Any: ...
-
-
 @dataclass(frozen=True)
 class Clients:
     """What the meter reads from, and acts through."""
@@ -42,7 +36,7 @@ class Clients:
     cloudformation: CloudFormationClient
     sagemaker: SageMakerClient
     cloudwatch: CloudWatchClient
-    stepfunctions: StepFunctionsClient
+    stepfunctions: jobs.StepFunctionsClient
     sns: jobs.SnsClient
     ledger: Ledger
 

@@ -10,7 +10,7 @@ from common.ledger import Ledger
 from common.moment import moment_of
 
 from meter import act, jobs, training
-from meter.facts import LEDGER, Facts
+from meter.facts import LEDGER, Facts, Run
 from meter.gather import Attempts, Clients, gather
 from meter.memory import Memory
 from meter.readings import Readings, readings
@@ -28,7 +28,7 @@ def lambda_handler(event: object, _context: object) -> None:
 
 
 def tick(clients: Clients, settings: Settings, now: float) -> None:
-    """Read, remember, start the switch while an off is due, publish.
+    """Read, remember, start the switch while an off is due, see to runs that broke off, publish.
 
     Raises an ExceptionGroup of all that failed on the way, or botocore's error where the endpoint cannot be described:
     then there is nothing to tell. Either way the heartbeat is missing.
@@ -40,7 +40,9 @@ def tick(clients: Clients, settings: Settings, now: float) -> None:
         attempts.to("memory", lambda: clients.ledger.put("meter", "memory", after.to_data()))
     if dues:
         attempts.to("switch", lambda: act.start_switch(clients.stepfunctions, settings.switch_arn, dues[0], now))
-    attempts.to("stopping", lambda: _stop_training(clients, settings, facts))
+    broken = training.broken_off(facts.runs)
+    past_mending = attempts.to("mending", lambda: jobs.mend(clients.stepfunctions, settings.finetune_arn, broken))
+    attempts.to("stopping", lambda: _stop_training(clients, settings, facts, past_mending or ()))
     alive = not attempts.failures
     attempts.to("metrics", lambda: act.publish(clients, stage=settings.stage, readings=taken, alive=alive, now=now))
     _log(taken, before, after, dues, attempts, training.unpriced(facts.jobs, settings.policy.usd_per_hour))
@@ -48,9 +50,9 @@ def tick(clients: Clients, settings: Settings, now: float) -> None:
         raise ExceptionGroup(f"The meter failed at: {', '.join(attempts.failures)}.", list(attempts.failures.values()))
 
 
-def _stop_training(clients: Clients, settings: Settings, facts: Facts) -> None:
+def _stop_training(clients: Clients, settings: Settings, facts: Facts, past_mending: tuple[Run, ...]) -> None:
     topic = settings.notices_topic_arn
-    jobs.stop(clients.sagemaker, clients.sns, clients.ledger, facts, topic=topic, stage=settings.stage)
+    jobs.stop(clients.sagemaker, clients.sns, clients.ledger, facts, past_mending, topic=topic, stage=settings.stage)
 
 
 def _log(

@@ -1,20 +1,23 @@
-"""How the stage's training jobs and their runs are read, stopped and told of."""
+"""How the stage's training jobs and their runs are read, stopped, mended and told of."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from common.describe import StepFunctionsClient, execution_status, unless_absent
+from botocore.exceptions import ClientError
+from common import describe
+from common.describe import execution_status, unless_absent
 from common.ledger import Ledger
+from common.mending import mending_of
 
 from meter.facts import Facts, Job, Run
 from meter.memory import Memory
-from meter.training import RUNNING, broken_off, without_a_run
+from meter.training import RUNNING, without_a_run
 
 STAGE_TAG, RUN_TAG = "pilotlight:stage", "pilotlight:run"
 # A tick has a minute: those that are left over are asked about by the next one.
 MOST_ASKED = 40
-RUNS_READ = 20
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -25,6 +28,12 @@ class SageMakerClient(Protocol):
     def list_tags(self, **request: Any) -> Mapping[str, Any]: ...
     def describe_training_job(self, **request: Any) -> Mapping[str, Any]: ...
     def stop_training_job(self, **request: Any) -> Any: ...
+
+
+class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
+    """What is used of boto3's `stepfunctions` client."""
+
+    def start_execution(self, **request: Any) -> Any: ...
 
 
 class SnsClient(Protocol):
@@ -50,36 +59,65 @@ def jobs(client: SageMakerClient, stage: str, memory: Memory, *, month: str, fir
     return tuple(_job(client, name, listed[name], stage) for name in unknown[:MOST_ASKED])
 
 
-def runs(ledger: Ledger, client: StepFunctionsClient, of: Iterable[Job]) -> tuple[Run, ...]:
+def runs(ledger: Ledger, client: describe.StepFunctionsClient, of: Iterable[Job]) -> tuple[Run, ...]:
     """The runs that say that they run, and those of these jobs."""
-    ids = {str(record["id"]) for record in ledger.latest("finetune", RUNS_READ) if record.get("status") == RUNNING}
+    ids = {str(record["id"]) for record in ledger.every("finetune") if record.get("status") == RUNNING}
     ids |= {job.run for job in of if job.run is not None and job.status == "InProgress"}
     return tuple(run for name in sorted(ids) if (run := _run(ledger, client, name)) is not None)
 
 
-def stop(sagemaker: SageMakerClient, sns: SnsClient, ledger: Ledger, facts: Facts, *, topic: str, stage: str) -> None:
-    """Stop what runs for nobody, tell a person, and close the records of runs that broke off, in this order: what fails
-    is done again by the next tick. A person may be told twice.
+def mend(client: StepFunctionsClient, machine_arn: str, broken: Iterable[Run]) -> tuple[Run, ...]:
+    """Start the mending of runs that broke off, and return those that are past it: their mending broke off as well, or
+    no machine is there to do it.
     """
-    stopped = without_a_run(facts.jobs, facts.runs)
+    return tuple(run for run in broken if not (machine_arn and _mends(client, machine_arn, run.id)))
+
+
+def stop(
+    sagemaker: SageMakerClient,
+    sns: SnsClient,
+    ledger: Ledger,
+    facts: Facts,
+    past_mending: Iterable[Run],
+    *,
+    topic: str,
+    stage: str,
+) -> None:
+    """Stop what runs for nobody, tell a person, and close the records of runs that nothing mends, in this order: what
+    fails is done again by the next tick. A person may be told twice.
+    """
+    stopped, closed = without_a_run(facts.jobs, facts.runs), tuple(past_mending)
     for job in stopped:
         unless_absent(lambda name=job.name: sagemaker.stop_training_job(TrainingJobName=name) or {})  # type: ignore[misc]
-    broken = broken_off(facts.runs)
-    if said := [*map(_about_a_run, broken), *map(_about_a_job, stopped)]:
+    if said := [*(_about_a_run(run, stage) for run in closed), *map(_about_a_job, stopped)]:
         subject = f"Pilotlight {stage}: a fine-tuning run broke off"[:99]
         sns.publish(TopicArn=topic, Subject=subject, Message="\n\n".join(said))
-    for run in broken:
+    for run in closed:
         record, version = ledger.entry("finetune", run.id)
         if record is not None and record.get("status") == RUNNING:
-            ledger.put_if(
-                "finetune", run.id, {**record, "status": "failed", "message": _about_a_run(run)}, version=version
-            )
+            failed = {**record, "status": "failed", "message": _about_a_run(run, stage)}
+            ledger.put_if("finetune", run.id, failed, version=version)
 
 
-def _about_a_run(run: Run) -> str:
+def _mends(client: StepFunctionsClient, machine_arn: str, run: str) -> bool:
+    """Whether the meter's mending of the run goes on, which was started just now if never before."""
+    name = mending_of(run)
+    try:
+        client.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps({"mend": run}))
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in ("ExecutionAlreadyExists", "StateMachineDoesNotExist"):
+            raise
+        execution = f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        return execution_status(client, execution) == "RUNNING"
+    return True
+
+
+def _about_a_run(run: Run, stage: str) -> str:
     return (
-        f"The fine-tuning run {run.id} broke off: its execution has ended ({run.execution_status}) without saying so. "
-        "It counts as failed, and its training jobs are stopped. Start it again with `pilot finetune`."
+        f"The fine-tuning run {run.id} broke off: its execution has ended ({run.execution_status}) without saying so, "
+        "and so did what was to mend it. It counts as failed, and its training jobs are stopped. Its model may still "
+        f"serve, or an endpoint that it lit may still be on: see `pilot status --stage {stage}`, then `pilot off` or "
+        "`pilot on`. Start the run again with `pilot finetune`."
     )
 
 
@@ -117,7 +155,7 @@ def _job(client: SageMakerClient, name: str, arn: str, stage: str) -> Job:
     )
 
 
-def _run(ledger: Ledger, client: StepFunctionsClient, name: str) -> Run | None:
+def _run(ledger: Ledger, client: describe.StepFunctionsClient, name: str) -> Run | None:
     """None for one that the ledger does not know. Whose execution Step Functions does not show has not ended: a new one
     is not shown at once.
     """

@@ -9,7 +9,9 @@ from meter.facts import Policy
 
 @dataclass(frozen=True)
 class Settings:
-    """`endpoint_stack_name` and `switch_arn` name the two things that the meter looks at and starts."""
+    """`endpoint_stack_name` and `switch_arn` name the two things that the meter looks at and starts. `finetune_arn` is
+    what mends runs, empty where the stage's model cannot be fine-tuned.
+    """
 
     stage: str
     endpoint_name: str
@@ -17,6 +19,7 @@ class Settings:
     variant_name: str
     ledger_table: str
     switch_arn: str
+    finetune_arn: str
     notices_topic_arn: str
     policy: Policy
 
@@ -37,6 +40,7 @@ class Settings:
             variant_name=environ["VARIANT_NAME"],
             ledger_table=environ["LEDGER_TABLE"],
             switch_arn=environ["SWITCH_ARN"],
+            finetune_arn=environ["FINETUNE_ARN"],
             notices_topic_arn=environ["NOTICES_TOPIC_ARN"],
             policy=Policy(
                 idle_minutes=limit("IDLE_MINUTES"),

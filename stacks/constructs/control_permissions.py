@@ -42,6 +42,7 @@ class ControlPermissions:
         self._configs = arn("sagemaker", "endpoint-config", "*")
         self._table = arn("dynamodb", "table", names.ledger)
         self._switch = names.switch_arn
+        self._mends = [names.finetune_arn] if stage.finetune else []
         self._executions = arn("states", "execution", f"{names.switch}:*", ArnFormat.COLON_RESOURCE_NAME)
         self._jobs = arn("sagemaker", "training-job", f"pilotlight-{stage.name}-*")
         self._machines = arn("states", "execution", f"pilotlight-{stage.name}-*:*", ArnFormat.COLON_RESOURCE_NAME)
@@ -89,7 +90,7 @@ class ControlPermissions:
     def of_the_meter(self) -> list[iam.PolicyStatement]:
         return [
             *self._looking(),
-            allow(["states:StartExecution"], self._switch),
+            allow(["states:StartExecution"], self._switch, *self._mends),
             allow(["sagemaker:ListTrainingJobs"], "*"),
             allow(["sagemaker:ListTags"], self._jobs),
             allow(

@@ -74,7 +74,14 @@ class FineTuneMachine(Construct):
         evaluate = self._looked_at("Evaluate", failed, register, "Base and tuned on unseen rows: a gate")
         train = self._looked_at("Train", failed, evaluate, "On the next instance type where there is no capacity")
         plan = self._looked_at("Plan", failed, train, "What does not fit is refused before anything is paid for")
-        check = self._looked_at("CheckDataset", failed, plan, "Every row, in constant memory", function=checker)
+        check = self._looked_at(
+            "CheckDataset",
+            failed,
+            plan,
+            "Every row, in constant memory",
+            function=checker,
+            ends={"nothing": sfn.Succeed(self, "Told twice", comment="Another execution has the same run.toml")},
+        )
         begin = sfn.Pass(
             self,
             "Begin",
@@ -115,13 +122,16 @@ class FineTuneMachine(Construct):
         comment: str,
         *,
         function: lambda_.IFunction | None = None,
+        ends: Mapping[str, sfn.IChainable] | None = None,
     ) -> sfn.TaskStateBase:
-        """The step, asked again while it waits, and what follows it."""
+        """The step, asked again while it waits, and what follows it. `ends` are others that it may name."""
         task = self._step(name, failed, comment, function=function)
         wait = sfn.Wait(self, f"WaitFor{name}", time=sfn.WaitTime.seconds_path("$.wait_seconds"))
         choice = sfn.Choice(self, f"{name}: what next?")
         choice.when(sfn.Condition.string_equals("$.next", "wait"), wait.next(task))
         choice.when(sfn.Condition.string_equals("$.next", "failed"), failed)
+        for said, end in (ends or {}).items():
+            choice.when(sfn.Condition.string_equals("$.next", said), end)
         task.next(choice.otherwise(following))
         return task
 

@@ -121,6 +121,14 @@ class TestMeter:
         publish = next(s for s in allowed(template, "meter") if s["Action"] == "cloudwatch:PutMetricData")
         assert publish["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
 
+    def test_it_starts_the_switch_and_what_mends_a_run_and_no_other_machine(self, synthesis: Synthesis) -> None:
+        for stage, machines in (("llama2", ("switch", "finetune")), ("alexatm", ("switch",))):
+            statements = allowed(synthesis.template(stage, "Control"), "meter")
+            (start,) = [s["Resource"] for s in statements if s["Action"] == "states:StartExecution"]
+            named = json.dumps(start if isinstance(start, list) else [start])
+            assert named.count(":stateMachine:") == len(machines)
+            assert all(f":stateMachine:pilotlight-{stage}-{machine}" in named for machine in machines)
+
 
 class TestSweep:
     def test_it_sweeps_daily(self, template: Template) -> None:

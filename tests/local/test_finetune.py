@@ -4,29 +4,53 @@ Every job is a real one: the project's training container as a process.
 """
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from pilotlight.finetune import Record
+from pilotlight.finetune import RUN_FILE, Record
 
 from .conftest import LocalCloud, Pilot, bash
-from .tuning import ROWS, Tuning, job_of, said_at
+from .tuning import HYPERPARAMETERS, ROWS, SETTINGS, Tuning, job_of, said_at
 
 FIRST, SECOND = "ml.g5.xlarge", "ml.g5.2xlarge"
 pytestmark = pytest.mark.usefixtures("cloud")  # no fault outlives its test
 
 
 @pytest.fixture(scope="module")
-def tuned(up: LocalCloud) -> Iterator[tuple[Tuning, Record]]:
-    """A run that went well, and how its record ended; the configured model serves again afterwards."""
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset that can be learned from, as a user has it."""
+    folder = tmp_path_factory.mktemp("data") / "good"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    (folder / "prompts.jsonl").write_text(json.dumps({"prompt": "What?", "expected": ["Ticket"]}))
+    (folder / RUN_FILE).write_text(f"min_improvement = {SETTINGS['min_improvement']}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def command(up: LocalCloud, pilot: Pilot, good: Path) -> subprocess.CompletedProcess[str]:
+    """`pilot finetune DATA`, followed to the run's end."""
+    pairs = [f"--set={name}={value}" for name, value in HYPERPARAMETERS.items()]
+    with ThreadPoolExecutor(max_workers=1) as elsewhere:
+        going = elsewhere.submit(pilot, "finetune", str(good), *pairs, "--yes", "--wait", COLUMNS="300")
+        while not going.done():
+            Tuning(up).pass_by()
+    return going.result()
+
+
+@pytest.fixture(scope="module")
+def tuned(up: LocalCloud, command: subprocess.CompletedProcess[str]) -> Iterator[tuple[Tuning, Record]]:
+    """The command's run, which went well, and how its record ended; the configured model serves again afterwards."""
+    assert command.returncode == 0, command.stdout + command.stderr
     tuning = Tuning(up)
-    data = tuning.dataset("good", files={"prompts.jsonl": json.dumps({"prompt": "What?", "expected": ["Ticket"]})})
-    record = tuning.ended(tuning.start("good", dataset=data))
+    record = tuning.ended(tuning.runs.latest(1)[0]["id"])
     try:
         yield tuning, record
     finally:
@@ -35,6 +59,33 @@ def tuned(up: LocalCloud) -> Iterator[tuple[Tuning, Record]]:
         started = states.start_execution(stateMachineArn=tuning.deployment.switch_arn, input=json.dumps(given))
         while states.describe_execution(executionArn=started["executionArn"])["status"] == "RUNNING":
             tuning.pass_by()
+
+
+def test_the_command_says_what_a_run_costs_before_it_uploads_anything_and_asks(pilot: Pilot, good: Path) -> None:
+    """Nobody answers: standard input is no terminal."""
+    runs = pilot("finetune", "list").stdout
+    asked = pilot("finetune", str(good), "--max-cost-usd", "7")
+    assert asked.returncode != 0
+    assert "costs" in asked.stdout
+    assert "at most USD" in asked.stdout
+    assert "--yes" in asked.stderr
+    assert pilot("finetune", "list").stdout == runs
+
+
+def test_the_command_uploads_the_dataset_and_follows_its_run_to_the_end(
+    command: subprocess.CompletedProcess[str], tuned: tuple[Tuning, Record], good: Path
+) -> None:
+    tuning, record = tuned
+    assert (record["by"], record["plan"]["hyperparameters"]["epoch"]) == ("pilot finetune", "1")
+    prefix = record["asked"]["dataset"].removeprefix(f"s3://{tuning.bucket}/")
+    listed = tuning.s3.list_objects_v2(Bucket=tuning.bucket, Prefix=prefix)["Contents"]
+    uploaded = {entry["Key"].removeprefix(prefix): entry["Size"] for entry in listed}
+    assert uploaded == {path.name: path.stat().st_size for path in good.iterdir() if path.name != RUN_FILE}
+    assert "at most USD" in command.stdout
+    assert f"Run {record['id']}: done" in command.stdout
+    assert "Train" in command.stderr  # as it went; the quick steps may pass between two looks
+    steps = ("CheckDataset", "Plan", "Train", "Evaluate", "Register", "Promote", "Smoke", "Done")
+    assert [step for step in steps if step not in command.stdout] == []
 
 
 def test_a_dataset_becomes_a_model_behind_the_api(tuned: tuple[Tuning, Record]) -> None:
@@ -114,8 +165,8 @@ def test_a_worse_model_is_not_served(tuned: tuple[Tuning, Record]) -> None:
 def test_a_job_that_crashes_fails_the_run_and_nothing_else(tuned: tuple[Tuning, Record]) -> None:
     tuning, before = tuned
     tuning.faults({"fault": "training_crash", "times": 1, "seconds": 1})
-    record = tuning.ended(tuning.start("crash", dataset=tuning.dataset("crash")))
-    assert (record["status"], record["step"]) == ("failed", "Train")
+    record = tuning.ended(tuning.posted(dataset=tuning.dataset("crash")))
+    assert (record["status"], record["step"], record["by"]) == ("failed", "Train", "POST /finetunes")
     assert "AlgorithmError" in record["message"]
     assert record["usd"] > 0
     assert f"{record['message']}\n\nIt cost about USD {record['usd']:.2f}." in tuning.told(record["id"])

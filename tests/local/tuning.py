@@ -16,10 +16,8 @@ ROWS = [
     {"instruction": f"What is {n} and {n}?", "context": "", "response": f"It is {2 * n}.\nTicket: closed"}
     for n in range(12)
 ]
-SETTINGS = {
-    "hyperparameters": {"epoch": "1", "learning_rate": "1e-3"},
-    "min_improvement": -1,
-}
+HYPERPARAMETERS = {"epoch": "1", "learning_rate": "1e-3"}
+SETTINGS = {"hyperparameters": HYPERPARAMETERS, "min_improvement": -1}
 _STEP_SECONDS = 30
 """Of simulated time from one look to the next: no test sits through what a run only waits for."""
 
@@ -45,6 +43,13 @@ class Tuning:
     def start(self, name: str, **asked: Any) -> str:
         asked = {**SETTINGS, **asked} if "attach" not in asked else asked
         return self.runs.start(asked, name=run_name(self.deployment.now()), by=name)
+
+    def posted(self, **asked: Any) -> str:
+        """The id of a run that the API has started."""
+        headers = {"x-api-key": self.deployment.admin_key}
+        answer = self.cloud.call("POST", "/finetunes", {**SETTINGS, **asked}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
 
     def until(self, run: str, is_so: Callable[[Record], bool], seconds: float = 240, *, advance: float = 0) -> Record:
         """The run's record once `is_so`; simulated time is advanced from look to look, which waits for jobs as well."""

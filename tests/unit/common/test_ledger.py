@@ -59,6 +59,14 @@ def test_the_latest_of_a_kind_come_newest_first(ledger: Ledger) -> None:
     assert [receipt["hour"] for receipt in ledger.latest("receipt", 3)] == [4, 3, 2]
 
 
+def test_every_entry_of_a_kind_is_found_however_many_pages_they_fill(ledger: Ledger) -> None:
+    for number in range(6):
+        ledger.put("finetune", f"run-{number}", {"number": number, "filler": "x" * 300_000})  # three fill a page
+    ledger.put("snooze", "endpoint", {"number": 9})
+    assert [run["number"] for run in ledger.every("finetune")] == list(range(6))
+    assert list(ledger.every("nothing")) == []
+
+
 def test_what_is_written_once_may_expire(ledger: Ledger) -> None:
     assert ledger.put_if("snooze", "used#a", {"at": 1}, version=0, expires_at=100.5)
     assert not ledger.put_if("snooze", "used#a", {"at": 2}, version=0, expires_at=200)

@@ -73,6 +73,7 @@ SETTINGS = Settings(
     package_group="pilotlight-test-finetune",
     serving_image="111122223333.dkr.ecr.us-east-1.amazonaws.com/serving:1",
     role_arn="arn:aws:iam::111122223333:role/training",
+    monthly_budget_usd=None,
     training=TRAINING,
     code_version="0.1.0",
 )
@@ -235,8 +236,11 @@ class SageMaker:
 @dataclass
 class Sns:
     told: list[dict[str, Any]] = field(default_factory=list)
+    is_down: bool = False
 
     def publish(self, **request: Any) -> None:
+        if self.is_down:
+            raise refused("InternalError")
         self.told.append(request)
 
 

@@ -1,15 +1,18 @@
 """How runs end: what a person is told, what is stopped, and that an ended run stays as it ended."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 from finetune import ending, registry
 from finetune.answer import Answer
 from finetune.clients import Kit
-from finetune.run import DONE, FAILED, Job, Run
+from finetune.run import DONE, FAILED, KIND, Job, Run
 
-from .fakes import World
+from .fakes import World, refused
 
 TUNED = "s3://data-of-test/models/job/output/model/"
 
@@ -51,8 +54,20 @@ class TestAnEndpointThatWasOff:
 def test_after_a_rollback_what_failed_is_told_before_what_serves(world: World) -> None:
     failed = run().saying("Smoke", 1, "Nobody answered.").saying("Rollback", 2, "The old one serves again.")
     ended = ending.fail(failed, world.kit()).run
-    assert (ended.step, ended.message) == ("Smoke", "Nobody answered. The old one serves again.")
+    assert ended.step == "Smoke"
+    assert ended.message.startswith("Nobody answered. The old one serves again. Its model is kept: ")
     assert "Nobody answered. The old one serves again." in world.sns.told[0]["Message"]
+
+
+def test_a_model_that_was_good_enough_can_be_put_up_again(world: World) -> None:
+    for step, said in (("Approve", True), ("Promote", True), ("Smoke", True), ("Evaluate", False), ("Train", False)):
+        message = ending.fail(replace(run(), step=step), world.kit()).run.message
+        assert ("`pilot finetune --attach pilotlight-test-a` puts it up again." in message) == said, step
+
+
+def test_what_broke_off_before_there_was_a_model_is_to_be_started_again(world: World) -> None:
+    broke = ending.broke(replace(run(), step="Train"), world.kit(), {"Error": "Lambda.Unknown", "Cause": "gone"})
+    assert broke.message == "Train broke off: Lambda.Unknown, gone. Start it again with `pilot finetune`."
 
 
 @pytest.mark.parametrize(
@@ -95,6 +110,31 @@ def test_an_ended_run_is_left_alone(world: World, status: str) -> None:
     assert ending.done(ended, world.kit()).run == ended
     assert ending.fail(ended, world.kit()).run == ended
     assert world.sns.told == []
+
+
+@pytest.mark.parametrize(("end", "status"), [(ending.done, DONE), (ending.fail, FAILED)], ids=["good", "failed"])
+class TestWhatFailsAtTheEnd:
+    def test_a_mail_that_cannot_be_sent_changes_nothing_and_is_logged(
+        self, world: World, capsys: pytest.CaptureFixture[str], end: Callable[[Run, Kit], Answer], status: str
+    ) -> None:
+        world.sns.is_down = True
+        assert end(run(), world.kit()).run.status == status
+        line = json.loads(capsys.readouterr().out)
+        assert (line["run"], line["status"], "InternalError" in line["not_told"]) == ("run-1", status, True)
+
+    def test_the_end_is_written_before_the_endpoint_is_settled_and_that_is_done_again(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, end: Callable[[Run, Kit], Answer], status: str
+    ) -> None:
+        lit = replace(run(), promotion=LIT)
+        with monkeypatch.context() as broken:
+            broken.setattr(world.states, "start_execution", Mock(side_effect=refused("ThrottlingException")))
+            with pytest.raises(ClientError):
+                end(lit, world.kit())
+        written = Run.from_data(world.ledger.get(KIND, lit.id) or {})
+        assert (written.status, written.promotion["phase"]) == (status, "smoked")
+        assert end(written, world.kit()).run.promotion["phase"] == "settled"
+        assert [request["target"] for request in world.states.requests] == ["off"]
+        assert len(world.sns.told) == 1
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,27 @@ def test_the_dataset_decides_the_format() -> None:
 
 def test_a_job_started_elsewhere_is_evaluated_and_not_trained() -> None:
     made = planned(settings_of(), attach="my-job")
-    assert (made.attach, made.max_runtime_seconds, made.worst_cost_usd) == ("my-job", 0, made.evaluation_usd)
+    assert (made.attach, made.max_runtime_seconds, made.evaluation_usd) == ("my-job", 0, made.max_cost_usd)
     bare = plan(from_body({"attach": "my-job"}), None, settings_of(), now=NOW, run_id=RUN_ID)
     assert (bare.dataset, bare.evaluation_types, bare.worst_cost_usd) == (None, (), Decimal(0))
     assert "no dataset" in bare.warnings[0]
+
+
+@pytest.mark.parametrize("asked", [{"attach": "my-job"}, {}])
+@given(ceiling=st.integers(50, 500))
+def test_what_the_jobs_cost_at_most_is_what_their_limits_come_to(asked: dict[str, Any], ceiling: int) -> None:
+    settings = settings_of()
+    made = planned(settings, max_cost_usd=ceiling, **asked)
+    where: dict[str, Any] = {"bucket": BUCKET, "role_arn": ROLE, "attempt": 1}
+    spent = Decimal(0)
+    if not asked:
+        train = training_request(made, settings, instance_type=made.instance_types[0], spent_usd=spent, **where)
+        spent = worst_of(train, settings, settings.spec.uploaded_bytes)
+    requests = [
+        evaluation_request(made, settings, tuned_model="s3://x/y/", instance_type=name, spent_usd=spent, **where)
+        for name in made.evaluation_types
+    ]
+    assert made.worst_cost_usd == spent + max(worst_of(request, settings, 0) for request in requests) <= ceiling
 
 
 def test_without_the_projects_container_nothing_evaluates_and_a_person_is_told() -> None:

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -228,6 +230,14 @@ def test_what_cannot_fit_is_refused_before_anything_is_paid_for(story: Story, as
     assert story.world.sagemaker.created == []
 
 
+@pytest.mark.parametrize(("budget", "warned"), [("49", True), ("50", False), (None, False)])
+def test_a_ceiling_above_the_months_budget_is_warned_of(story: Story, budget: str | None, warned: bool) -> None:
+    story.world.settings = replace(story.world.settings, monthly_budget_usd=Decimal(budget) if budget else None)
+    state = story.take("CheckDataset", {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}})
+    message = story.take("Plan", state)["message"]
+    assert ("max_cost_usd is 50, and monthly_budget_usd 49:" in message) == warned
+
+
 NO_CAPACITY = {
     "TrainingJobStatus": "Failed",
     "FailureReason": "CapacityError: Unable to provision requested ML compute capacity",
@@ -307,6 +317,26 @@ def test_a_job_that_does_not_complete_leaves_the_endpoint_alone(story: Story, en
     assert story.world.states.requests == []
 
 
+def test_an_evaluation_that_leaves_nothing_is_paid_for_all_the_same(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "jobs_leave_something", lambda: None)
+    record = story.run()
+    assert (record["status"], record["step"]) == ("failed", "Evaluate")
+    assert "--attach" in record["message"]
+    assert [job["status"] for job in record["jobs"]] == ["Completed", "Completed"]
+    assert record["usd"] == pytest.approx(2 * 600 / 3600 * 2, abs=0.001)
+
+
+def test_a_job_started_elsewhere_is_planned_with_what_its_evaluation_may_cost(story: Story) -> None:
+    asked = {"attach": "theirs", "dataset": DATASET}
+    state = story.take("CheckDataset", {"id": story.name, "given": {"asked": asked, "by": "test"}})
+    story.take("Plan", state)
+    message = story.record["message"]
+    assert message.startswith("The job theirs is evaluated on ml.g5.2xlarge or ml.g5.4xlarge, and nothing trained;")
+    assert "at most USD 3.35." in message  # an hour and seven minutes on the dearer one
+
+
 def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
     record = story.run()
@@ -376,6 +406,34 @@ def test_a_dropped_run_toml_starts_a_run_of_the_dataset_beside_it(story: Story) 
     assert story.record["asked"]["max_cost_usd"] == 7
 
 
+def test_a_run_toml_that_is_told_twice_starts_one_run_and_dropped_again_another(story: Story) -> None:
+    story.world.s3.objects[f"{DATASET}run.toml"] = b"max_cost_usd = 7"
+    given = {"dropped": "datasets/tickets/run.toml", "sequencer": "0061", "by": "a run.toml"}
+    again = {**given, "sequencer": "0062"}
+    runs = [Story(story.world, name) for name in ("a", "b", "c")]
+    answers = [
+        run.take("CheckDataset", {"id": run.name, "given": event})["next"]
+        for run, event in zip([*runs[:2], *runs], [given, given, given, given, again], strict=True)
+    ]
+    assert answers == ["go", "nothing", "go", "nothing", "go"]
+    assert [record["id"] for record in story.world.ledger.every(KIND)] == ["a", "c"]
+
+
+def test_a_run_is_there_while_its_dataset_is_read_and_says_what_broke_off(story: Story) -> None:
+    state: dict[str, Any] = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+    story.world.s3.list_objects_v2 = Mock(side_effect=MemoryError)  # type: ignore[method-assign]
+    with pytest.raises(MemoryError):
+        story.step("CheckDataset", state)
+    seen = story.record
+    assert (seen["status"], seen["step"], seen["message"]) == (
+        "running",
+        "CheckDataset",
+        "What was asked for is being read.",
+    )
+    assert (seen["execution_arn"], seen["by"]) == (f"arn:{story.name}", "test")
+    assert "CheckDataset broke off" in story.fail({"id": story.name, "mends": True})["message"]
+
+
 def test_a_dataset_elsewhere_is_refused_with_the_way_here(story: Story) -> None:
     record = story.run(dataset="s3://somebody-elses/data/")
     assert "pilot finetune FOLDER" in record["message"]
@@ -407,6 +465,37 @@ class TestMending:
         assert story.fail({"id": story.name, "mends": True})["status"] == "done" == before["status"]
         assert story.world.endpoint.override == before["artifact"]
         assert len(story.world.sns.told) == 1
+
+    def test_a_killed_mending_of_the_meters_is_mended_as_its_run(self, story: Story) -> None:
+        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        assert story.fail({"id": f"{story.name}-mend", "mends": True})["status"] == "failed"
+
+    def test_it_waits_while_the_run_or_another_mending_goes_on(self, story: Story) -> None:
+        state = {"id": story.name, "given": {"asked": {"dataset": DATASET}, "by": "test"}}
+        story.take("CheckDataset", state)
+        before = story.record
+        story.world.states.running = {f"arn:{story.name}"}
+        answer = story.step("Rollback", {"id": story.name, "mends": True})
+        assert (answer["next"], answer["mends"], answer["wait_seconds"] > 0) == ("wait", True, True)
+        assert story.record == before
+        story.world.states.running = set()
+        assert story.fail(answer)["status"] == "failed"
+
+    def test_of_an_execution_that_was_no_run_nothing_is_kept_and_nobody_is_told(self, story: Story) -> None:
+        state: dict[str, Any] = {"id": "3f0c9f0e-7d6a-4d4e-9d8e-0a1b2c3d4e5f", "mends": True}
+        for step in ("Rollback", "Notify"):
+            state = story.step(step, state)
+        assert (state["mends"], list(story.world.ledger.latest(KIND, 9)), story.world.sns.told) == (True, [], [])
+
+
+def test_what_fails_after_the_end_takes_no_model_back(story: Story) -> None:
+    """As where the state Done ran out of its retries."""
+    served = story.run()["artifact"]
+    record = story.fail({"id": story.name, "failure": {"Error": "States.Timeout", "Cause": ""}})
+    assert (record["status"], story.world.endpoint.override, record["step"]) == ("done", served, "Done")
+    assert len(story.world.sns.told) == 1
 
 
 @pytest.mark.parametrize("name", ["20261124-170000-ab", "3f0c9f0e-7d6a-4d4e-9d8e-0a1b2c3d4e5f", "A Name"])

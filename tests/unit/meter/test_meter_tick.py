@@ -18,6 +18,7 @@ from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, POLICY, START, U
 
 TABLE = "pilotlight-test-ledger"
 SWITCH = "arn:aws:states:us-east-1:000000000000:stateMachine:pilotlight-test-switch"
+FINETUNE = SWITCH.replace("switch", "finetune")
 ENVIRONMENT = {
     "STAGE": "test",
     "ENDPOINT_NAME": "pilotlight-test",
@@ -25,6 +26,7 @@ ENVIRONMENT = {
     "VARIANT_NAME": "AllTraffic",
     "LEDGER_TABLE": TABLE,
     "SWITCH_ARN": SWITCH,
+    "FINETUNE_ARN": FINETUNE,
     "NOTICES_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:pilotlight-test-notices",
     "USD_PER_HOUR": json.dumps({INSTANCE_TYPE: USD_PER_HOUR}),
     "IDLE_MINUTES": "60",
@@ -41,11 +43,12 @@ class World:
     def __init__(self, ledger: Ledger) -> None:
         self.aws = Aws()
         self.ledger = ledger
+        self.settings = SETTINGS
         self.clients = Clients(self.aws, self.aws, self.aws, self.aws, self.aws, ledger)
 
     def tick(self, now: float) -> None:
         self.aws.published.clear()
-        handler.tick(self.clients, SETTINGS, now)
+        handler.tick(self.clients, self.settings, now)
 
     def fails(self, now: float) -> str:
         with pytest.raises(ExceptionGroup) as raised:

@@ -1,5 +1,7 @@
 """Training jobs: their dollars, as they run and once they are over; and those that run for nobody are stopped."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from meter.training import broken_off, usd, without_a_run
 
 from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, START, USD_PER_HOUR, at
 from tests.unit.meter.test_meter_dollars import DECEMBER
-from tests.unit.meter.test_meter_tick import World, world  # noqa: F401  (a fixture)
+from tests.unit.meter.test_meter_tick import FINETUNE, SETTINGS, World, world  # noqa: F401  (a fixture)
 
 PRICES = {INSTANCE_TYPE: USD_PER_HOUR}
 NAME = "pilotlight-test-run-1"
@@ -142,6 +144,7 @@ class TestTick:
 
 class TestRuns:
     ARN = "arn:aws:states:us-east-1:000000000000:execution:pilotlight-test-finetune:run-1"
+    MENDING = f"{ARN}-mend"
 
     def record(self, world: World, status: str = "running") -> None:  # noqa: F811
         world.ledger.put("finetune", "run-1", {"id": "run-1", "status": status, "execution_arn": self.ARN, "more": 1})
@@ -163,26 +166,52 @@ class TestRuns:
         assert NAME in told["Message"]
         assert (off.ledger.get("finetune", "run-1") or {})["status"] == status
 
-    @pytest.mark.parametrize("ended", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])
-    def test_a_run_whose_execution_ended_without_a_word_is_failed_with_its_jobs(self, off: World, ended: str) -> None:
+    @pytest.mark.parametrize("ended", ["ABORTED", "TIMED_OUT", "FAILED", "SUCCEEDED"])
+    def test_a_run_that_broke_off_is_mended_and_its_job_stopped_at_once(self, off: World, ended: str) -> None:
         off.aws.jobs[NAME], off.aws.executions[self.ARN] = job(), ended
         self.record(off)
-        for minute in (5, 10):
-            off.tick(START + minute * MINUTE)
+        off.tick(START + 5 * MINUTE)
+        off.aws.executions[self.MENDING] = "RUNNING"
+        off.tick(START + 10 * MINUTE)
+        [started] = off.aws.started
+        assert (started["stateMachineArn"], started["name"]) == (FINETUNE, "run-1-mend")
+        assert json.loads(started["input"]) == {"mend": "run-1"}
         assert off.aws.stopped == [NAME]
+        assert [NAME in told["Message"] for told in off.aws.told] == [True]
+        assert (off.ledger.get("finetune", "run-1") or {})["status"] == "running"  # its mending says how it ends
+
+    @pytest.mark.parametrize("mending", ["ABORTED", "FAILED", "TIMED_OUT"])
+    def test_one_whose_mending_broke_off_as_well_is_closed_and_told(self, off: World, mending: str) -> None:
+        off.aws.executions[self.ARN] = "ABORTED"
+        self.record(off)
+        off.tick(START + 5 * MINUTE)
+        assert off.aws.told == []
+        off.aws.executions[self.MENDING] = mending
+        for minute in (10, 15):
+            off.tick(START + minute * MINUTE)
         [told] = off.aws.told
-        assert ended in told["Message"]
+        assert all(said in told["Message"] for said in ("ABORTED", "may still be on", "pilot off"))
         record = off.ledger.get("finetune", "run-1")
         assert record is not None
         assert (record["status"], record["more"]) == ("failed", 1)
-        assert ended in record["message"]
+        assert record["message"] in told["Message"]
 
-    def test_also_one_without_a_job(self, off: World) -> None:
+    def test_where_nothing_can_mend_it_is_closed_at_once(self, off: World) -> None:
+        """The stage's model was replaced by one that cannot be fine-tuned."""
+        off.settings = replace(SETTINGS, finetune_arn="")
         off.aws.executions[self.ARN] = "ABORTED"
         self.record(off)
         off.tick(START + 5 * MINUTE)
         assert (off.ledger.get("finetune", "run-1") or {})["status"] == "failed"
-        assert len(off.aws.told) == 1
+        assert (len(off.aws.told), off.aws.started) == (1, [])
+
+    def test_none_is_hidden_by_many_others(self, off: World) -> None:
+        for number in range(40):
+            off.ledger.put("finetune", f"run-{number + 2}", {"id": f"run-{number + 2}", "status": "done"})
+        off.aws.executions[self.ARN] = "ABORTED"
+        self.record(off)
+        off.tick(START + 5 * MINUTE)
+        assert [started["name"] for started in off.aws.started] == ["run-1-mend"]
 
     def test_an_execution_that_is_not_shown_yet_may_well_run(self, off: World) -> None:
         off.aws.jobs[NAME] = job()
@@ -195,14 +224,13 @@ class TestRuns:
         off.tick(START + 5 * MINUTE)
         assert off.aws.stopped == []
 
-    @pytest.mark.parametrize("operation", ["stop_training_job", "publish"])
+    @pytest.mark.parametrize("operation", ["stop_training_job", "publish", "start_execution"])
     def test_what_fails_is_done_by_the_next_tick(self, off: World, operation: str) -> None:
         off.aws.jobs[NAME], off.aws.executions[self.ARN] = job(), "ABORTED"
         self.record(off)
         off.aws.broken = {operation}
-        assert "stopping" in off.fails(START + 5 * MINUTE)
-        off.aws.broken = set()
+        assert ("mending" if operation == "start_execution" else "stopping") in off.fails(START + 5 * MINUTE)
+        off.aws.broken, off.aws.executions[self.MENDING] = set(), "RUNNING"
         off.tick(START + 10 * MINUTE)
         assert off.aws.stopped == [NAME]
-        assert len(off.aws.told) == 1
-        assert (off.ledger.get("finetune", "run-1") or {})["status"] == "failed"
+        assert [started["name"] for started in off.aws.started] == ["run-1-mend"]

@@ -187,8 +187,8 @@ class FakeDynamoDB:
 
     def query(self, **request: Any) -> Mapping[str, Any]:
         kind = request["ExpressionAttributeValues"][":kind"]["S"]
-        keys = sorted((key for key in self.items if key[0] == kind), reverse=True)
-        return {"Items": [self.items[key] for key in keys[: request["Limit"]]]}
+        keys = sorted((key for key in self.items if key[0] == kind), reverse=not request.get("ScanIndexForward", True))
+        return {"Items": [self.items[key] for key in keys[: request.get("Limit")]]}
 
 
 def _key(key: Mapping[str, Any]) -> tuple[str, str]:

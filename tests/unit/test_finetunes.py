@@ -1,0 +1,68 @@
+"""The runs of a stage as `pilot finetune` reads them from its ledger."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from common.ledger import Ledger
+from moto import mock_aws
+
+from pilotlight.deployment import Deployment, ledger_name
+from pilotlight.finetune import FineTunes, dataset
+
+
+@dataclass(frozen=True)
+class Deployed(Deployment):
+    """A stage in moto's account."""
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(
+            TableName=ledger_name("dev"),
+            KeySchema=[{"AttributeName": "kind", "KeyType": "HASH"}, {"AttributeName": "key", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("kind", "key")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield Ledger(client, ledger_name("dev"))
+
+
+class Elsewhere(FineTunes):
+    """Runs whose bucket is moto's."""
+
+    def bucket(self) -> str:
+        return "data"
+
+
+def test_of_an_upload_every_byte_is_reported_and_what_starts_a_run_stays_here(tmp_path: Path) -> None:
+    files = {"train.jsonl": b"x" * 5000, "template.json": b"{}"}
+    for name, content in {**files, "run.toml": b"spot = true"}.items():
+        (tmp_path / name).write_bytes(content)
+    data, sent = dataset(tmp_path), Counter[str]()
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="data")
+        runs = Elsewhere(Deployed("dev", "us-east-1"))
+        runs.upload(data, datetime(2026, 11, 24, tzinfo=UTC), lambda name, count: sent.update({name: count}))
+        keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="data")["Contents"]]
+    assert sent == {name: len(content) for name, content in files.items()}
+    assert {key.rpartition("/")[2] for key in keys} == set(files)
+    assert data.settings == {"spot": True}
+
+
+def test_the_newest_run_is_the_first_however_many_pages_there_are_and_whatever_it_is_called(ledger: Ledger) -> None:
+    """A megabyte fills a page, and a run that a dropped file started has a hash for its name."""
+    for name, begun in (("20261124-170000-aa", 1.0), ("20261125-170000-bb", 3.0), ("r0123456789ab", 2.0)):
+        ledger.put("finetune", name, {"id": name, "begun_at": begun, "filler": "x" * 390_000})
+    found = FineTunes(Deployed("dev", "us-east-1")).latest(2)
+    assert [record["begun_at"] for record in found] == [3.0, 2.0]
