@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +35,8 @@ class _Aws(BaseHTTPRequestHandler):
 
 def _serve(port: Connection) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Aws) as server:
+        # A network's: botocore sends a long body apart, and what fits one packet waits 40 ms for the other's ACK.
+        server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         port.send(server.server_port)
         server.serve_forever()
 
