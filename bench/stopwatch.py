@@ -31,8 +31,8 @@ def _timed(call: Callable[..., Any]) -> Callable[..., Any]:
     return timed
 
 
-URLLib3Session.send = _timed(URLLib3Session.send)  # type: ignore[method-assign]
-StreamingBody.read = _timed(StreamingBody.read)  # type: ignore[method-assign]  the model's answer comes as a stream
+for _owner, _name in ((URLLib3Session, "send"), (StreamingBody, "read")):  # the model's answer comes as a stream
+    setattr(_owner, _name, _timed(getattr(_owner, _name)))
 
 
 @contextmanager
