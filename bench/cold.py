@@ -1,7 +1,9 @@
 """A cold start: import and init of the handler beside importing boto3 and creating one client, in the same run.
 
-Each is a fresh interpreter with compiled bytecode, taken in turns. What counts is the time of the processor, user and
-system, less that of an interpreter that does nothing: the clock on the wall counts what other programs take as well.
+Each is a fresh interpreter with compiled bytecode, taken in turns; the handler also without any of its own, as the
+package that is deployed has none, and where Lambda unpacks it nothing can be written. What counts is the time of the
+processor, user and system, less that of an interpreter that does nothing: the clock on the wall counts what other
+programs take as well.
 
 What a route needs beyond `POST /generate` is imported by the first request that asks for it. So the same is measured
 with a first request, against a model on this machine that answers at once, beside boto3 and one `invoke_endpoint`.
@@ -15,6 +17,7 @@ proxy's own; and the size of the package that is deployed.
 import argparse
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +35,7 @@ _PEER = "import boto3; client = boto3.Session().client('sagemaker-runtime')"
 _BODY = '{"text_inputs": "the light"}'
 _PEER_CALLS = f"{_PEER}; client.invoke_endpoint(EndpointName='e', Body={_BODY!r})['Body'].read()"
 _OURS = "import proxy.handler"
+_FROM_SOURCE = "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, {!r}); import proxy.handler"
 _ANSWERS = "import proxy.handler, json, sys; sys.exit(proxy.handler.lambda_handler({!r}, None)['statusCode'] != 200)"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 
@@ -127,7 +131,11 @@ def main() -> None:
     runs = parser.parse_args().runs
     init, first = "boto3 and one client", "boto3, one client and one invoke_endpoint"
     print(f"Import and init, {runs} turns")
-    print(*table(in_turns({init: _PEER, "the handler, ready for its first request": _OURS}, runs), init), sep="\n")
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copytree(LAMBDA, copy, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        ours = {"the handler, ready for its first request": _OURS}
+        ours["the same with its own code from source"] = _FROM_SOURCE.format(copy)
+        print(*table(in_turns({init: _PEER, **ours}, runs), init), sep="\n")
     print(f"\nImport, init and a first request, {runs} turns")
     requests = {f"the handler and a first {name}": _ANSWERS.format(sent) for name, sent in FIRST_REQUESTS.items()}
     print(*table(in_turns({first: _PEER_CALLS, **requests}, runs), first), sep="\n")
