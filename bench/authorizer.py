@@ -6,7 +6,7 @@ All have the deployed proxy behind them and take the stage's key in `x-api-key`:
 * the deployed authorizer is asked with every call, as with `key_header = "any"`;
 * its answer is cached by that header, method and resource, as with `key_header = "x-api-key"`.
 
-ministack plays API Gateway and Lambda here: on AWS an invocation of Lambda takes longer, and the order stays.
+ministack plays API Gateway and Lambda here; what an invocation of the authorizer takes on AWS was not measured.
 
     python -m bench.authorizer [--calls 300]
 """
