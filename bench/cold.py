@@ -1,39 +1,41 @@
 """A cold start: import and init of the handler beside importing boto3 and creating one client, in the same run.
 
-Each is a fresh interpreter with compiled bytecode, taken in turns. What counts is the time of the processor, user and
-system, less that of an interpreter that does nothing: the clock on the wall counts what other programs take as well.
+Each is a fresh interpreter with compiled bytecode, taken in turns; the handler also without any of its own, as the
+package that is deployed has none, and where Lambda unpacks it nothing can be written. What counts is the time of the
+processor, user and system, less that of an interpreter that does nothing: the clock on the wall counts what other
+programs take as well.
 
 What a route needs beyond `POST /generate` is imported by the first request that asks for it. So the same is measured
 with a first request, against a model on this machine that answers at once, beside boto3 and one `invoke_endpoint`.
 
-Then what each import costs (`-X importtime`), and the size of the package that is deployed.
+Then what each import costs (`-X importtime`): every package that takes a millisecond or more, and each module of the
+proxy's own; and the size of the package that is deployed.
 
     python -m bench.cold [--runs 15]
 """
 
 import argparse
-import json
-import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 
+from bench.loopback import LAMBDA, aws, environment
 from tests.unit.proxy.fakes import SETTINGS, event
 
-LAMBDA = Path(__file__).parents[1] / "lambda"
 MOST_PACKAGE_BYTES = 2**20
+LEAST_MICROSECONDS = 1000
+OWN_PACKAGES = ("proxy", "common")
 _PEER = "import boto3; client = boto3.Session().client('sagemaker-runtime')"
-_PEER_CALLS = f"{_PEER}; client.invoke_endpoint(EndpointName='e', Body='{{}}')['Body'].read()"
+_BODY = '{"text_inputs": "the light"}'
+_PEER_CALLS = f"{_PEER}; client.invoke_endpoint(EndpointName='e', Body={_BODY!r})['Body'].read()"
 _OURS = "import proxy.handler"
+_FROM_SOURCE = "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, {!r}); import proxy.handler"
 _ANSWERS = "import proxy.handler, json, sys; sys.exit(proxy.handler.lambda_handler({!r}, None)['statusCode'] != 200)"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 
@@ -50,62 +52,6 @@ FIRST_REQUESTS = {
 }
 
 
-def environment() -> dict[str, str]:
-    """What the function finds in its own, so that all of its init is done."""
-    template = SETTINGS.chat_template
-    return os.environ | {
-        "PYTHONPATH": str(LAMBDA),
-        "AWS_LAMBDA_FUNCTION_NAME": "proxy",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "ENDPOINT_NAME": SETTINGS.endpoint_name,
-        "ENDPOINT_STACK_NAME": SETTINGS.endpoint_stack_name,
-        "MODEL": SETTINGS.model,
-        "MODEL_ALIASES": "[]",
-        "CONTRACT": SETTINGS.contract,
-        "CHAT_TEMPLATE": json.dumps(template._asdict()) if template else "",
-        "WAKE_SECONDS": str(SETTINGS.wake_seconds),
-        "USD_PER_HOUR": json.dumps(SETTINGS.usd_per_hour),
-        "ALWAYS_ON_USD_PER_HOUR": "null",
-        "INTEGRATION_TIMEOUT_SECONDS": str(SETTINGS.integration_timeout_seconds),
-        "LEDGER_TABLE": SETTINGS.ledger_table,
-        "SWITCH_ARN": SETTINGS.switch_arn,
-        "IDLE_MINUTES": "60",
-        "LIFETIME_HOURS": "12",
-        "MONTHLY_BUDGET_USD": "100",
-        "WAKE_ON_CALL": "false",
-        "IDEMPOTENCY_TABLE": SETTINGS.idempotency_table,
-        "WINDOW": "",
-    }
-
-
-class _Model(BaseHTTPRequestHandler):
-    """SageMaker's runtime with a model that says the same to everybody."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        answer = b'{"generated_texts": ["of the bridge"]}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing: the report is what is read."""
-
-
-@contextmanager
-def a_model() -> Iterator[dict[str, str]]:
-    """The environment of a function whose SageMaker is this process."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Model) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield environment() | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
-        finally:
-            server.shutdown()
-
-
 def cpu_seconds(code: str, environ: Mapping[str, str]) -> float:
     """What a fresh interpreter takes for `code`, its own start included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -117,7 +63,7 @@ def cpu_seconds(code: str, environ: Mapping[str, str]) -> float:
 def in_turns(codes: Mapping[str, str], runs: int) -> dict[str, list[float]]:
     """Seconds by name, run by run, each less the bare interpreter's of the same turn."""
     taken: dict[str, list[float]] = {name: [] for name in codes}
-    with a_model() as environ:
+    with aws() as environ:
         for code in codes.values():
             cpu_seconds(code, environ)  # compiles what is not
         for _ in range(runs):
@@ -135,14 +81,30 @@ def imports() -> Iterator[tuple[str, int, int]]:
         yield name, int(own), int(cumulative)
 
 
-def by_package() -> dict[str, tuple[int, int]]:
-    """Modules and milliseconds by package, each module with its own time only."""
-    found: dict[str, tuple[int, int]] = {}
-    for name, own, _ in imports():
+def by_package(found: Iterable[tuple[str, int, int]]) -> dict[str, tuple[int, int]]:
+    """Modules and microseconds by package, each module with its own time only."""
+    packages: dict[str, tuple[int, int]] = {}
+    for name, own, _ in found:
         package = name.partition(".")[0]
-        modules, spent = found.get(package, (0, 0))
-        found[package] = (modules + 1, spent + own)
-    return found
+        modules, spent = packages.get(package, (0, 0))
+        packages[package] = (modules + 1, spent + own)
+    return packages
+
+
+def costs() -> Iterator[str]:
+    """The two tables of what imports cost, the dearest first; what is below `LEAST_MICROSECONDS` is summed up."""
+    found = list(imports())
+    packages = sorted(by_package(found).items(), key=lambda package: -package[1][1])
+    yield "What the imports cost, by package (own time under -X importtime, which slows all; proxy with its init)"
+    for name, (modules, spent) in packages:
+        if spent >= LEAST_MICROSECONDS:
+            yield f"  {name:40}{modules:4} modules{spent / 1000:8.1f} ms"
+    others = [spent for _, (_, spent) in packages if spent < LEAST_MICROSECONDS]
+    yield f"  {f'{len(others)} others':52}{sum(others) / 1000:8.1f} ms"
+    yield "\nThe proxy's own modules, by themselves and with what they import first (the handler with its init)"
+    for name, own, cumulative in sorted(found, key=lambda module: -module[1]):
+        if name.partition(".")[0] in OWN_PACKAGES:
+            yield f"  {name:40}{own / 1000:10.1f} ms{cumulative / 1000:10.1f} ms"
 
 
 def package_bytes() -> int:
@@ -169,13 +131,15 @@ def main() -> None:
     runs = parser.parse_args().runs
     init, first = "boto3 and one client", "boto3, one client and one invoke_endpoint"
     print(f"Import and init, {runs} turns")
-    print(*table(in_turns({init: _PEER, "the handler, ready for its first request": _OURS}, runs), init), sep="\n")
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copytree(LAMBDA, copy, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        ours = {"the handler, ready for its first request": _OURS}
+        ours["the same with its own code from source"] = _FROM_SOURCE.format(copy)
+        print(*table(in_turns({init: _PEER, **ours}, runs), init), sep="\n")
     print(f"\nImport, init and a first request, {runs} turns")
     requests = {f"the handler and a first {name}": _ANSWERS.format(sent) for name, sent in FIRST_REQUESTS.items()}
     print(*table(in_turns({first: _PEER_CALLS, **requests}, runs), first), sep="\n")
-    print("\nWhat the imports cost, by package (own time under -X importtime, which slows all; proxy with its init)")
-    for name, (modules, spent) in sorted(by_package().items(), key=lambda found: -found[1][1])[:14]:
-        print(f"  {name:40}{modules:4} modules{spent / 1000:8.1f} ms")
+    print("", *costs(), sep="\n")
     print(f"\nThe package, zipped: {package_bytes() / 1024:.0f} KiB of {MOST_PACKAGE_BYTES // 1024} KiB")
 
 

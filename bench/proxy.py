@@ -1,8 +1,10 @@
-"""The proxy's own time for a call: handler entry to exit less the model's, on a warm worker with a fake model.
+"""The proxy's own time for a call on a warm worker: handler entry to exit, less its HTTP calls.
 
-Everything else is the deployed code: the event is parsed and checked, the contract's request built and its answer
-read, the line logged (to a file, as Lambda's is to a pipe). A bare `json.loads` and `json.dumps` of the same bodies is
-the peer: what any proxy must do.
+The handler is the deployed one with all of its parts, botocore among them: its requests are made, signed and read, and
+the line is logged (to a file, as Lambda's is to a pipe). SageMaker and DynamoDB are a process on this machine; what
+they and the way there take is left out, the model's call and the two writes for an Idempotency-Key alike. No call is
+sampled for X-Ray. Two peers do part of it: `json.loads` and `json.dumps` of the same bodies, what any proxy must do,
+and a bare `invoke_endpoint`, less its HTTP call too.
 
     python -m bench.proxy [--calls 5000]
 """
@@ -10,34 +12,19 @@ the peer: what any proxy must do.
 import argparse
 import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
-from proxy.app import Proxy
-from proxy.call import Calls
-from proxy.endpoint_routes import EndpointRoutes
-from proxy.finetunes import FineTunes
-from proxy.serve import serve
-from proxy.tasks.file import shipped_tasks
+import boto3
 
-from tests.unit.proxy.fakes import SETTINGS, FakeAnswers, FakeControlPlane, FakeSwitch, echo, event
+from bench import stopwatch
+from bench.loopback import aws
+from tests.unit.proxy.fakes import event
 
 WARM_UP = 500
-
-
-class TimedModel:
-    """Answers at once; `seconds` is what that took, which is not the proxy's."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def invoke(self, body: bytes, *, timeout_seconds: int) -> bytes:  # noqa: ARG002  the seam's
-        started = time.perf_counter()
-        answer = echo(json.loads(body))
-        self.seconds += time.perf_counter() - started
-        return answer
 
 
 def requests(size: int) -> dict[str, dict[str, Any]]:
@@ -58,51 +45,40 @@ def requests(size: int) -> dict[str, dict[str, Any]]:
 
 
 def milliseconds(call: Callable[[], float], calls: int) -> tuple[float, float]:
-    """The 50th and the 99th percentile of what `call` returns in seconds."""
+    """The 50th and the 99th percentile of what `call` returns."""
     for _ in range(WARM_UP):
         call()
     times = sorted(call() for _ in range(calls))
-    return times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
+    return times[len(times) // 2], times[int(len(times) * 0.99)]
 
 
-def no_finetunes() -> FineTunes:
-    raise AssertionError("Nothing that is measured here asks for runs.")
-
-
-def own_seconds(sent: dict[str, Any]) -> Callable[[], float]:
-    model, answers = TimedModel(), FakeAnswers()
-    worker = Proxy(
-        SETTINGS,
-        calls=Calls(
-            SETTINGS,
-            runtime=model,
-            send_trace=lambda _: None,
-            trace_header=lambda: None,
-            clock=time,
-            random=lambda: 0.5,
-        ),
-        endpoint=lambda: EndpointRoutes(SETTINGS, control_plane=FakeControlPlane(), switch=FakeSwitch()),
-        answers=lambda: answers,
-        tasks=shipped_tasks,
-        finetunes=no_finetunes,
-    )
-
+def own(sent: dict[str, Any]) -> Callable[[], float]:
     def call() -> float:
-        answers.entries.clear()
         sent["requestContext"]["requestTimeEpoch"] = int(time.time() * 1000)
-        model.seconds = 0.0
-        started = time.perf_counter()
-        serve(sent, None, proxy=lambda: worker, clock=time, stage="bench")
-        return time.perf_counter() - started - model.seconds
+        response = stopwatch.lambda_handler(sent, None)
+        if response["statusCode"] != 200:
+            raise SystemExit(response["body"])
+        return float(response["headers"][stopwatch.HEADER])
 
     return call
 
 
-def json_seconds(sent: dict[str, Any]) -> Callable[[], float]:
+def bare(body: str) -> Callable[[], float]:
+    client = boto3.Session().client("sagemaker-runtime")
+
     def call() -> float:
-        started = time.perf_counter()
-        json.dumps(json.loads(json.dumps(json.loads(sent["body"]))))
-        return time.perf_counter() - started
+        with stopwatch.own_milliseconds() as taken:
+            client.invoke_endpoint(EndpointName="e", Body=body)["Body"].read()
+        return taken[0]
+
+    return call
+
+
+def json_alone(body: str) -> Callable[[], float]:
+    def call() -> float:
+        with stopwatch.own_milliseconds() as taken:
+            json.dumps(json.loads(json.dumps(json.loads(body))))
+        return taken[0]
 
     return call
 
@@ -112,12 +88,14 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=5000)
     calls = parser.parse_args().calls
     rows = []
-    with tempfile.TemporaryFile("w") as log, contextlib.redirect_stdout(log):
+    with aws() as environ, tempfile.TemporaryFile("w") as log, contextlib.redirect_stdout(log):
+        os.environ.update(environ)
         for size in (200, 2_000, 20_000):
             sent = requests(size)
-            rows += [(f"{name}, {size} characters", *milliseconds(own_seconds(e), calls)) for name, e in sent.items()]
-            bare = milliseconds(json_seconds(sent["POST /generate"]), calls)
-            rows.append((f"JSON in and out alone, {size} characters", *bare))
+            body = sent["POST /generate"]["body"]
+            ways = {name: own(e) for name, e in sent.items()}
+            ways |= {"invoke_endpoint alone": bare(body), "JSON in and out alone": json_alone(body)}
+            rows += [(f"{name}, {size} characters", *milliseconds(way, calls)) for name, way in ways.items()]
     print(f"{'Own time':52}{'p50':>10}{'p99':>10}")
     for name, half, most in rows:
         print(f"{name:52}{half:7.3f} ms{most:7.3f} ms")

@@ -17,6 +17,7 @@ WRITTEN = ROOT / "docs" / "benchmarks.md"
 BENCHMARKS = {
     "bench.proxy": "The proxy's own time",
     "bench.beside": "Beside LiteLLM's proxy and a bare call",
+    "bench.authorizer": "What the authorizer adds",
     "bench.cold": "A cold start",
     "bench.overload": "An overload, in simulated time",
 }
