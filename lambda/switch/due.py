@@ -89,7 +89,7 @@ def _has_money(case: Case) -> str | None:
 
 
 def _until_silent(case: Case) -> Decision | None:
-    """An alarm that is as new as its stack knows of no tick yet: the meter has half an hour from the lighting on."""
+    """A meter that never ticked has half an hour from the lighting on."""
     meter, endpoint = case.facts.meter, case.facts.endpoint
     if endpoint is None:
         return case.wait("The stack is on its way to on.") if case.facts.turning_on else None

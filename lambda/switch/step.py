@@ -12,7 +12,7 @@ from typing import Any
 
 from common import describe
 
-from switch import books, lease, receipt
+from switch import books, gate, lease, receipt
 from switch.act import act
 from switch.clients import Clients
 from switch.decide import decide, remembered
@@ -95,6 +95,8 @@ class Switch:
         decision = replace(decision, memory=replace(decision.memory, transients=0))
         match decision.action:
             case Finish(outcome=outcome):
+                if gate.is_unwatched(case):
+                    books.watch(self.clients, self.settings)
                 books.close(self.clients, replace(case, memory=decision.memory), outcome, decision.message)
                 books.release(self.clients, execution, case.now)
                 return _done(outcome, decision.memory, decision.message)

@@ -42,6 +42,7 @@ def setup(
             variant_name="AllTraffic",
             ledger_table="ledger",
             notices_topic_arn="notices",
+            switch_arn="switch",
             usd_per_hour=usd_per_hour,
             instance_types=(INSTANCE_TYPE,),
             lifetime_hours=lifetime,
@@ -244,6 +245,19 @@ class TestBroken:
     def test_the_meter_dead_it_is_off_by_the_heartbeat(self) -> None:
         [(_, ended)] = self.services(METER)
         assert 100 + 25 <= ended <= 100 + 31 + 10  # put off, as it is called
+
+    def test_a_meter_that_never_ticked_lets_it_be_lit_once_and_for_half_an_hour(self) -> None:
+        """Its alarm went off before anything was lit, and stays in ALARM."""
+        asks = [(3, ON), (20, ON), (200, ON)]
+        simulation = simulated(setup(lifetime=None), asks=asks, faults={METER: ((0, 10**9),)})
+        assert simulation.services == [(13, 3 + 30)]
+        assert (simulation.executions.offs, simulation.executions.refusals) == ([(33, "heartbeat")], 1)
+
+    def test_who_lights_it_while_its_meter_is_waited_for_does_not_end_the_wait(self) -> None:
+        faults = {METER: ((0, 10**9),)}
+        for asked in range(4, 40):
+            simulation = simulated(setup(), asks=[(3, ON), (asked, {**ON, "extend": True})], faults=faults)
+            assert simulation.services[-1][1] <= 3 + 30 + 10
 
     def test_the_alarms_dead_the_meter_starts_the_switch(self) -> None:
         assert self.services(ALARMS) == [(10, 720 + 10)]  # put off, as it is called
