@@ -64,6 +64,7 @@ def _log(
         "minutes_on": taken.minutes_on,
         "dollars_this_month": taken.dollars_this_month,
         "mismatch": taken.mismatch,
+        "overdue": taken.overdue,
         "due": list(dues),
         "failed": list(attempts.failures),
     }

@@ -4,6 +4,7 @@ Each example is two simulated days of calls, silences, snoozes, schedules, wakes
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -181,6 +182,14 @@ def active(plan: Plan) -> list[tuple[int, int]]:
 
 @given(setups, plans)
 @settings(max_examples=100, deadline=None)
+def test_nobody_is_told_of_an_off_that_is_overdue_while_the_switch_works(given_setup: Setup, plan: Plan) -> None:
+    faults = {kind: spans for kind, spans in plan.faults.items() if kind not in (SWITCH, UPDATES, CLEANUP)}
+    simulation = Simulation(given_setup, replace(plan, faults=faults)).run(DAYS)
+    assert simulation.overdue == []
+
+
+@given(setups, plans)
+@settings(max_examples=100, deadline=None)
 def test_no_endpoint_outlives_its_second_hard_stop(given_setup: Setup, plan: Plan) -> None:
     simulation = Simulation(given_setup, plan).run(DAYS)
     assert simulation.minutes_past_the_end == 0
@@ -267,6 +276,10 @@ class TestBroken:
 
     def test_all_three_dead_it_is_deleted_by_the_second(self) -> None:
         assert self.services(METER, ALARMS, SWITCH) == [(10, 765)]
+
+    def test_a_switch_that_is_dead_is_told_of_half_an_hour_after_its_off_was_due(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON)], calls=range(10, 195), faults={SWITCH: self.forever})
+        assert simulation.overdue[0] == 195 + 60 + 30
 
     def test_the_next_working_switch_repairs_the_stacks_view(self) -> None:
         faults = dict.fromkeys((METER, ALARMS, SWITCH), ((100, 1000),))
