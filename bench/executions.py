@@ -101,7 +101,7 @@ class Executions:
     def _facts(self, cloud: Cloud, known: Known) -> Facts:
         metered = known.metered
         meter = metered.ticked_at and Meter(
-            ticked_at=metered.ticked_at,
+            heard_at=metered.whole_at,
             usd_this_month=metered.usd_this_month,
             in_service_since=metered.in_service_since,
             last_call=metered.last_call,

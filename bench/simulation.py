@@ -5,6 +5,7 @@ alarms (`bench/alarms.py`) and whatever happens from outside (`bench/plan.py`).
 """
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 
 from meter.facts import CALLS, Facts
 from meter.memory import Memory
@@ -104,6 +105,8 @@ class Simulation:
         )
         self.ticks += 1
         taken, self.memory, dues = readings(facts, self.memory, seconds(self.now), self.setup.policy)
+        if not blind:
+            self.memory = replace(self.memory, whole_at=self.memory.ticked_at)
         if taken.overdue:
             self.overdue.append(self.now)
         if dues and not self.plan.fails(SWITCH, self.now):

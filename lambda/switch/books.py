@@ -62,7 +62,7 @@ def set_budget(clients: Clients, request: Request, now: float) -> None:
 
 def await_meter(clients: Clients, case: Case) -> None:
     """Something is being lit: from now on the meter, if it never ticked, is waited for."""
-    if case.facts.meter is None and case.facts.awaiting_meter_since is None:
+    if case.facts.heard_at is None and case.facts.awaiting_meter_since is None:
         clients.ledger.put("switch", "awaiting-meter", {"since": case.now})
 
 

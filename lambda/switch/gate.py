@@ -44,8 +44,8 @@ def _over_budget(case: Case) -> str | None:
 
 
 def _is_heard(case: Case) -> bool:
-    meter = case.facts.meter
-    return meter is not None and case.since(meter.ticked_at) <= METER_SILENCE_SECONDS
+    heard_at = case.facts.heard_at
+    return heard_at is not None and case.since(heard_at) <= METER_SILENCE_SECONDS
 
 
 def _unmetered(case: Case) -> str | None:
@@ -54,13 +54,14 @@ def _unmetered(case: Case) -> str | None:
     What was lit so is turned off again if there is no tick within half an hour (see is_unwatched), and if there still
     is none when the next one asks, the meter is broken.
     """
-    meter, awaited = case.facts.meter, case.facts.awaiting_meter_since
-    since = meter.ticked_at if meter else awaited
+    heard_at = case.facts.heard_at
+    since = case.facts.awaiting_meter_since if heard_at is None else heard_at
     if since is None or case.since(since) <= METER_SILENCE_SECONDS:
         return None
     silence = f"{case.since(since) / 60:.0f} minutes"
-    said = f"has been silent for {silence}" if meter else f"has never ticked, and was waited for {silence} ago"
+    said = f"never ticked, and was waited for {silence} ago" if heard_at is None else f"was silent for {silence}"
     return (
-        f"The meter {said}; it should tick every 5 minutes. Without it nobody would see an idle endpoint or count its "
-        "dollars, so nothing is lit. Look at the log of the meter's Lambda; after its next tick, try again."
+        f"The meter {said}, or every tick failed at something; it should tick every 5 minutes. Without it nobody would "
+        "see an idle endpoint or count its dollars, so nothing is lit. Look at the log of the meter's Lambda; after a "
+        "tick that works, try again."
     )

@@ -82,7 +82,7 @@ class Machine:
         execution.steps += 1
         assert execution.steps < MOST_STEPS
         if self.meter is not None:
-            self.aws.ledger.put("meter", "memory", {**self.meter, "ticked_at": world.now})
+            self.aws.ledger.put("meter", "memory", {"ticked_at": world.now, "whole_at": world.now, **self.meter})
         seen = len(world.calls)
         event = {
             "request": execution.request,

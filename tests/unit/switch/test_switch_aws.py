@@ -93,7 +93,9 @@ def test_the_facts_of_an_on(aws: Stubbed) -> None:
         "Timestamp": moment(START),
     }
     aws.answers("cloudformation", "describe_stack_resources", {"StackResources": [resource]}, {"StackName": STACK})
-    aws.clients.ledger.put("meter", "memory", {"ticked_at": START, "month": "2026-11", "usd_this_month": 7})
+    aws.clients.ledger.put(
+        "meter", "memory", {"ticked_at": START, "whole_at": START - 60, "month": "2026-11", "usd_this_month": 7}
+    )
     facts = observe(aws.clients, SETTINGS, Request("on", "manual", "x"), MEMORY, START)
     assert facts.stack is not None
     assert facts.stack.outputs == {"Fingerprint": "f"}
@@ -101,7 +103,7 @@ def test_the_facts_of_an_on(aws: Stubbed) -> None:
     assert facts.variant is not None
     assert facts.variant.initial_instance_count == 2
     assert facts.meter is not None
-    assert facts.meter.usd_this_month == 7
+    assert (facts.heard_at, facts.meter.usd_this_month) == (START - 60, 7)
 
 
 def test_the_facts_of_an_idle_off_hold_the_last_call(aws: Stubbed) -> None:

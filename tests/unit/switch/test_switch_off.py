@@ -301,6 +301,13 @@ class TestDue:
         machine.run("on", extend=True)
         assert [execution.request["target"] for execution in machine.executions] == ["on", "on"]
 
+    def test_ticks_that_fail_are_no_sign_of_life(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        machine.meter = {"whole_at": world.now - 10 * MINUTE}
+        begun = world.now
+        assert machine.run("off", "heartbeat").outcome == "off"
+        assert world.now - begun >= 20 * MINUTE
+
     def test_a_person_need_not_wait_for_it(self, machine: Machine, world: World) -> None:
         machine.meter = None
         assert machine.run("on").outcome == "on"
