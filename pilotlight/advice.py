@@ -26,6 +26,11 @@ def warnings(choice: Choice) -> list[str]:
         )
     if choice.target == "aws":
         found += _prices(choice)
+        if choice.table.dashboard:
+            found.append(
+                f"{choice.key('dashboard')} = true: CloudWatch takes USD 3 a month for a dashboard beyond an account's "
+                "first three, whether the endpoint is on or off."
+            )
     return found
 
 

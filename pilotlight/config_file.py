@@ -209,6 +209,7 @@ class StageTable(Table):
     notify: tuple[Email, ...] = Field(
         (), strict=False, max_length=10, description="an array of e-mail addresses", examples=['["me@example.com"]']
     )
+    dashboard: bool = Field(False, description="true or false", examples=["true"])
     schedules: tuple[ScheduleTable, ...] = Field(
         (),
         strict=False,

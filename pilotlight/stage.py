@@ -113,6 +113,7 @@ class Stage:
     auto_off: AutoOff
     wake_on_call: bool
     notify: tuple[str, ...]  # e-mail addresses
+    dashboard: bool
     wake_seconds: int
     usd_per_hour: Mapping[str, Decimal]  # by instance type, for one instance; a type without a known price is absent
     finetune: FineTune | None  # None: this model cannot be fine-tuned, or nobody said with which image

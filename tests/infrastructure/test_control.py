@@ -203,6 +203,8 @@ def test_what_stands_while_it_is_off_is_what_the_costs_are_counted_from(synthesi
         for alarm in properties(synthesis.template("falcon", role), "AWS::CloudWatch::Alarm").values()
     ]
     assert len(alarms) == standing_costs.STAGE.alarms
+    dashboards = properties(synthesis.template("falcon", "Api"), "AWS::CloudWatch::Dashboard")
+    assert len(dashboards) == standing_costs.STAGE.dashboards
     meters = {
         a["MetricName"] for a in properties(synthesis.template("falcon", "Control"), "AWS::CloudWatch::Alarm").values()
     }

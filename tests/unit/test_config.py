@@ -446,7 +446,7 @@ class TestRefusals:
             "instance_types, instance_pools, instance_count, min_instances, max_instances, "
             "target_invocations_per_instance, promotion, volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
-            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api, finetune",
+            "monthly_budget_usd, wake_on_call, notify, dashboard, schedules, environment, api, finetune",
             "    fix:     correct its name, or remove it",
         ]
 
@@ -731,6 +731,11 @@ class TestWarnings:
         said = "stages.dev.api.log_prompts = true"
         assert any(said in text for text in dev(FALCON + API + "log_prompts = true", target=target).warnings)
         assert not any("log_prompts" in text for text in dev(FALCON, target=target).warnings)
+
+    def test_a_dashboard_is_said_to_cost_something(self, dev: Loader) -> None:
+        (notice,) = (text for text in dev(FALCON + "dashboard = true").warnings if "dashboard" in text)
+        assert "USD 3 a month" in notice
+        assert not any("dashboard" in text for text in dev(FALCON).warnings)
 
     def test_the_shipped_local_stage_has_nothing_to_warn_of(self) -> None:
         assert load(SHIPPED, target="local").warnings == ()
