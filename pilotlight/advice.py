@@ -26,6 +26,8 @@ def warnings(choice: Choice) -> list[str]:
         )
     if choice.target == "aws":
         found += _prices(choice)
+        if not choice.table.notify:
+            found.append(_untold(choice))
         if choice.table.dashboard:
             found.append(
                 f"{choice.key('dashboard')} = true: CloudWatch takes USD 3 a month for a dashboard beyond an account's "
@@ -53,6 +55,16 @@ def _overridden(choice: Choice) -> Iterator[str]:
                 f"{choice.key(f'environment.{name}')} = {value!r} replaces {catalog[name]!r}, "
                 f"which {choice.model.name} was tested with."
             )
+
+
+def _untold(choice: Choice) -> str:
+    budget = (
+        "" if choice.table.monthly_budget_usd is None else ", and there is no AWS Budget that watches AWS's own count"
+    )
+    return (
+        f"{choice.key('notify')} is empty: nobody hears of a warning, an off, or something broken that bills"
+        f'{budget}. Write notify = ["you@example.com"].'
+    )
 
 
 def _prices(choice: Choice) -> Iterator[str]:

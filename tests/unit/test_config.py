@@ -695,7 +695,7 @@ class TestWarnings:
         )
 
     def test_a_price_is_dated_and_placed(self, dev: Loader) -> None:
-        (notice,) = dev(FALCON, region="eu-west-1").warnings
+        (notice,) = (text for text in dev(FALCON, region="eu-west-1").warnings if "USD" in text)
         assert "2026-11-22" in notice
         assert "eu-west-1 may differ" in notice
 
@@ -731,6 +731,12 @@ class TestWarnings:
         said = "stages.dev.api.log_prompts = true"
         assert any(said in text for text in dev(FALCON + API + "log_prompts = true", target=target).warnings)
         assert not any("log_prompts" in text for text in dev(FALCON, target=target).warnings)
+
+    def test_without_an_address_nobody_is_told_which_is_said_where_it_costs_money(self, dev: Loader) -> None:
+        (notice,) = (text for text in dev(FALCON).warnings if "stages.dev.notify" in text)
+        assert "no AWS Budget" in notice
+        assert not any("notify" in text for text in dev(FALCON + 'notify = ["me@example.com"]').warnings)
+        assert not any("notify" in text for text in dev(FALCON, target="local").warnings)
 
     def test_a_dashboard_is_said_to_cost_something(self, dev: Loader) -> None:
         (notice,) = (text for text in dev(FALCON + "dashboard = true").warnings if "dashboard" in text)
