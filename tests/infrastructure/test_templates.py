@@ -434,7 +434,7 @@ def test_what_a_stage_warns_of_is_shown_at_synth(synthesis: Synthesis) -> None:
 
 def test_the_worst_month_is_told_at_synth(synthesis: Synthesis) -> None:
     metadata = (synthesis.folder / "Pilotlight-falcon-Endpoint.metadata.json").read_text()
-    assert "At worst the endpoint costs USD 100.38 a month" in metadata
+    assert "At worst the endpoint costs USD 101.52 a month" in metadata
 
 
 def test_configs_carry_the_tag_that_the_proxys_permission_hangs_on(synthesis: Synthesis) -> None:
