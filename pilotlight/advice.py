@@ -68,12 +68,17 @@ def _untold(choice: Choice) -> str:
 
 
 def _prices(choice: Choice) -> Iterator[str]:
+    region, budgeted = str(choice.region), choice.table.monthly_budget_usd is not None
+    refresh = f"`pilot prices refresh --region {region}` asks AWS."
     for name in choice.instance_types:
         usd = usd_per_hour(name)
         if usd is None:
-            yield f"No price is known for {name}: cost figures leave it out. It is not free."
+            blind = " and monthly_budget_usd does not see its hours" if budgeted else ""
+            yield f"No price is known for {name}: cost figures leave it out{blind}. It is not free. {refresh}"
             continue
-        region = str(choice.region)
-        elsewhere = "" if region.startswith(_PRICED_REGION_PREFIX) or region in told(name) else f"; {region} may differ"
+        elsewhere = ""
+        if not region.startswith(_PRICED_REGION_PREFIX) and region not in told(name):
+            counted = ", by as much as monthly_budget_usd is then wrong" if budgeted else ""
+            elsewhere = f"; {region} may differ{counted}: {refresh[0].lower()}{refresh[1:-1]}"
         cut = "; P4 and P5 were cut in 2025" if name.startswith(_CUT_IN_2025) and "files" in told(name) else ""
         yield f"{name} is counted at USD {usd} an hour, {told(name)}{elsewhere}{cut}."

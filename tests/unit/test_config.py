@@ -690,15 +690,17 @@ class TestWarnings:
         assert any("non-commercial" in text for text in dev(ALEXATM, target=target).warnings)
 
     def test_an_unknown_price_is_told(self, dev: Loader) -> None:
-        assert any(
-            "No price is known for ml.g5.8xlarge" in text
-            for text in dev(FALCON + 'instance_types = ["ml.g5.8xlarge"]').warnings
-        )
+        body = FALCON + 'instance_types = ["ml.g5.8xlarge"]\n'
+        (notice,) = (text for text in dev(body).warnings if "No price is known for ml.g5.8xlarge" in text)
+        assert "monthly_budget_usd does not see its hours" in notice
+        assert "`pilot prices refresh --region us-east-1`" in notice
+        assert not any("does not see" in text for text in dev(body + "monthly_budget_usd = false").warnings)
 
     def test_a_price_is_dated_and_placed(self, dev: Loader) -> None:
         (notice,) = (text for text in dev(FALCON, region="eu-west-1").warnings if "USD" in text)
         assert "2026-11-22" in notice
-        assert "eu-west-1 may differ" in notice
+        assert "eu-west-1 may differ, by as much as monthly_budget_usd is then wrong" in notice
+        assert "`pilot prices refresh --region eu-west-1`" in notice
 
     def test_a_price_that_was_cut_since_is_marked(self, dev: Loader) -> None:
         body = 'model = "falcon-40b"\ninstance_types = ["ml.p4d.24xlarge"]'
