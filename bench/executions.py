@@ -96,7 +96,7 @@ class Executions:
                 request, memory, execution=name, now=moment, lifetime_hours=self.settings.default_hours
             )
             execution.memory = memory
-        return turn in (Turn.MINE, Turn.CLAIM, Turn.WAIT)
+        return turn in (Turn.MINE, Turn.CLAIM, Turn.BESIDE)
 
     def _facts(self, cloud: Cloud, known: Known) -> Facts:
         metered = known.metered

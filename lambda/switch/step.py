@@ -16,7 +16,7 @@ from switch import books, gate, lease, receipt
 from switch.act import act
 from switch.clients import Clients
 from switch.decide import decide, remembered
-from switch.decision import Case, Decision, Finish, Outcome, Update, Wait
+from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Update, Wait
 from switch.errors import TransientError, told_apart
 from switch.facts import Facts
 from switch.lease import Turn
@@ -71,6 +71,8 @@ class Switch:
         if turn in _LEFT_TO_OTHERS:
             outcome, message = _LEFT_TO_OTHERS[turn]
             return _done(outcome, memory, message.format((held or {})["execution"]))
+        if turn is Turn.WAIT:
+            return _wait(LAST_POLL_SECONDS, memory, f"{(held or {})['execution']} comes first.")
         if turn is Turn.MINE:
             memory = lease.held(held or {}, memory)
         else:
