@@ -17,7 +17,7 @@ Lease = Mapping[str, Any]
 
 CONDITIONAL = ("idle", "lifetime", "budget", "heartbeat")
 # What waits for a pause in the calls (see due). An idle off has waited for longer than that.
-PUT_OFF = ("lifetime", "budget", "heartbeat", "schedule")
+PUT_OFF = ("lifetime", "budget", "heartbeat", "schedule", "promotion over")
 
 
 class Turn(Enum):

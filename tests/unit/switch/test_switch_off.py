@@ -344,7 +344,7 @@ class TestPause:
         world.advance(end - 14 * MINUTE)
         return machine
 
-    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule"])
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
     def test_it_waits_for_five_minutes_after_the_last_call(
         self, over: Machine, world: World, aws: Aws, reason: str
     ) -> None:
@@ -356,7 +356,7 @@ class TestPause:
         [(_, gone, _)] = world.ended
         assert called + 6 * MINUTE <= gone <= called + 10 * MINUTE
 
-    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule"])
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
     def test_a_caller_who_never_pauses_is_waited_for_ten_minutes(
         self, over: Machine, world: World, aws: Aws, reason: str
     ) -> None:
