@@ -104,6 +104,16 @@ class TestSwitch:
             "sagemaker:DeleteEndpoint",
         }
 
+    def test_it_may_start_no_other_state_machine_than_itself(self, template: Template) -> None:
+        (start,) = (s for s in allowed(template, "switch") if "states:StartExecution" in s["Action"])
+        assert json.dumps(start["Resource"]).endswith(':stateMachine:pilotlight-falcon-switch"]]}')
+        (switch_arn,) = (
+            f["Environment"]["Variables"]["SWITCH_ARN"]
+            for f in properties(template, "AWS::Lambda::Function").values()
+            if f["Handler"] == "switch.handler.lambda_handler"
+        )
+        assert switch_arn == start["Resource"]
+
     def test_its_name_is_the_one_that_the_hard_stop_starts(self, template: Template) -> None:
         template.has_resource_properties(
             "AWS::StepFunctions::StateMachine", {"StateMachineName": "pilotlight-falcon-switch"}

@@ -181,6 +181,17 @@ def active(plan: Plan) -> list[tuple[int, int]]:
 
 
 @given(setups, plans)
+@settings(max_examples=60, deadline=None)
+def test_under_a_meter_that_never_ticks_nothing_is_on_for_longer_than_half_an_hour(
+    given_setup: Setup, plan: Plan
+) -> None:
+    """Whoever lights it, and how often; but for what a call in the last minutes puts off."""
+    silent = Plan(asks=plan.asks, faults={METER: ((0, 10**9),)})
+    simulation = Simulation(given_setup, silent).run(DAYS)
+    assert all(ended - begun <= 30 for begun, ended in simulation.services)
+
+
+@given(setups, plans)
 @settings(max_examples=100, deadline=None)
 def test_nobody_is_told_of_an_off_that_is_overdue_while_the_switch_works(given_setup: Setup, plan: Plan) -> None:
     faults = {kind: spans for kind, spans in plan.faults.items() if kind not in (SWITCH, UPDATES, CLEANUP)}

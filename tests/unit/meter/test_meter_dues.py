@@ -140,7 +140,8 @@ class TestOverdue:
 
     def reads(self, meter: Meter, minutes: float, **others: Any) -> bool:
         now = self.over + minutes * MINUTE
-        return meter.reads(lit(**{"last_call": now, "stack": stack(ends=None)} | others), now).overdue
+        given: dict[str, Any] = {"last_call": now, "stack": stack(ends=None), **others}
+        return meter.reads(lit(**given), now).overdue
 
     def test_it_is_told_after_half_an_hour_for_as_long_as_it_is_due(self) -> None:
         meter = Meter()

@@ -11,7 +11,7 @@ from common.describe import execution_status
 from common.facts import StackFacts
 from common.ledger import Ledger
 from switch.act import act
-from switch.books import tell
+from switch.books import tell, watch
 from switch.clients import Clients
 from switch.decision import Action, Cancel, Continue, Decision, Delete, Update
 from switch.memory import Memory
@@ -229,6 +229,12 @@ def test_how_an_execution_stands(aws: Stubbed) -> None:
     aws.refuses("stepfunctions", "describe_execution", "ExecutionDoesNotExist", "gone")
     seen = [execution_status(aws.clients.stepfunctions, ARN) for _ in range(3)]
     assert seen == ["RUNNING", "ABORTED", None]
+
+
+def test_what_waits_for_the_meter_is_an_execution_of_the_switch_itself(aws: Stubbed) -> None:
+    request = {"stateMachineArn": SETTINGS.switch_arn, "input": ANY}
+    aws.answers("stepfunctions", "start_execution", {"executionArn": ARN, "startDate": moment(START)}, request)
+    watch(aws.clients, SETTINGS)
 
 
 def test_a_message_goes_to_the_topic(aws: Stubbed) -> None:
