@@ -11,11 +11,13 @@ SILENCE_MINUTES = 30  # of the heartbeat, until its alarm turns off
 
 @dataclass
 class Alarms:
-    """Each acts when it enters ALARM, once; its metric missing leaves it as it is, the heartbeat's raises it."""
+    """Each acts when it enters ALARM, once; its metric missing leaves it as it is, the heartbeat's raises it. So that
+    one is raised before minute 0, by the deploy, when there was nothing to turn off.
+    """
 
     policy: Policy
-    heard_at: int = 0
-    raised: set[str] = field(default_factory=set)
+    heard_at: float = -inf
+    raised: set[str] = field(default_factory=lambda: {"heartbeat"})
 
     def after(self, taken: Readings | None, now: int) -> list[str]:
         """The reasons for which an alarm goes off now."""

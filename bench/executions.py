@@ -5,9 +5,9 @@ from typing import Any
 
 from meter.facts import Life
 from meter.memory import Memory as Metered
-from switch import bill, lease
+from switch import bill, gate, lease
 from switch.decide import decide, remembered
-from switch.decision import Cancel, Decision, Delete, Finish, Outcome, Update, Wait
+from switch.decision import Cancel, Case, Decision, Delete, Finish, Outcome, Update, Wait
 from switch.facts import Facts, Meter
 from switch.lease import Turn
 from switch.memory import Memory
@@ -76,7 +76,9 @@ class Executions:
             return False
         decision = decide(execution.request, facts, execution.memory, seconds(now), self.settings)
         if isinstance(decision.action, Finish):
-            self._finish(decision.action.outcome, decision.memory, now)
+            self._finish(execution, decision.action.outcome, decision.memory, now)
+            if gate.is_unwatched(Case(execution.request, facts, decision.memory, seconds(now), self.settings)):
+                self.start({"target": "off", "reason": "heartbeat", "by": "the switch"}, now)
             return False
         execution.memory = self._act(execution, decision, cloud, now)
         wait = decision.action.seconds if isinstance(decision.action, Wait) else 1
@@ -94,12 +96,12 @@ class Executions:
                 request, memory, execution=name, now=moment, lifetime_hours=self.settings.default_hours
             )
             execution.memory = memory
-        return turn in (Turn.MINE, Turn.CLAIM)
+        return turn in (Turn.MINE, Turn.CLAIM, Turn.BESIDE)
 
     def _facts(self, cloud: Cloud, known: Known) -> Facts:
         metered = known.metered
         meter = metered.ticked_at and Meter(
-            ticked_at=metered.ticked_at,
+            heard_at=metered.whole_at,
             usd_this_month=metered.usd_this_month,
             in_service_since=metered.in_service_since,
             last_call=metered.last_call,
@@ -136,11 +138,11 @@ class Executions:
             self.offs.append((now, execution.request.reason))
         return decision.memory
 
-    def _finish(self, outcome: Outcome, memory: Memory, now: int) -> None:
+    def _finish(self, execution: Execution, outcome: Outcome, memory: Memory, now: int) -> None:
         if outcome in (Outcome.ON, Outcome.OFF, Outcome.FAILED):
             self.lives += [
                 Life(told["created"], told["gone_at"], told["usd_per_hour"]) for told in bill.lives(memory.bill)
             ]
         self.refusals += outcome is Outcome.REFUSED
-        if self._lease is not None:
+        if self._lease is not None and self._lease["execution"] == execution.name:
             self._lease = lease.finished(self._lease, seconds(now))

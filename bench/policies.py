@@ -97,6 +97,7 @@ def _setup(idle: int | None, lifetime: int | None, budget: float | None, *, wake
         variant_name="AllTraffic",
         ledger_table="pilotlight-bench-ledger",
         notices_topic_arn="arn:aws:sns:us-east-1:000000000000:Notices",
+        switch_arn="arn:aws:states:us-east-1:000000000000:stateMachine:switch",
         usd_per_hour=usd_per_hour,
         instance_types=(INSTANCE_TYPE,),
         lifetime_hours=lifetime,

@@ -5,6 +5,7 @@ alarms (`bench/alarms.py`) and whatever happens from outside (`bench/plan.py`).
 """
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 
 from meter.facts import CALLS, Facts
 from meter.memory import Memory
@@ -19,7 +20,9 @@ TICK_MINUTES = 5
 
 
 class Simulation:
-    """One stage under one plan. `served` and `met` are the calls that found it in service, and those that did not."""
+    """One stage under one plan. `served` and `met` are the calls that found it in service, and those that did not;
+    `overdue` the ticks that told of an off which is due and not being done.
+    """
 
     def __init__(self, setup: Setup, plan: Plan) -> None:
         self.setup, self.plan = setup, plan
@@ -32,6 +35,7 @@ class Simulation:
         self.snooze_until: int | None = None
         self.ticks = 0
         self.minutes_past_the_end = 0
+        self.overdue: list[int] = []
         self.served: list[int] = []
         self._turns = sorted(moment for spans in plan.faults.values() for span in spans for moment in span)
         self._alarms = Alarms(setup.policy)
@@ -101,6 +105,10 @@ class Simulation:
         )
         self.ticks += 1
         taken, self.memory, dues = readings(facts, self.memory, seconds(self.now), self.setup.policy)
+        if not blind:
+            self.memory = replace(self.memory, whole_at=self.memory.ticked_at)
+        if taken.overdue:
+            self.overdue.append(self.now)
         if dues and not self.plan.fails(SWITCH, self.now):
             self.executions.start({"target": "off", "reason": dues[0], "by": "meter"}, self.now)
         return None if blind else taken

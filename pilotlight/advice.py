@@ -26,6 +26,13 @@ def warnings(choice: Choice) -> list[str]:
         )
     if choice.target == "aws":
         found += _prices(choice)
+        if not choice.table.notify:
+            found.append(_untold(choice))
+        if choice.table.dashboard:
+            found.append(
+                f"{choice.key('dashboard')} = true: CloudWatch takes USD 3 a month for a dashboard beyond an account's "
+                "first three, whether the endpoint is on or off."
+            )
     return found
 
 
@@ -50,13 +57,28 @@ def _overridden(choice: Choice) -> Iterator[str]:
             )
 
 
+def _untold(choice: Choice) -> str:
+    budget = (
+        "" if choice.table.monthly_budget_usd is None else ", and there is no AWS Budget that watches AWS's own count"
+    )
+    return (
+        f"{choice.key('notify')} is empty: nobody hears of a warning, an off, or something broken that bills"
+        f'{budget}. Write notify = ["you@example.com"].'
+    )
+
+
 def _prices(choice: Choice) -> Iterator[str]:
+    region, budgeted = str(choice.region), choice.table.monthly_budget_usd is not None
+    refresh = f"`pilot prices refresh --region {region}` asks AWS."
     for name in choice.instance_types:
         usd = usd_per_hour(name)
         if usd is None:
-            yield f"No price is known for {name}: cost figures leave it out. It is not free."
+            blind = " and monthly_budget_usd does not see its hours" if budgeted else ""
+            yield f"No price is known for {name}: cost figures leave it out{blind}. It is not free. {refresh}"
             continue
-        region = str(choice.region)
-        elsewhere = "" if region.startswith(_PRICED_REGION_PREFIX) or region in told(name) else f"; {region} may differ"
+        elsewhere = ""
+        if not region.startswith(_PRICED_REGION_PREFIX) and region not in told(name):
+            counted = ", by as much as monthly_budget_usd is then wrong" if budgeted else ""
+            elsewhere = f"; {region} may differ{counted}: {refresh[0].lower()}{refresh[1:-1]}"
         cut = "; P4 and P5 were cut in 2025" if name.startswith(_CUT_IN_2025) and "files" in told(name) else ""
         yield f"{name} is counted at USD {usd} an hour, {told(name)}{elsewhere}{cut}."

@@ -1,25 +1,28 @@
 """What turns the endpoint off by itself, and what it may cost at worst: pure rules over one stage's choice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 from pilotlight.choice import Choice
 from pilotlight.config_errors import ABSENT, Problem
 from pilotlight.prices import usd_per_hour
-from pilotlight.stage import LONGEST_HOURS, Stage
+from pilotlight.stage import LONGEST_HOURS, Promotion, Stage
 
 HOURS_A_MONTH: Final = 730
-_REACTION_HOURS: Final = Decimal("0.25")
-"""From the moment a limit is passed to the end of billing: the meter's period, an alarm, a deletion."""
+_REACTION_HOURS: Final = Decimal("0.5")
+"""From the moment a limit is passed to the end of billing: the meter's period, an alarm, ten minutes in which a pause
+in the calls is waited for, a deletion."""
+_FLEETS: Final[Mapping[Promotion, int]] = {"blue-green": 2, "replace": 1}
+"""That may be billed meanwhile."""
 
 
-def worst_month(usd_an_hour: Decimal, monthly_budget_usd: Decimal | None) -> Decimal:
+def worst_month(usd_an_hour: Decimal, monthly_budget_usd: Decimal | None, promotion: Promotion) -> Decimal:
     """USD that the instances may cost in one month at most, whatever is called and woken."""
     always_on = usd_an_hour * HOURS_A_MONTH
     if monthly_budget_usd is None:
         return always_on
-    return min(always_on, monthly_budget_usd + usd_an_hour * _REACTION_HOURS)
+    return min(always_on, monthly_budget_usd + usd_an_hour * _FLEETS[promotion] * _REACTION_HOURS)
 
 
 def problems(choice: Choice) -> Iterator[Problem]:
@@ -57,7 +60,7 @@ def warnings(choice: Choice) -> Iterator[str]:
     table = choice.table
     price = dearest(choice.instance_types, table.max_instances or table.instance_count)
     budget = None if table.monthly_budget_usd is None else Decimal(str(table.monthly_budget_usd))
-    month = f"up to USD {worst_month(price, budget):,.0f} a month" if price else "an unknown price"
+    month = f"up to USD {worst_month(price, budget, table.promotion):,.0f} a month" if price else "an unknown price"
     always = f"USD {price * HOURS_A_MONTH:,.0f} a month" if price else "an unknown price"
     if table.idle_minutes is None:
         yield (
@@ -78,7 +81,7 @@ def worst_case(stage: Stage) -> str:
     price = dearest(stage.instance_types, stage.most_instances)
     if price is None:
         return "What a month may cost at worst is not known, as a price is not."
-    worst = worst_month(price, stage.auto_off.monthly_budget_usd)
+    worst = worst_month(price, stage.auto_off.monthly_budget_usd, stage.promotion)
     bound = "its budget ends it" if worst < price * HOURS_A_MONTH else "always on"
     return f"At worst the endpoint costs USD {worst:,.2f} a month ({bound}), at USD {price:,.3f} an hour."
 

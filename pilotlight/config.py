@@ -97,6 +97,7 @@ def _resolve(choice: Choice) -> Stage:
         auto_off=_auto_off(table),
         wake_on_call=table.wake_on_call,
         notify=table.notify,
+        dashboard=table.dashboard,
         wake_seconds=served.wake_seconds,
         usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
         finetune=fine_tune.fine_tune(choice, base_model=_model_data_url(choice), gated=gated),

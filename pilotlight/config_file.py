@@ -21,6 +21,7 @@ from pilotlight.catalog import Contract
 from pilotlight.config_errors import ABSENT, ConfigError, Problem
 from pilotlight.config_table import IMAGE_URI, Table, VariableName
 from pilotlight.finetune_table import FineTuneTable
+from pilotlight.stage import Promotion
 
 _STAGE_NAME_ALLOWED: Final = "at most 28 lower-case letters, digits and inner hyphens, a letter first"
 
@@ -170,7 +171,7 @@ class StageTable(Table):
     target_invocations_per_instance: float | None = Field(
         None, ge=0.1, le=100_000, description="a number from 0.1 to 100000 (calls a minute)", examples=["30"]
     )
-    promotion: Literal["blue-green", "replace"] = Field(
+    promotion: Promotion = Field(
         "blue-green",
         description='"blue-green" (a new model comes up beside the old one: two fleets for a while) or "replace" (off, '
         "then on with the new one)",
@@ -209,6 +210,7 @@ class StageTable(Table):
     notify: tuple[Email, ...] = Field(
         (), strict=False, max_length=10, description="an array of e-mail addresses", examples=['["me@example.com"]']
     )
+    dashboard: bool = Field(False, description="true or false", examples=["true"])
     schedules: tuple[ScheduleTable, ...] = Field(
         (),
         strict=False,

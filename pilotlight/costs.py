@@ -35,4 +35,5 @@ def _worst_month_usd(stage: Stage, budget_usd: float | None) -> float | None:
     price = dearest(stage.instance_types, stage.most_instances)
     if price is None:
         return None
-    return round(float(worst_month(price, None if budget_usd is None else Decimal(str(budget_usd)))), 2)
+    budget = None if budget_usd is None else Decimal(str(budget_usd))
+    return round(float(worst_month(price, budget, stage.promotion)), 2)

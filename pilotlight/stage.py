@@ -11,6 +11,7 @@ from pilotlight.catalog import ChatTemplate, Contract
 from pilotlight.training_specs import FineTune
 
 Target = Literal["aws", "local"]
+Promotion = Literal["blue-green", "replace"]
 DAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 LONGEST_HOURS: Final = 30 * 24
 """The hard stop's time where the lifetime is switched off: nothing is lit without a stated end."""
@@ -103,7 +104,7 @@ class Stage:
     instance_pools: bool  # SageMaker chooses among the types; False: the switch tries one after the other
     instance_count: int
     scaling: Scaling | None  # None: always instance_count
-    promotion: Literal["blue-green", "replace"]
+    promotion: Promotion
     volume_size_gb: int | None  # None: local NVMe, no volume
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int
@@ -113,6 +114,7 @@ class Stage:
     auto_off: AutoOff
     wake_on_call: bool
     notify: tuple[str, ...]  # e-mail addresses
+    dashboard: bool
     wake_seconds: int
     usd_per_hour: Mapping[str, Decimal]  # by instance type, for one instance; a type without a known price is absent
     finetune: FineTune | None  # None: this model cannot be fine-tuned, or nobody said with which image

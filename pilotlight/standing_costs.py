@@ -27,6 +27,7 @@ class Counts:
 
     metrics: int
     alarms: int
+    dashboards: int = 0
     tick_minutes: int = 5
     memory_mb: int = 256
     lambda_seconds: Decimal = Decimal(2)
@@ -47,7 +48,7 @@ class Counts:
 
 
 STAGE: Final = Counts(metrics=5, alarms=9)
-"""One stage, as the templates have it."""
+"""One stage, as the templates have it; with `dashboard = true` there is one more dashboard."""
 
 
 class Item(NamedTuple):
@@ -65,6 +66,7 @@ def items(counts: Counts) -> list[Item]:
     quantities = {
         "custom_metric": ("Custom metrics", Decimal(counts.metrics)),
         "alarm": ("Alarms", Decimal(counts.alarms)),
+        "dashboard": ("Dashboards", Decimal(counts.dashboards)),
         "metrics_request": ("PutMetricData, one a tick", Decimal(counts.ticks)),
         "lambda_request": ("Lambda requests", Decimal(counts.invocations)),
         "lambda_arm_gb_second": (f"Lambda time, {counts.memory_mb} MB", gb_seconds),

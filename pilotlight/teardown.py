@@ -75,8 +75,13 @@ class Teardown:
             self._settle()
             self.report("cdk destroy --all")
             self.cdk("destroy", "--all", "--force")
-        except BaseException:
-            triggers.restore()
+        except BaseException as error:
+            if disabled := triggers.restore():
+                why = str(error).rstrip(".") or "It was stopped"
+                raise TeardownError(
+                    f"{why}. STILL DISABLED, so the stage does not turn itself off: {', '.join(disabled)}. "
+                    f"Enable that by hand, or run `pilot destroy --stage {deployment.stage}` again."
+                ) from error
             raise
         self._remove_what_is_left()
         if left := self.left():

@@ -3,9 +3,10 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pilotlight.deployment import Deployment
 
@@ -20,7 +21,7 @@ class Triggers:
     """The two hard stops are none of them: they stay armed until their stack is gone."""
 
     deployment: Deployment
-    _silenced: list[Callable[[], object]] = field(default_factory=list)
+    _silenced: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
     def silence(self) -> None:
         """Disable what is enabled. `restore` undoes it."""
@@ -29,20 +30,28 @@ class Triggers:
             with _unless_gone():
                 if events.describe_rule(Name=rule)["State"] == "ENABLED":
                     events.disable_rule(Name=rule)
-                    self._silenced.append(lambda rule=rule: events.enable_rule(Name=rule))  # type: ignore[misc]
+                    self._silenced.append((f"rule {rule}", partial(events.enable_rule, Name=rule)))
         for name in self._names(_SCHEDULE):
             with _unless_gone():
                 found = scheduler.get_schedule(Name=name)
                 schedule = {key: value for key, value in found.items() if key not in _READ_ONLY}
                 if schedule.get("State", "ENABLED") == "ENABLED":
                     scheduler.update_schedule(**schedule | {"State": "DISABLED"})
-                    self._silenced.append(lambda schedule=schedule: scheduler.update_schedule(**schedule))  # type: ignore[misc]
+                    self._silenced.append((f"schedule {name}", partial(scheduler.update_schedule, **schedule)))
 
-    def restore(self) -> None:
-        """As it was before: a stage whose destruction failed must still turn itself off."""
+    def restore(self) -> list[str]:
+        """As it was before: a stage whose destruction failed must still turn itself off. What stays disabled, by name;
+        one that AWS refuses keeps none of the others from it.
+        """
+        refused = []
         while self._silenced:
-            with _unless_gone():
-                self._silenced.pop()()
+            name, enable = self._silenced.pop()
+            try:
+                with _unless_gone():
+                    enable()
+            except (ClientError, BotoCoreError) as error:
+                refused.append(f"{name} ({error})")
+        return refused
 
     def stop_executions(self) -> list[str]:
         """Stop what runs of the switch, and of fine-tuning. They remember nothing that they need: the next start of the

@@ -65,6 +65,7 @@ class ApiStack(Stack):
             proxy=proxy.alias,
             integration_timeout_seconds=stage.api.integration_timeout_seconds,
             notices_topic_arn=names.notices_arn,
+            dashboard=stage.dashboard,
         )
         CfnOutput(self, "ApiUrl", value=api.rest_api.url)
         CfnOutput(self, "ApiAuth", value=stage.api.auth)

@@ -55,6 +55,7 @@ class ControlStack(Stack):
             environment={
                 **environment,
                 "NOTICES_TOPIC_ARN": topic.topic_arn,
+                "SWITCH_ARN": names.switch_arn,
                 "RESOURCE_TYPES": json.dumps(ENDPOINT_STACK_TYPES),
                 "INSTANCE_TYPES": json.dumps(stage.instance_types),
                 **({"INSTANCE_POOLS": "true"} if stage.instance_pools else {}),

@@ -32,7 +32,7 @@ def publish(clients: Clients, *, stage: str, readings: Readings, alive: bool, no
         "IdleMinutes": readings.idle_minutes,
         "MinutesOn": readings.minutes_on,
         "DollarsThisMonth": readings.dollars_this_month,
-        "Mismatch": float(readings.mismatch),
+        "Mismatch": float(readings.mismatch or readings.overdue),
         "Heartbeat": 1.0 if alive else None,
     }
     clients.cloudwatch.put_metric_data(

@@ -1,5 +1,6 @@
 """Dollars and hours of this month, counted from tick to tick: exact, whatever the ticks' spacing."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -108,7 +109,21 @@ def _unseen(memory: Memory, facts: Facts, now: float) -> list[Life]:
         return []
     newest = memory.lives_counted_to + SAME_SECONDS
     present = facts.endpoint.created.timestamp() if facts.endpoint else now
-    return [life for life in sorted(set(facts.lives)) if newest < life.created < min(present, now) - SAME_SECONDS]
+    return [life for life in _distinct(facts.lives) if newest < life.created < min(present, now) - SAME_SECONDS]
+
+
+def _distinct(lives: Iterable[Life]) -> list[Life]:
+    """One for each endpoint, the earliest first. Two receipts may tell of the same one: it was gone when the first saw
+    that, and a price that one of them did not know is the other's.
+    """
+    found: list[Life] = []
+    for life in sorted(lives):
+        if found and life.created - found[-1].created < SAME_SECONDS:
+            same = found.pop()
+            found.append(Life(same.created, min(same.gone, life.gone), max(same.usd_per_hour, life.usd_per_hour)))
+        else:
+            found.append(life)
+    return found
 
 
 def _newest(memory: Memory, facts: Facts, now: float) -> float:

@@ -72,7 +72,8 @@ class Policy:
 
     The switch states an end (`TurnOffAt`) that lies `end_after_lifetime_minutes` after the lifetime. The grace is for
     what is meant to be over: CloudFormation's clean-up, and an off that has begun. An endpoint may be Creating for as
-    long as SageMaker's two longest timeouts, of an hour each, allow.
+    long as SageMaker's two longest timeouts, of an hour each, allow. A switch that works puts an off off for ten
+    minutes at most: one that is due for `overdue_minutes` is not being done.
     """
 
     idle_minutes: float | None
@@ -83,3 +84,4 @@ class Policy:
     grace_minutes: float = 10
     creating_minutes: float = 130
     deleting_minutes: float = 30
+    overdue_minutes: float = 30

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from functools import cache
 
 import boto3
@@ -28,7 +29,7 @@ def lambda_handler(event: object, _context: object) -> None:
 
 
 def tick(clients: Clients, settings: Settings, now: float) -> None:
-    """Read, remember, start the switch while an off is due, see to runs that broke off, publish.
+    """Read, start the switch while an off is due, see to runs that broke off, remember, publish.
 
     Raises an ExceptionGroup of all that failed on the way, or botocore's error where the endpoint cannot be described:
     then there is nothing to tell. Either way the heartbeat is missing.
@@ -36,13 +37,15 @@ def tick(clients: Clients, settings: Settings, now: float) -> None:
     attempts = Attempts()
     facts, before = gather(clients, settings, now, attempts)
     taken, after, dues = readings(facts, before, now, settings.policy)
-    if LEDGER not in facts.unread:
-        attempts.to("memory", lambda: clients.ledger.put("meter", "memory", after.to_data()))
     if dues:
         attempts.to("switch", lambda: act.start_switch(clients.stepfunctions, settings.switch_arn, dues[0], now))
     broken = training.broken_off(facts.runs)
     past_mending = attempts.to("mending", lambda: jobs.mend(clients.stepfunctions, settings.finetune_arn, broken))
     attempts.to("stopping", lambda: _stop_training(clients, settings, facts, past_mending or ()))
+    if not attempts.failures:
+        after = replace(after, whole_at=after.ticked_at)
+    if LEDGER not in facts.unread:
+        attempts.to("memory", lambda: clients.ledger.put("meter", "memory", after.to_data()))
     alive = not attempts.failures
     attempts.to("metrics", lambda: act.publish(clients, stage=settings.stage, readings=taken, alive=alive, now=now))
     _log(taken, before, after, dues, attempts, training.unpriced(facts.jobs, settings.policy.usd_per_hour))
@@ -66,6 +69,7 @@ def _log(
         "minutes_on": taken.minutes_on,
         "dollars_this_month": taken.dollars_this_month,
         "mismatch": taken.mismatch,
+        "overdue": taken.overdue,
         "due": list(dues),
         "failed": list(attempts.failures),
     }

@@ -13,16 +13,18 @@ _AMOUNTS = ("usd_this_month", "hours_this_month", "training_usd_this_month")
 class Memory:
     """Times are epoch seconds, None where nothing is known; the meter then starts anew.
 
+    `whole_at` is the last tick in which nothing failed: what the switch takes for a sign of life.
     `month_counted_since` is where counting began in `month`: its start, the first tick, or the creation of the endpoint
     that the first tick found. `endpoint_created` tells one endpoint from its successor of the same name.
     `lives_counted_to` is the creation of the newest endpoint that was counted, or the first tick.
     `usd_this_month` is the endpoint's; `trained` maps a training job that is over to its dollars in `month`.
     `usd_per_hour` is what all its instances cost when it was last seen, `calls_read_at` when the calls last could be
-    read, `status_since` when the present status was first seen, `unpriced` the instance type that was last reported to
-    have no price.
+    read, `status_since` when the present status was first seen, `due_since` since when an off is due and not being
+    done, `unpriced` the instance type that was last reported to have no price.
     """
 
     ticked_at: float | None = None
+    whole_at: float | None = None
     counted_until: float | None = None
     month: str = ""
     month_counted_since: float | None = None
@@ -38,6 +40,7 @@ class Memory:
     usd_per_hour: float | None = None
     status: str = ""
     status_since: float | None = None
+    due_since: float | None = None
     unpriced: str = ""
 
     @classmethod
@@ -51,7 +54,7 @@ class Memory:
     def times(self) -> list[float]:
         """Every moment that lay in the past when it was noted."""
         noted = (self.ticked_at, self.counted_until, self.in_service_since, self.last_call, self.calls_read_at)
-        return [moment for moment in (*noted, self.status_since) if moment is not None]
+        return [moment for moment in (*noted, self.whole_at, self.status_since, self.due_since) if moment is not None]
 
     def to_data(self) -> dict[str, Any]:
         return asdict(self)

@@ -26,13 +26,15 @@ class Readings:
     """None: cannot be told this time, and is not published.
 
     `idle_minutes` counts from the last call, the start of service or the snooze's end less the window, whichever is
-    latest; 0 while there is nothing to call. `minutes_on` counts from the creation, as billing does.
+    latest; 0 while there is nothing to call. `minutes_on` counts from the creation, as billing does. `overdue`: an off
+    is due, for so long that no switch seems to do it.
     """
 
     idle_minutes: float | None
     minutes_on: float
     dollars_this_month: float | None
     mismatch: bool
+    overdue: bool = False
 
 
 def readings(facts: Facts, memory: Memory, now: float, policy: Policy) -> tuple[Readings, Memory, tuple[str, ...]]:
@@ -52,7 +54,10 @@ def readings(facts: Facts, memory: Memory, now: float, policy: Policy) -> tuple[
         dollars_this_month=None if blind else round(after.usd_this_month + after.training_usd_this_month, 4),
         mismatch=mismatch(facts, after, now, policy),
     )
-    return taken, after, _dues(taken, facts, now, policy)
+    dues = _dues(taken, facts, now, policy)
+    after = replace(after, due_since=_due_since(dues, memory, facts, now))
+    overdue = after.due_since is not None and now - after.due_since >= policy.overdue_minutes * 60
+    return replace(taken, overdue=overdue), after, dues
 
 
 def _on_one_clock(memory: Memory, now: float) -> tuple[Memory, float]:
@@ -135,6 +140,16 @@ def _dues(taken: Readings, facts: Facts, now: float, policy: Policy) -> tuple[st
         and taken.idle_minutes >= policy.idle_minutes,
     }
     return tuple(reason for reason, is_due in due.items() if is_due)
+
+
+def _due_since(dues: tuple[str, ...], memory: Memory, facts: Facts, now: float) -> float | None:
+    """Without a break. While the stack moves, an off waits for it or is being done; without the calls nobody knows."""
+    if facts.endpoint is None or (facts.stack is not None and facts.stack.in_progress):
+        return None
+    known = memory.due_since if memory.endpoint_created == facts.endpoint.created.timestamp() else None
+    if dues:
+        return now if known is None else known
+    return known if CALLS in facts.unread else None
 
 
 def _outlived(taken: Readings, facts: Facts, now: float, policy: Policy) -> bool:

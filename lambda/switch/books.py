@@ -1,5 +1,6 @@
 """What outlives an execution: receipts, messages to a person, how long wakes take, who holds the lease."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,8 +62,16 @@ def set_budget(clients: Clients, request: Request, now: float) -> None:
 
 def await_meter(clients: Clients, case: Case) -> None:
     """Something is being lit: from now on the meter, if it never ticked, is waited for."""
-    if case.facts.meter is None and case.facts.awaiting_meter_since is None:
+    if case.facts.heard_at is None and case.facts.awaiting_meter_since is None:
         clients.ledger.put("switch", "awaiting-meter", {"since": case.now})
+
+
+def watch(clients: Clients, settings: Settings) -> None:
+    """Start an off that waits until the meter is heard, or has been silent for half an hour (see due). Two of them are
+    one: the second joins.
+    """
+    asked = {"target": "off", "reason": "heartbeat", "by": "the switch, as the meter was not heard"}
+    clients.stepfunctions.start_execution(stateMachineArn=settings.switch_arn, input=json.dumps(asked))
 
 
 def _is_due(clients: Clients, now: float) -> bool:

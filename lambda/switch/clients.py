@@ -21,6 +21,10 @@ class SageMakerClient(describe.SageMakerClient, Protocol):
     def delete_endpoint(self, **request: Any) -> Any: ...
 
 
+class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
+    def start_execution(self, **request: Any) -> Any: ...
+
+
 class SnsClient(Protocol):
     def publish(self, **request: Any) -> Any: ...
 
@@ -32,6 +36,6 @@ class Clients:
     cloudformation: CloudFormationClient
     sagemaker: SageMakerClient
     cloudwatch: CloudWatchClient
-    stepfunctions: describe.StepFunctionsClient
+    stepfunctions: StepFunctionsClient
     sns: SnsClient
     ledger: Ledger

@@ -89,16 +89,13 @@ def _has_money(case: Case) -> str | None:
 
 
 def _until_silent(case: Case) -> Decision | None:
-    """An alarm that is as new as its stack knows of no tick yet: the meter has half an hour from the lighting on."""
-    meter, endpoint = case.facts.meter, case.facts.endpoint
+    """A meter that was never heard has half an hour from the lighting on."""
+    heard_at, endpoint = case.facts.heard_at or 0.0, case.facts.endpoint
     if endpoint is None:
         return case.wait("The stack is on its way to on.") if case.facts.turning_on else None
-    heard = endpoint.created.timestamp()
-    if meter is not None:
-        heard = max(heard, meter.ticked_at)
-    if meter is not None and meter.ticked_at > (case.memory.started_at or case.now):
+    if heard_at > (case.memory.started_at or case.now):
         return case.finish(Outcome.NOT_DUE, "It stays on. The meter is heard again.")
-    left = SILENCE_SECONDS - case.since(heard)
+    left = SILENCE_SECONDS - case.since(max(heard_at, endpoint.created.timestamp()))
     return case.wait("The meter is silent, for less than half an hour so far.", left) if left > 0 else None
 
 

@@ -34,9 +34,11 @@ _FORWARD = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP
 
 @dataclass(frozen=True)
 class Meter:
-    """From the meter's own entry in the ledger. `usd_this_month` is of the present month."""
+    """From the meter's own entry in the ledger. `heard_at` is its last tick in which nothing failed: one that cannot
+    read the calls sees no idle endpoint. `usd_this_month` is of the present month.
+    """
 
-    ticked_at: float
+    heard_at: float | None
     usd_this_month: float
     in_service_since: float | None
     last_call: float | None
@@ -48,7 +50,7 @@ class Facts:
 
     `expected_config` is the name of the config that the stack holds, in lower case. `failure` is why the stack's
     last operation failed. `last_call` is the end of the last minute with a call. `awaiting_meter_since` is the first
-    time that an endpoint was lit before the meter's very first tick.
+    time that an endpoint was lit before the meter was ever heard.
     """
 
     stack: StackFacts | None
@@ -61,6 +63,11 @@ class Facts:
     budget_usd: float | None = None
     snoozed_until: float | None = None
     last_call: float | None = None
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the meter was heard last; None where it never was."""
+        return self.meter.heard_at if self.meter else None
 
     @property
     def phase(self) -> Phase:

@@ -1,4 +1,4 @@
-"""When nothing may be lit: the month's money is spent, or nobody would count what is."""
+"""When nothing may be lit: the month's money is spent, or nobody would count what is; and when nobody does."""
 
 from datetime import UTC, datetime
 
@@ -10,6 +10,14 @@ METER_SILENCE_SECONDS = 10 * 60  # two ticks
 def refusal(case: Case) -> str | None:
     """Why an endpoint may not be lit now, with what to do; None where it may."""
     return _over_budget(case) or _unmetered(case)
+
+
+def is_unwatched(case: Case) -> bool:
+    """Whether an `on` ends with something there that no meter counts. The alarm on the meter's silence may not tell:
+    it acts once, and with a meter that never ticked it did so when there was nothing to turn off yet.
+    """
+    there = case.facts.endpoint is not None or case.facts.stack_says_on
+    return case.request.target == "on" and there and not _is_heard(case)
 
 
 def ceiling(case: Case) -> float | None:
@@ -35,19 +43,25 @@ def _over_budget(case: Case) -> str | None:
     )
 
 
+def _is_heard(case: Case) -> bool:
+    heard_at = case.facts.heard_at
+    return heard_at is not None and case.since(heard_at) <= METER_SILENCE_SECONDS
+
+
 def _unmetered(case: Case) -> str | None:
     """A new deployment has never been metered, and its first tick comes within five minutes: it may be lit once.
 
-    Its hard stop and the alarm on the missing heartbeat stand behind that. If there still is no tick when the next
-    one asks, the meter is broken.
+    What was lit so is turned off again if there is no tick within half an hour (see is_unwatched), and if there still
+    is none when the next one asks, the meter is broken.
     """
-    meter, awaited = case.facts.meter, case.facts.awaiting_meter_since
-    since = meter.ticked_at if meter else awaited
+    heard_at = case.facts.heard_at
+    since = case.facts.awaiting_meter_since if heard_at is None else heard_at
     if since is None or case.since(since) <= METER_SILENCE_SECONDS:
         return None
     silence = f"{case.since(since) / 60:.0f} minutes"
-    said = f"has been silent for {silence}" if meter else f"has never ticked, and was waited for {silence} ago"
+    said = f"never ticked, and was waited for {silence} ago" if heard_at is None else f"was silent for {silence}"
     return (
-        f"The meter {said}; it should tick every 5 minutes. Without it nobody would see an idle endpoint or count its "
-        "dollars, so nothing is lit. Look at the log of the meter's Lambda; after its next tick, try again."
+        f"The meter {said}, or every tick failed at something; it should tick every 5 minutes. Without it nobody would "
+        "see an idle endpoint or count its dollars, so nothing is lit. Look at the log of the meter's Lambda; after a "
+        "tick that works, try again."
     )

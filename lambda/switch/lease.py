@@ -11,13 +11,13 @@ from enum import Enum
 from typing import Any
 
 from switch.memory import Memory
-from switch.request import Request
+from switch.request import ROLLBACK, Request
 
 Lease = Mapping[str, Any]
 
 CONDITIONAL = ("idle", "lifetime", "budget", "heartbeat")
 # What waits for a pause in the calls (see due). An idle off has waited for longer than that.
-PUT_OFF = ("lifetime", "budget", "heartbeat", "schedule")
+PUT_OFF = ("lifetime", "budget", "heartbeat", "schedule", "promotion over")
 
 
 class Turn(Enum):
@@ -26,6 +26,7 @@ class Turn(Enum):
     JOINED = "joined"
     YIELDED = "yielded"
     SUPERSEDED = "superseded"
+    BESIDE = "beside"
     WAIT = "wait"
 
 
@@ -52,9 +53,12 @@ def turn(
 
 
 def _beside(lease: Lease, request: Request) -> Turn:
-    """Beside a holder that runs. A conditional off is older than the lighting, which taken over would end half way."""
+    """Beside a holder that runs. A conditional off is older than the lighting, which taken over would end half way: it
+    acts without the lease, where its reason still holds. On the way back from a failed model it would cancel that, and
+    leave the failed one in force, so it waits.
+    """
     if request.target == "off" and request.reason in CONDITIONAL and lease.get("target") == "on":
-        return Turn.WAIT
+        return Turn.WAIT if lease.get("reason") == ROLLBACK else Turn.BESIDE
     return Turn.JOINED if _asks_nothing_new(request, lease) else Turn.CLAIM
 
 

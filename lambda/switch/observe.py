@@ -87,12 +87,11 @@ def first_failure(newest_first: Iterable[Mapping[str, Any]]) -> str | None:
 
 def _meter(data: Mapping[str, Any] | None, now: float) -> Meter | None:
     """None where the meter has never ticked. Dollars of another month are not of this one."""
-    ticked_at = _number(data, "ticked_at")
-    if data is None or ticked_at is None:
+    if data is None or _number(data, "ticked_at") is None:
         return None
     this_month = data.get("month") == month_of(now)
     return Meter(
-        ticked_at=ticked_at,
+        heard_at=_number(data, "whole_at"),
         usd_this_month=(month_usd(data) or 0.0) if this_month else 0.0,
         in_service_since=_number(data, "in_service_since"),
         last_call=_number(data, "last_call"),

@@ -8,6 +8,7 @@ from switch import changes, walk
 from switch.decision import Case, Decision, GaveUp, Outcome
 from switch.facts import Phase
 from switch.off import DELETING_SECONDS, continued, toward_off
+from switch.request import ROLLBACK
 from switch.retreat import fail, retreat
 
 # Somebody's deploy that holds the stack: an `on` waits for it, but not for ever.
@@ -92,8 +93,10 @@ def _relight(case: Case, why: str, *, swapping: bool = False) -> Decision:
     """Off, and then on, with an end that is not before the present one. `swapping` models, that can be taken back."""
     if case.memory.relights >= MOST_RELIGHTS:
         return fail(case, f"{why} Turning it off and on again did not help.")
+    # What goes back leaves the failed model with its first step, as its second one may be refused.
+    left = changes.overriding(case.facts.stack, walk.overrides(case)) if case.request.reason == ROLLBACK else {}
     return case.update(
-        changes.off(case.facts.stack),
+        {**changes.off(case.facts.stack), **left},
         f"{why} So it is turned off, and then on again.",
         relights=case.memory.relights + 1,
         ends=changes.ends_of(case.facts.stack),

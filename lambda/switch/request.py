@@ -10,6 +10,8 @@ Target = Literal["on", "off"]
 Fleets = Literal["one", "two"]
 
 MAX_LIFETIME_HOURS = 30 * 24
+# The reason of an `on` that goes back from a model that failed: fine-tuning asks for it.
+ROLLBACK = "rollback"
 _KEYS = ("target", "reason", "by", "lifetime_hours", "budget_usd", "extend", "overrides", "fleets")
 _PREFIX = re.compile(r"(s3://.+/)?")
 

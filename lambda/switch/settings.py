@@ -24,6 +24,7 @@ class Settings:
     variant_name: str
     ledger_table: str
     notices_topic_arn: str
+    switch_arn: str
     usd_per_hour: Mapping[str, float]
     instance_types: tuple[str, ...]
     lifetime_hours: float | None
@@ -61,6 +62,7 @@ class Settings:
             variant_name=environ["VARIANT_NAME"],
             ledger_table=environ["LEDGER_TABLE"],
             notices_topic_arn=environ["NOTICES_TOPIC_ARN"],
+            switch_arn=environ["SWITCH_ARN"],
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             instance_types=tuple(json.loads(environ["INSTANCE_TYPES"])),
             lifetime_hours=limit("LIFETIME_HOURS"),

@@ -12,11 +12,11 @@ from typing import Any
 
 from common import describe
 
-from switch import books, lease, receipt
+from switch import books, gate, lease, receipt
 from switch.act import act
 from switch.clients import Clients
 from switch.decide import decide, remembered
-from switch.decision import Case, Decision, Finish, Outcome, Update, Wait
+from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Update, Wait
 from switch.errors import TransientError, told_apart
 from switch.facts import Facts
 from switch.lease import Turn
@@ -71,6 +71,8 @@ class Switch:
         if turn in _LEFT_TO_OTHERS:
             outcome, message = _LEFT_TO_OTHERS[turn]
             return _done(outcome, memory, message.format((held or {})["execution"]))
+        if turn is Turn.WAIT:
+            return _wait(LAST_POLL_SECONDS, memory, f"{(held or {})['execution']} comes first.")
         if turn is Turn.MINE:
             memory = lease.held(held or {}, memory)
         else:
@@ -95,6 +97,8 @@ class Switch:
         decision = replace(decision, memory=replace(decision.memory, transients=0))
         match decision.action:
             case Finish(outcome=outcome):
+                if gate.is_unwatched(case):
+                    books.watch(self.clients, self.settings)
                 books.close(self.clients, replace(case, memory=decision.memory), outcome, decision.message)
                 books.release(self.clients, execution, case.now)
                 return _done(outcome, decision.memory, decision.message)

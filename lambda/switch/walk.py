@@ -9,6 +9,7 @@ from dataclasses import replace
 from switch import changes, gate
 from switch.decision import Case, Decision, Outcome
 from switch.failures import Cause, cause
+from switch.request import ROLLBACK
 from switch.retreat import fail
 
 MOST_ROUNDS = 3
@@ -61,10 +62,15 @@ def change(case: Case) -> Decision:
 
 
 def refused(case: Case) -> Decision | None:
-    """The end, where nothing may be lit."""
+    """The end, where nothing may be lit. The way back from a failed model lights nothing where it changes what is on,
+    and refused it would leave that model in force.
+    """
+    if case.request.reason == ROLLBACK and case.facts.stack_says_on and not case.request.extend:
+        return None
     refusal = gate.refusal(case)
     if refusal and case.memory.relights:
-        return fail(case, refusal)  # it was on before, so a person must hear of it
+        # It was on before, so a person must hear of it. Nor may the model be lit that was turned off for this one.
+        return fail(case.remember(swapping=False), refusal)
     return case.finish(Outcome.REFUSED, refusal) if refusal else None
 
 

@@ -125,9 +125,12 @@ def what_it_costs(chosen: Stage, target: Deployment, hours: int | None) -> str:
     else:
         worst = cost(timedelta(hours=lifetime), usd_per_hour=hourly, instance_count=1)
         price = f"{'at most ' if chosen.instance_pools else ''}USD {hourly} per hour (USD {worst} if you forget it)"
+    untold = (
+        "" if chosen.notify or chosen.target == "local" else " `notify` is empty, so nobody is told if it goes wrong."
+    )
     return (
         f"{chosen.instance_count} × {' or '.join(types)} on {target.place}: {price}. "
-        f"It is off after {lifetime} hours at the latest."
+        f"It is off after {lifetime} hours at the latest.{untold}"
     )
 
 

@@ -122,7 +122,11 @@ class Alarms(Construct):
 
 def _thresholds(stage: Stage) -> list[_Threshold]:
     limits = stage.auto_off
-    found = [_Threshold("Mismatch", "Mismatch", 1, "The endpoint is there but should not be, or is stuck: it bills.")]
+    says = (
+        "The endpoint is there but should not be, is stuck, or should have been turned off half an hour ago: it bills. "
+        "`pilot off` turns it off; if that fails, look at the switch's executions in Step Functions."
+    )
+    found = [_Threshold("Mismatch", "Mismatch", 1, says)]
     if limits.idle_minutes is not None:
         warned = limits.idle_minutes - limits.warning_minutes
         found += [

@@ -84,6 +84,7 @@ class ControlPermissions:
             ),
             allow(["sagemaker:DeleteEndpoint"], self._endpoint),
             allow(["states:DescribeExecution"], self._executions),
+            allow(["states:StartExecution"], self._switch),
             allow(["sns:Publish"], self._topic),
         ]
 

@@ -1,4 +1,4 @@
-"""One dashboard and two alarms over the metrics that the proxy's log lines carry (`lambda/proxy/metrics.py`)."""
+"""Two alarms and, if asked for, a dashboard over the metrics of the proxy's log lines (`lambda/proxy/metrics.py`)."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -14,7 +14,8 @@ _SLOW_SHARE = 0.8  # of the time that a request has
 
 
 class Observability(Construct):
-    """An alarm costs USD 0.10 a month, a dashboard USD 3 beyond an account's first three; so there are few.
+    """An alarm costs USD 0.10 a month, a dashboard USD 3 beyond an account's first three: more than the whole stage may
+    cost while it is off, so it has to be asked for.
 
     Nothing is measured while nobody calls, and both alarms take that for good. An endpoint that is off answers 503
     as it should, which is why API Gateway's own count of 5xx is not what is watched.
@@ -28,6 +29,7 @@ class Observability(Construct):
         stage_name: str,
         proxy: lambda_.IFunction,
         integration_timeout_seconds: int,
+        dashboard: bool,
         notices_topic_arn: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -56,7 +58,8 @@ class Observability(Construct):
             topic = sns.Topic.from_topic_arn(self, "Notices", notices_topic_arn)
             for alarm in (failing, slow):
                 alarm.add_alarm_action(actions.SnsAction(topic))
-        self._dashboard(proxy)
+        if dashboard:
+            self._dashboard(proxy)
 
     def _dashboard(self, proxy: lambda_.IFunction) -> None:
         cloudwatch.Dashboard(

@@ -64,6 +64,7 @@ promotion = "replace"
 idle_minutes = false
 lifetime_hours = false
 notify = ["me@example.com"]
+dashboard = true
 schedules = [{ days = ["FRI"], on = "22:00", off = "06:30", time_zone = "Europe/Paris" }]
 
 [stages.volume.api]

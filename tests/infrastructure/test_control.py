@@ -104,6 +104,16 @@ class TestSwitch:
             "sagemaker:DeleteEndpoint",
         }
 
+    def test_it_may_start_no_other_state_machine_than_itself(self, template: Template) -> None:
+        (start,) = (s for s in allowed(template, "switch") if "states:StartExecution" in s["Action"])
+        assert json.dumps(start["Resource"]).endswith(':stateMachine:pilotlight-falcon-switch"]]}')
+        (switch_arn,) = (
+            f["Environment"]["Variables"]["SWITCH_ARN"]
+            for f in properties(template, "AWS::Lambda::Function").values()
+            if f["Handler"] == "switch.handler.lambda_handler"
+        )
+        assert switch_arn == start["Resource"]
+
     def test_its_name_is_the_one_that_the_hard_stop_starts(self, template: Template) -> None:
         template.has_resource_properties(
             "AWS::StepFunctions::StateMachine", {"StateMachineName": "pilotlight-falcon-switch"}
@@ -211,6 +221,8 @@ def test_what_stands_while_it_is_off_is_what_the_costs_are_counted_from(synthesi
         for alarm in properties(synthesis.template("falcon", role), "AWS::CloudWatch::Alarm").values()
     ]
     assert len(alarms) == standing_costs.STAGE.alarms
+    dashboards = properties(synthesis.template("falcon", "Api"), "AWS::CloudWatch::Dashboard")
+    assert len(dashboards) == standing_costs.STAGE.dashboards
     meters = {
         a["MetricName"] for a in properties(synthesis.template("falcon", "Control"), "AWS::CloudWatch::Alarm").values()
     }

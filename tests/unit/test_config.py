@@ -446,7 +446,7 @@ class TestRefusals:
             "instance_types, instance_pools, instance_count, min_instances, max_instances, "
             "target_invocations_per_instance, promotion, volume_size_gb, model_data_download_timeout_seconds, "
             "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
-            "monthly_budget_usd, wake_on_call, notify, schedules, environment, api, finetune",
+            "monthly_budget_usd, wake_on_call, notify, dashboard, schedules, environment, api, finetune",
             "    fix:     correct its name, or remove it",
         ]
 
@@ -667,10 +667,11 @@ class TestAutoOff:
     def test_the_worst_month_is_bounded_by_the_price_and_by_the_budget(
         self, price: Decimal, budget: Decimal | None
     ) -> None:
-        worst = worst_month(price, budget)
-        assert worst <= price * 730
+        one, two = (worst_month(price, budget, promotion) for promotion in ("replace", "blue-green"))
+        assert one <= two <= price * 730
         if budget is not None:
-            assert worst <= budget + price / 4
+            assert min(budget, price * 730) <= one <= budget + price / 2
+            assert two <= budget + price
 
 
 class TestWarnings:
@@ -689,15 +690,17 @@ class TestWarnings:
         assert any("non-commercial" in text for text in dev(ALEXATM, target=target).warnings)
 
     def test_an_unknown_price_is_told(self, dev: Loader) -> None:
-        assert any(
-            "No price is known for ml.g5.8xlarge" in text
-            for text in dev(FALCON + 'instance_types = ["ml.g5.8xlarge"]').warnings
-        )
+        body = FALCON + 'instance_types = ["ml.g5.8xlarge"]\n'
+        (notice,) = (text for text in dev(body).warnings if "No price is known for ml.g5.8xlarge" in text)
+        assert "monthly_budget_usd does not see its hours" in notice
+        assert "`pilot prices refresh --region us-east-1`" in notice
+        assert not any("does not see" in text for text in dev(body + "monthly_budget_usd = false").warnings)
 
     def test_a_price_is_dated_and_placed(self, dev: Loader) -> None:
-        (notice,) = dev(FALCON, region="eu-west-1").warnings
+        (notice,) = (text for text in dev(FALCON, region="eu-west-1").warnings if "USD" in text)
         assert "2026-11-22" in notice
-        assert "eu-west-1 may differ" in notice
+        assert "eu-west-1 may differ, by as much as monthly_budget_usd is then wrong" in notice
+        assert "`pilot prices refresh --region eu-west-1`" in notice
 
     def test_a_price_that_was_cut_since_is_marked(self, dev: Loader) -> None:
         body = 'model = "falcon-40b"\ninstance_types = ["ml.p4d.24xlarge"]'
@@ -713,8 +716,8 @@ class TestWarnings:
     @pytest.mark.parametrize(
         ("key", "costs"),
         [
-            ("idle_minutes", "up to USD 100 a month"),
-            ("lifetime_hours", "up to USD 100 a month"),
+            ("idle_minutes", "up to USD 102 a month"),
+            ("lifetime_hours", "up to USD 102 a month"),
             ("monthly_budget_usd", "USD 1,106 a month"),
         ],
     )
@@ -731,6 +734,17 @@ class TestWarnings:
         said = "stages.dev.api.log_prompts = true"
         assert any(said in text for text in dev(FALCON + API + "log_prompts = true", target=target).warnings)
         assert not any("log_prompts" in text for text in dev(FALCON, target=target).warnings)
+
+    def test_without_an_address_nobody_is_told_which_is_said_where_it_costs_money(self, dev: Loader) -> None:
+        (notice,) = (text for text in dev(FALCON).warnings if "stages.dev.notify" in text)
+        assert "no AWS Budget" in notice
+        assert not any("notify" in text for text in dev(FALCON + 'notify = ["me@example.com"]').warnings)
+        assert not any("notify" in text for text in dev(FALCON, target="local").warnings)
+
+    def test_a_dashboard_is_said_to_cost_something(self, dev: Loader) -> None:
+        (notice,) = (text for text in dev(FALCON + "dashboard = true").warnings if "dashboard" in text)
+        assert "USD 3 a month" in notice
+        assert not any("dashboard" in text for text in dev(FALCON).warnings)
 
     def test_the_shipped_local_stage_has_nothing_to_warn_of(self) -> None:
         assert load(SHIPPED, target="local").warnings == ()

@@ -33,12 +33,16 @@ def test_it_keeps_what_the_api_says_of_money(stage: Stage) -> None:
     assert "model" not in costs
 
 
-@pytest.mark.parametrize(("budget", "worst"), [(100.0, 101.28), (20.0, 21.28), (None, 3737.60)])
+@pytest.mark.parametrize(("budget", "worst"), [(100.0, 105.12), (20.0, 25.12), (None, 3737.60)])
 def test_the_worst_month_is_the_dearest_types_under_this_months_ceiling(
     stage: Stage, budget: float | None, worst: float
 ) -> None:
-    """A quarter of an hour of ml.g5.16xlarge at USD 5.12 passes before a spent budget ends it."""
+    """Half an hour of two fleets of ml.g5.16xlarge at USD 5.12 passes before a spent budget ends it."""
     assert summary({**REPORT, "budget_usd": budget}, [], stage)["worst_month_usd"] == worst
+
+
+def test_one_fleet_at_a_time_costs_half_of_that_beyond_the_budget(stage: Stage) -> None:
+    assert summary(REPORT, [], replace(stage, promotion="replace"))["worst_month_usd"] == 102.56
 
 
 def test_an_unknown_price_or_configuration_has_no_worst_month(stage: Stage) -> None:

@@ -4,6 +4,7 @@ Each example is two simulated days of calls, silences, snoozes, schedules, wakes
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +43,7 @@ def setup(
             variant_name="AllTraffic",
             ledger_table="ledger",
             notices_topic_arn="notices",
+            switch_arn="switch",
             usd_per_hour=usd_per_hour,
             instance_types=(INSTANCE_TYPE,),
             lifetime_hours=lifetime,
@@ -179,6 +181,25 @@ def active(plan: Plan) -> list[tuple[int, int]]:
 
 
 @given(setups, plans)
+@settings(max_examples=60, deadline=None)
+def test_under_a_meter_that_never_ticks_nothing_is_on_for_longer_than_half_an_hour(
+    given_setup: Setup, plan: Plan
+) -> None:
+    """Whoever lights it, and how often; but for what a call in the last minutes puts off."""
+    silent = Plan(asks=plan.asks, faults={METER: ((0, 10**9),)})
+    simulation = Simulation(given_setup, silent).run(DAYS)
+    assert all(ended - begun <= 30 for begun, ended in simulation.services)
+
+
+@given(setups, plans)
+@settings(max_examples=100, deadline=None)
+def test_nobody_is_told_of_an_off_that_is_overdue_while_the_switch_works(given_setup: Setup, plan: Plan) -> None:
+    faults = {kind: spans for kind, spans in plan.faults.items() if kind not in (SWITCH, UPDATES, CLEANUP)}
+    simulation = Simulation(given_setup, replace(plan, faults=faults)).run(DAYS)
+    assert simulation.overdue == []
+
+
+@given(setups, plans)
 @settings(max_examples=100, deadline=None)
 def test_no_endpoint_outlives_its_second_hard_stop(given_setup: Setup, plan: Plan) -> None:
     simulation = Simulation(given_setup, plan).run(DAYS)
@@ -245,6 +266,19 @@ class TestBroken:
         [(_, ended)] = self.services(METER)
         assert 100 + 25 <= ended <= 100 + 31 + 10  # put off, as it is called
 
+    def test_a_meter_that_never_ticked_lets_it_be_lit_once_and_for_half_an_hour(self) -> None:
+        """Its alarm went off before anything was lit, and stays in ALARM."""
+        asks = [(3, ON), (20, ON), (200, ON)]
+        simulation = simulated(setup(lifetime=None), asks=asks, faults={METER: ((0, 10**9),)})
+        assert simulation.services == [(13, 3 + 30)]
+        assert (simulation.executions.offs, simulation.executions.refusals) == ([(33, "heartbeat")], 1)
+
+    def test_who_lights_it_while_its_meter_is_waited_for_does_not_end_the_wait(self) -> None:
+        faults = {METER: ((0, 10**9),)}
+        for asked in range(4, 40):
+            simulation = simulated(setup(), asks=[(3, ON), (asked, {**ON, "extend": True})], faults=faults)
+            assert simulation.services[-1][1] <= 3 + 30 + 10
+
     def test_the_alarms_dead_the_meter_starts_the_switch(self) -> None:
         assert self.services(ALARMS) == [(10, 720 + 10)]  # put off, as it is called
 
@@ -253,6 +287,10 @@ class TestBroken:
 
     def test_all_three_dead_it_is_deleted_by_the_second(self) -> None:
         assert self.services(METER, ALARMS, SWITCH) == [(10, 765)]
+
+    def test_a_switch_that_is_dead_is_told_of_half_an_hour_after_its_off_was_due(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON)], calls=range(10, 195), faults={SWITCH: self.forever})
+        assert simulation.overdue[0] == 195 + 60 + 30
 
     def test_the_next_working_switch_repairs_the_stacks_view(self) -> None:
         faults = dict.fromkeys((METER, ALARMS, SWITCH), ((100, 1000),))

@@ -55,6 +55,7 @@ def test_instance_pools_may_all_be_of_the_dearest_type(tmp_path: Path) -> None:
     dearest = 2 * pools.usd_per_hour["ml.g5.12xlarge"]
     assert f"USD {dearest:.3f} an hour" in worst_case(pools)
     told = what_it_costs(pools, Deployment("dev", "us-east-1"), hours=10)
+    assert told.endswith("`notify` is empty, so nobody is told if it goes wrong.")
     assert f"2 × ml.g5.2xlarge or ml.g5.12xlarge on AWS in us-east-1: at most USD {dearest} per hour" in told
     assert f"(USD {dearest * 10:.2f} if you forget it)" in told
 

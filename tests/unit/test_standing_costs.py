@@ -29,6 +29,11 @@ def test_a_metric_costs_thirty_cents_and_an_alarm_ten() -> None:
     assert usd(replace(COUNTS, alarms=8)) - usd(COUNTS) == Decimal("0.10")
 
 
+def test_a_dashboard_costs_three_dollars_which_the_page_says() -> None:
+    assert usd(replace(STAGE, dashboards=1)) - usd(STAGE) == 3
+    assert "`dashboard = true`" in PAGE.read_text(encoding="utf-8")
+
+
 def test_a_month_has_8760_ticks_and_each_counts_wherever_it_is_billed() -> None:
     assert COUNTS.ticks == 8760
     every_minute = replace(COUNTS, tick_minutes=1)

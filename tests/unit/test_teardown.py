@@ -17,13 +17,16 @@ def refusal(code: str, message: str = "no") -> ClientError:
 
 @dataclass
 class World:
-    """A stage and every client of it. `done` is what happened, in order; `statuses` are the endpoint stack's."""
+    """A stage and every client of it. `done` is what happened, in order; `statuses` are the endpoint stack's, `stuck`
+    the rules that cannot be enabled.
+    """
 
     stacks: list[str] = field(default_factory=lambda: ["Foundation", "Control", "Endpoint", "Api"])
     statuses: list[str] = field(default_factory=lambda: ["UPDATE_COMPLETE"])
     switch: str = "already off"
     cdk_fails: bool = False
     survivors: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     enabled: dict[str, bool] = field(default_factory=lambda: {"Tick": True, "Idle": True, "Off1": True, "Own": False})
     seconds: float = 0.0
@@ -79,6 +82,8 @@ class World:
         self._set(request["Name"], False)
 
     def enable_rule(self, **request: str) -> None:
+        if request["Name"] in self.stuck:
+            raise refusal("ThrottlingException")
         self._set(request["Name"], True)
 
     def get_schedule(self, **request: str) -> dict[str, Any]:
@@ -192,6 +197,13 @@ def test_a_destroy_that_fails_leaves_the_triggers_as_they_were() -> None:
     with pytest.raises(RuntimeError):
         world.destroy()
     assert world.enabled == {"Tick": True, "Idle": True, "Off1": True, "Own": False}
+
+
+def test_what_cannot_be_enabled_again_is_named_and_keeps_nothing_else_disabled() -> None:
+    world = World(cdk_fails=True, stuck=["Idle"])
+    with pytest.raises(TeardownError, match=r"^cdk failed\. STILL DISABLED.*rule Idle \(.*Throttling"):
+        world.destroy()
+    assert world.enabled == {"Tick": True, "Idle": False, "Off1": True, "Own": False}
 
 
 @pytest.mark.parametrize("survivor", ["endpoint", "Endpoint"])

@@ -133,6 +133,18 @@ class TestALifeBetweenTwoTicks:
             meter.reads(dark(), START + tick * MINUTE)
         assert meter.reads(dark(lives=(self.SHORT,)), START + 10 * MINUTE).dollars_this_month == self.THREE_MINUTES
 
+    @pytest.mark.parametrize("apart", [-0.4, 0.0, 0.4])
+    @pytest.mark.parametrize("usd_per_hour", [0.0, USD_PER_HOUR])
+    def test_two_receipts_of_one_life_count_it_once_as_the_first_that_saw_it_gone(
+        self, apart: float, usd_per_hour: float
+    ) -> None:
+        again = Life(self.SHORT.created + apart, self.SHORT.gone + 40, usd_per_hour)
+        for told in ((self.SHORT, again), (again, self.SHORT), (again, self.SHORT, again)):
+            meter = Meter()
+            meter.reads(dark(), START)
+            taken = meter.reads(dark(lives=told), START + 5 * MINUTE)
+            assert taken.dollars_this_month == pytest.approx(self.THREE_MINUTES, abs=0.001)
+
     def test_several_are_counted_each(self) -> None:
         meter = Meter()
         meter.reads(dark(), START)

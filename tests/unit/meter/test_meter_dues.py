@@ -1,11 +1,12 @@
 """What should be off and is not, and for which reasons the switch is started."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from meter.facts import LEDGER, STACK, Facts
+from meter.facts import CALLS, LEDGER, STACK, Facts
 
 from tests.unit.meter.fakes import HOUR, MINUTE, POLICY, START, USD_PER_HOUR, Meter, dark, endpoint, lit, stack
 
@@ -130,6 +131,54 @@ def test_the_surest_reason_comes_first() -> None:
     meter.reads(lit(), START)
     meter.reads(lit(), START + 30 * HOUR)
     assert meter.due() == ("lifetime", "budget", "mismatch", "idle")
+
+
+class TestOverdue:
+    """An off that is due is started at every tick; one that is due for half an hour is not being done."""
+
+    over = START + 12 * HOUR
+
+    def reads(self, meter: Meter, minutes: float, **others: Any) -> bool:
+        now = self.over + minutes * MINUTE
+        given: dict[str, Any] = {"last_call": now, "stack": stack(ends=None), **others}
+        return meter.reads(lit(**given), now).overdue
+
+    def test_it_is_told_after_half_an_hour_for_as_long_as_it_is_due(self) -> None:
+        meter = Meter()
+        assert [self.reads(meter, minutes) for minutes in (0, 5, 29, 30, 35)] == [False, False, False, True, True]
+        assert meter.due() == ("lifetime",)  # and is no reason of its own
+
+    def test_an_idle_off_that_a_call_puts_away_is_due_anew(self) -> None:
+        meter = Meter(replace(POLICY, lifetime_hours=None))
+        facts = lit(stack=stack(ends=None))
+        meter.reads(facts, START)
+        for minutes in (60, 85, 89):
+            assert not meter.reads(facts, START + minutes * MINUTE).overdue
+        called = replace(facts, last_call=START + 90 * MINUTE)
+        for minutes in (95, 150, 179):
+            assert not meter.reads(called, START + minutes * MINUTE).overdue
+        assert meter.reads(called, START + 180 * MINUTE).overdue
+
+    def test_one_that_waits_for_an_update_is_not(self) -> None:
+        meter = Meter()
+        self.reads(meter, 0)
+        assert not self.reads(meter, 40, stack=stack(status="UPDATE_IN_PROGRESS", ends=None))
+        assert not self.reads(meter, 69)
+        assert self.reads(meter, 99)
+
+    def test_a_tick_that_could_not_read_the_calls_changes_nothing(self) -> None:
+        meter = Meter(replace(POLICY, lifetime_hours=None))
+        facts = lit(stack=stack(ends=None))
+        for minutes in (0, 60):
+            meter.reads(facts, START + minutes * MINUTE)
+        assert not meter.reads(replace(facts, unread=frozenset({CALLS})), START + 65 * MINUTE).overdue
+        assert meter.reads(facts, START + 90 * MINUTE).overdue
+
+    def test_another_endpoint_is_not_due_for_as_long_as_its_predecessor_was(self) -> None:
+        meter = Meter()
+        self.reads(meter, 0)
+        assert not self.reads(meter, 40, endpoint=endpoint(START + 1))
+        assert meter.due() == ("lifetime",)
 
 
 @given(

@@ -174,6 +174,17 @@ def test_a_memory_that_is_no_json_starts_anew(world: World) -> None:
 class TestFailures:
     """Each failure leaves everything that does not need what failed, and no heartbeat."""
 
+    @pytest.mark.parametrize(
+        "broken", ["get_metric_statistics", "describe_stacks", "list_training_jobs", "start_execution"]
+    )
+    def test_it_remembers_the_last_tick_in_which_nothing_failed(self, world: World, broken: str) -> None:
+        world.tick(START)
+        world.aws.broken = {broken}
+        world.fails(START + 20 * HOUR)
+        memory = world.ledger.get("meter", "memory")
+        assert memory is not None
+        assert (memory["ticked_at"], memory["whole_at"]) == (START + 20 * HOUR, START)
+
     def test_without_the_calls(self, world: World) -> None:
         world.tick(START)
         world.aws.broken = {"get_metric_statistics"}

@@ -1,5 +1,6 @@
 """boto3's clients over the world: every answer in the shape that AWS gives it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -160,10 +161,17 @@ class FakeSns:
 
 @dataclass
 class FakeStepFunctions:
+    """`asked` are the executions that the switch has started, until the machine takes them."""
+
     running: set[str] = field(default_factory=set)
+    asked: list[dict[str, Any]] = field(default_factory=list)
 
     def describe_execution(self, **request: str) -> Mapping[str, Any]:
         return {"status": "RUNNING" if request["executionArn"] in self.running else "ABORTED"}
+
+    def start_execution(self, **request: str) -> None:
+        assert request["stateMachineArn"].endswith(":stateMachine:pilotlight-test-switch")
+        self.asked.append(json.loads(request["input"]))
 
 
 @dataclass

@@ -20,6 +20,7 @@ SETTINGS = Settings(
     variant_name="AllTraffic",
     ledger_table="pilotlight-test-ledger",
     notices_topic_arn="arn:aws:sns:us-east-1:1:pilotlight-test-notices",
+    switch_arn="arn:aws:states:us-east-1:1:stateMachine:pilotlight-test-switch",
     usd_per_hour={FIRST_TYPE: 1.41, "ml.g5.2xlarge": 1.52, "ml.g5.4xlarge": 2.03},
     instance_types=(FIRST_TYPE, "ml.g5.2xlarge", "ml.g5.4xlarge"),
     lifetime_hours=12,
@@ -60,7 +61,7 @@ class Machine:
         self._attributed: set[int] = set()
 
     def start(self, target: str, reason: str = "manual", **asked: Any) -> Execution:
-        request = {"target": target, "reason": reason, "by": "a test", **asked}
+        request = {"by": "a test", "target": target, "reason": reason, **asked}
         execution = Execution(f"arn:execution:{next(self._names)}", request, self.aws.world.now)
         self.aws.stepfunctions.running.add(execution.arn)
         self.executions.append(execution)
@@ -81,7 +82,7 @@ class Machine:
         execution.steps += 1
         assert execution.steps < MOST_STEPS
         if self.meter is not None:
-            self.aws.ledger.put("meter", "memory", {**self.meter, "ticked_at": world.now})
+            self.aws.ledger.put("meter", "memory", {"ticked_at": world.now, "whole_at": world.now, **self.meter})
         seen = len(world.calls)
         event = {
             "request": execution.request,
@@ -90,6 +91,8 @@ class Machine:
             "memory": execution.memory,
         }
         answer = json.loads(json.dumps(self.switch.step(event)))
+        while self.aws.stepfunctions.asked:
+            self.start(**self.aws.stepfunctions.asked.pop())
         own = [
             at for at in range(seen, len(world.calls)) if at not in self._attributed
         ]  # not of a step within this one

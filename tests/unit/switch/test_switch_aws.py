@@ -11,7 +11,7 @@ from common.describe import execution_status
 from common.facts import StackFacts
 from common.ledger import Ledger
 from switch.act import act
-from switch.books import tell
+from switch.books import tell, watch
 from switch.clients import Clients
 from switch.decision import Action, Cancel, Continue, Decision, Delete, Update
 from switch.memory import Memory
@@ -93,7 +93,9 @@ def test_the_facts_of_an_on(aws: Stubbed) -> None:
         "Timestamp": moment(START),
     }
     aws.answers("cloudformation", "describe_stack_resources", {"StackResources": [resource]}, {"StackName": STACK})
-    aws.clients.ledger.put("meter", "memory", {"ticked_at": START, "month": "2026-11", "usd_this_month": 7})
+    aws.clients.ledger.put(
+        "meter", "memory", {"ticked_at": START, "whole_at": START - 60, "month": "2026-11", "usd_this_month": 7}
+    )
     facts = observe(aws.clients, SETTINGS, Request("on", "manual", "x"), MEMORY, START)
     assert facts.stack is not None
     assert facts.stack.outputs == {"Fingerprint": "f"}
@@ -101,7 +103,7 @@ def test_the_facts_of_an_on(aws: Stubbed) -> None:
     assert facts.variant is not None
     assert facts.variant.initial_instance_count == 2
     assert facts.meter is not None
-    assert facts.meter.usd_this_month == 7
+    assert (facts.heard_at, facts.meter.usd_this_month) == (START - 60, 7)
 
 
 def test_the_facts_of_an_idle_off_hold_the_last_call(aws: Stubbed) -> None:
@@ -227,6 +229,12 @@ def test_how_an_execution_stands(aws: Stubbed) -> None:
     aws.refuses("stepfunctions", "describe_execution", "ExecutionDoesNotExist", "gone")
     seen = [execution_status(aws.clients.stepfunctions, ARN) for _ in range(3)]
     assert seen == ["RUNNING", "ABORTED", None]
+
+
+def test_what_waits_for_the_meter_is_an_execution_of_the_switch_itself(aws: Stubbed) -> None:
+    request = {"stateMachineArn": SETTINGS.switch_arn, "input": ANY}
+    aws.answers("stepfunctions", "start_execution", {"executionArn": ARN, "startDate": moment(START)}, request)
+    watch(aws.clients, SETTINGS)
 
 
 def test_a_message_goes_to_the_topic(aws: Stubbed) -> None:

@@ -263,12 +263,50 @@ class TestDue:
     def test_a_meter_that_never_ticked_has_half_an_hour_from_the_lighting_on(
         self, machine: Machine, world: World
     ) -> None:
-        """The alarm on its silence is in ALARM as soon as it exists."""
+        """The alarm on its silence went off when there was nothing to turn off, and stays in ALARM: the `on` itself
+        starts what waits for a tick.
+        """
         machine.meter = None
-        assert machine.run("on").outcome == "on"
+        assert machine.run("off", "heartbeat").outcome == "already off"
+        on = machine.run("on")
         lit_at = world.now
-        assert machine.run("off", "heartbeat").outcome == "off"
+        machine.run_out()
+        assert (on.outcome, machine.executions[-1].outcome) == ("on", "off")
         assert 20 * MINUTE <= world.now - lit_at <= 35 * MINUTE  # counted from its creation on
+
+    def test_a_meter_that_ticks_soon_after_the_first_lighting_keeps_it_on(self, machine: Machine, world: World) -> None:
+        machine.meter = None
+        machine.run("on")
+        world.advance(world.now + 10 * MINUTE)
+        machine.meter = {}
+        machine.run_out()
+        assert (machine.executions[-1].outcome, world.is_on) == ("not due any more", True)
+
+    @pytest.mark.parametrize("asked", [{}, {"extend": True}, {"overrides": {"ModelDataUrl": "s3://tuned/"}}])
+    def test_an_on_that_comes_while_it_is_waited_for_does_not_end_the_wait(
+        self, machine: Machine, world: World, asked: dict[str, Any]
+    ) -> None:
+        """It takes over, so it starts the wait anew; whatever becomes of it."""
+        machine.meter = None
+        machine.run("on")
+        waiting = machine.executions[-1]
+        machine.step(waiting)
+        world.advance(world.now + 15 * MINUTE)
+        machine.run("on", **asked)
+        machine.run_out()
+        assert (waiting.outcome, machine.executions[-1].outcome, world.is_off) == ("superseded", "off", True)
+
+    def test_a_meter_that_is_heard_is_not_waited_for(self, machine: Machine) -> None:
+        machine.run("on")
+        machine.run("on", extend=True)
+        assert [execution.request["target"] for execution in machine.executions] == ["on", "on"]
+
+    def test_ticks_that_fail_are_no_sign_of_life(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        machine.meter = {"whole_at": world.now - 10 * MINUTE}
+        begun = world.now
+        assert machine.run("off", "heartbeat").outcome == "off"
+        assert world.now - begun >= 20 * MINUTE
 
     def test_a_person_need_not_wait_for_it(self, machine: Machine, world: World) -> None:
         machine.meter = None
@@ -306,7 +344,7 @@ class TestPause:
         world.advance(end - 14 * MINUTE)
         return machine
 
-    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule"])
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
     def test_it_waits_for_five_minutes_after_the_last_call(
         self, over: Machine, world: World, aws: Aws, reason: str
     ) -> None:
@@ -318,7 +356,7 @@ class TestPause:
         [(_, gone, _)] = world.ended
         assert called + 6 * MINUTE <= gone <= called + 10 * MINUTE
 
-    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule"])
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
     def test_a_caller_who_never_pauses_is_waited_for_ten_minutes(
         self, over: Machine, world: World, aws: Aws, reason: str
     ) -> None:

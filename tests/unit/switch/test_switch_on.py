@@ -341,6 +341,15 @@ class TestGate:
         assert "silent for 11 minutes" in last_message(aws)
         assert world.is_off
 
+    def test_a_meter_whose_ticks_fail_is_as_good_as_silent(self, machine: Machine, world: World, aws: Aws) -> None:
+        """It notes that it ticked, and may not see a single call."""
+        machine.meter = {"whole_at": world.now}
+        machine.run("on")
+        machine.run("off")
+        world.advance(world.now + 11 * MINUTE)
+        assert machine.run("on").outcome == "refused"
+        assert "every tick failed" in last_message(aws)
+
     def test_a_new_deployment_is_lit_before_the_first_tick_but_only_once(
         self, machine: Machine, world: World, aws: Aws
     ) -> None:

@@ -136,6 +136,45 @@ class TestOneFleet:
         assert "USD 100.00 of the month's USD 100.00" in last_message(aws)
 
 
+class TestTheWayBack:
+    """The smoke test failed, and meanwhile the month's money is spent."""
+
+    @pytest.fixture
+    def spent(self, machine: Machine) -> Machine:
+        lit(machine)
+        assert promote(machine).outcome == "on"
+        machine.meter = {"usd_this_month": 100.0, "month": "2026-11"}
+        return machine
+
+    def test_what_is_on_goes_back_though_nothing_may_be_lit(self, spent: Machine, world: World) -> None:
+        end = ends(world)
+        assert spent.run("on", "rollback", overrides={"ModelDataUrl": ""}).outcome == "on"
+        assert (world.is_on, world.parameters["ModelDataUrl"], ends(world)) == (True, "", end)
+
+    def test_an_off_for_the_budget_waits_for_that(self, spent: Machine, world: World) -> None:
+        going_back = spent.start("on", "rollback", overrides={"ModelDataUrl": ""})
+        spent.step(going_back)
+        off = spent.start("off", "budget")
+        spent.finish(going_back, off)
+        assert (going_back.outcome, off.outcome) == ("on", "off")
+        assert (world.is_off, world.parameters["ModelDataUrl"]) == (True, "")
+
+    def test_with_one_fleet_it_is_off_and_the_failed_model_is_out(self, spent: Machine, world: World, aws: Aws) -> None:
+        back = spent.run("on", "rollback", overrides={"ModelDataUrl": ""}, fleets="one")
+        assert (back.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("failed", True, "")
+        assert last_message(aws).count("USD 100.00 of the month's USD 100.00") == 1
+
+    def test_what_is_off_is_not_lit_for_it(self, spent: Machine, world: World) -> None:
+        spent.run("off")
+        assert spent.run("on", "rollback", overrides={"ModelDataUrl": ""}).outcome == "refused"
+        assert world.is_off
+
+    def test_it_moves_no_end(self, spent: Machine, world: World) -> None:
+        end = ends(world)
+        assert spent.run("on", "rollback", overrides={"ModelDataUrl": ""}, extend=True).outcome == "refused"
+        assert ends(world) == end
+
+
 class TestEnds:
     @pytest.mark.parametrize("fleets", ["one", "two"])
     def test_a_promotion_never_brings_an_end_forward(self, machine: Machine, world: World, fleets: str) -> None:

@@ -142,6 +142,7 @@ def test_settings_name_each_variable() -> None:
         "VARIANT_NAME": "AllTraffic",
         "LEDGER_TABLE": "pilotlight-test-ledger",
         "NOTICES_TOPIC_ARN": "arn:aws:sns:us-east-1:1:pilotlight-test-notices",
+        "SWITCH_ARN": "arn:aws:states:us-east-1:1:stateMachine:pilotlight-test-switch",
         "USD_PER_HOUR": '{"ml.g5.xlarge": 1.41, "ml.g5.2xlarge": 1.52, "ml.g5.4xlarge": 2.03}',
         "INSTANCE_TYPES": '["ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge"]',
         "LIFETIME_HOURS": "12",
