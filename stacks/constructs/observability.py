@@ -1,4 +1,4 @@
-"""Two alarms and, if asked for, a dashboard over the metrics of the proxy's log lines (`lambda/proxy/metrics.py`)."""
+"""Three alarms and, if asked for, a dashboard over the proxy's Lambda and the metrics of its log lines."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -17,7 +17,7 @@ class Observability(Construct):
     """An alarm costs USD 0.10 a month, a dashboard USD 3 beyond an account's first three: more than the whole stage may
     cost while it is off, so it has to be asked for.
 
-    Nothing is measured while nobody calls, and both alarms take that for good. An endpoint that is off answers 503
+    Nothing is measured while nobody calls, and the alarms take that for good. An endpoint that is off answers 503
     as it should, which is why API Gateway's own count of 5xx is not what is watched.
     """
 
@@ -34,14 +34,10 @@ class Observability(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._stage_name = stage_name
-        failing = self._metric("Failed").create_alarm(
-            self,
-            "Failing",
-            alarm_description=f"{stage_name}: {_FAILURES_IN_A_PERIOD} answers of 5xx or more within five minutes",
-            threshold=_FAILURES_IN_A_PERIOD,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        failing = self._of_several("Failing", self._metric("Failed"), "answers of 5xx or more")
+        # What callers see as 5xx as well, and no line of the proxy's log tells.
+        crashing = self._of_several(
+            "Crashing", proxy.metric_errors(period=_PERIOD), "calls that the proxy's Lambda did not live to answer"
         )
         limit_ms = _SLOW_SHARE * integration_timeout_seconds * 1000
         slow = self._metric("ModelLatency", "p90").create_alarm(
@@ -56,10 +52,21 @@ class Observability(Construct):
         )
         if notices_topic_arn is not None:
             topic = sns.Topic.from_topic_arn(self, "Notices", notices_topic_arn)
-            for alarm in (failing, slow):
+            for alarm in (failing, crashing, slow):
                 alarm.add_alarm_action(actions.SnsAction(topic))
         if dashboard:
             self._dashboard(proxy)
+
+    def _of_several(self, name: str, metric: cloudwatch.Metric, what: str) -> cloudwatch.Alarm:
+        return metric.create_alarm(
+            self,
+            name,
+            alarm_description=f"{self._stage_name}: {_FAILURES_IN_A_PERIOD} {what} within five minutes",
+            threshold=_FAILURES_IN_A_PERIOD,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
 
     def _dashboard(self, proxy: lambda_.IFunction) -> None:
         cloudwatch.Dashboard(

@@ -392,13 +392,12 @@ class TestApiStack:
         reserved = {stage: proxy_function(synthesis, stage).get("ReservedConcurrentExecutions") for stage in stages}
         assert reserved == {"falcon": None, "volume": 100}
 
-    def test_the_two_alarms_watch_what_the_proxy_measures_and_take_silence_for_good(self, synthesis: Synthesis) -> None:
+    def test_the_alarms_watch_what_callers_see_and_take_silence_for_good(self, synthesis: Synthesis) -> None:
         alarms = [a["Properties"] for a in resources(synthesis.template("falcon", "Api"), "AWS::CloudWatch::Alarm")]
-        assert {alarm["MetricName"] for alarm in alarms} == {"Failed", "ModelLatency"}
-        for alarm in alarms:
-            assert alarm["Namespace"] == NAMESPACE
-            assert alarm["Dimensions"] == [{"Name": "Stage", "Value": "falcon"}]
-            assert alarm["TreatMissingData"] == "notBreaching"
+        assert {alarm["MetricName"] for alarm in alarms} == {"Failed", "ModelLatency", "Errors"}
+        assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+        ours = [alarm for alarm in alarms if alarm["Namespace"] == NAMESPACE]
+        assert [alarm["Dimensions"] for alarm in ours] == 2 * [[{"Name": "Stage", "Value": "falcon"}]]
         (slow,) = (alarm for alarm in alarms if alarm["MetricName"] == "ModelLatency")
         assert slow["Threshold"] < 29_000
         assert (slow["ExtendedStatistic"], UNITS["ModelLatency"]) == ("p90", "Milliseconds")

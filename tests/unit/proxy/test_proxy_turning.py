@@ -92,10 +92,10 @@ class FakeStates:
         self.executions: dict[str, str] = {}
         self._error = error
 
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: N803
-        self.asked.append({"arn": stateMachineArn, "input": input})
+    def start_execution(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request)
         error = self._error
-        if self.executions.setdefault(name, input) != input:
+        if self.executions.setdefault(request["name"], request["input"]) != request["input"]:
             error = "ExecutionAlreadyExists"
         if error:
             raise ClientError({"Error": {"Code": error, "Message": ""}}, "StartExecution")
