@@ -14,13 +14,21 @@ import re
 
 SPECIAL_TOKENS = 2  # begin and end of sequence, which most tokenizers add by themselves
 
-# On UTF-8 bytes: a piece of a word, a single other byte, and a space unless it opens the word after it.
-_TOKEN = re.compile(rb"[A-Z][A-Za-z]?[a-z]?|[a-z]{1,3}|[^A-Za-z ]| (?![A-Za-z])")
+# Of UTF-8 bytes: small letters, capitals, the space, all others.
+_KINDS = bytes(97 if 97 <= byte <= 122 else 65 if 65 <= byte <= 90 else 32 if byte == 32 else 46 for byte in range(256))
+_CAPITALISED = re.compile(rb"A[Aa]?a?")
 
 
 def estimate_tokens(text: str) -> int:
-    """An over-estimate of the tokens of `text`, special tokens included."""
-    return SPECIAL_TOKENS + len(_TOKEN.findall(text.encode(errors="surrogatepass")))
+    """An over-estimate of the tokens of `text`, special tokens included.
+
+    A token for each piece of a word (`[A-Z][A-Za-z]?[a-z]?` or `[a-z]{1,3}`), each other byte, and each space that
+    opens no word. Counted by replacing, as a pattern that finds them all takes nearly four times as long.
+    """
+    kinds = text.encode(errors="surrogatepass").translate(_KINDS)
+    opening = kinds.count(b" a") + kinds.count(b" A")
+    tokens = _CAPITALISED.sub(b".", kinds).replace(b"aaa", b".").replace(b"aa", b".").replace(b"a", b".")
+    return SPECIAL_TOKENS + len(tokens) - opening
 
 
 def most_tokens(text: str) -> int:
