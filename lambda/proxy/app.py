@@ -23,7 +23,6 @@ from proxy.settings import Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
-from proxy.timing import caller_timeout
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -86,8 +85,7 @@ class Proxy:
         reserve = 0.0 if key is None else RESERVE_SECONDS
         call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
         log.budget_ms = round(call.deadline.seconds_left() * 1000)
-        limit = caller_timeout(request.headers)
-        log.limited_by_caller = (limit is not None and limit < self._settings.integration_timeout_seconds) or None
+        log.limited_by_caller = call.is_limited_by_caller or None
         try:
             if key is None:
                 return work(call)

@@ -13,13 +13,17 @@ from proxy.trace import Trace, parent_of
 
 
 class Call(NamedTuple):
-    """A request together with its time: `now` is the caller's, which in a simulation is not the process's."""
+    """A request together with its time: `now` is the caller's, which in a simulation is not the process's.
+
+    `is_limited_by_caller`: it asked for an earlier deadline than the stage's own.
+    """
 
     request: Request
     now: datetime
     deadline: Deadline
     invocations: Invocations
     trace: Trace
+    is_limited_by_caller: bool
 
     @property
     def created(self) -> int:
@@ -55,12 +59,12 @@ class Calls:
     def begin(self, request: Request, context: object, *, route: str, reserve_seconds: float) -> Call:
         """Start its clock. `reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
         wall = self._clock.time()
-        start = request.start_epoch
+        start, limit = request.start_epoch, caller_timeout(request.headers)
         allowed = seconds_allowed(
             request_age=None if start is None else wall - start,
             integration_timeout=self._settings.integration_timeout_seconds,
             lambda_remaining=_seconds_remaining(context),
-            caller_timeout=caller_timeout(request.headers),
+            caller_timeout=limit,
         )
         allowed -= reserve_seconds
         deadline = Deadline(at=self._clock.monotonic() + allowed, clock=self._clock)
@@ -84,6 +88,7 @@ class Calls:
                 reissue=reserve_seconds > 0,
             ),
             trace=trace,
+            is_limited_by_caller=limit is not None and limit < self._settings.integration_timeout_seconds,
         )
 
 
