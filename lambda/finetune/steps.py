@@ -23,11 +23,10 @@ from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import DONE, KIND, RUNNING, Run, id_of
 from finetune.smoke import smoke
+from finetune.waits import pause
 from finetune.watch import GaveUp
 
 Step = Callable[[Run, Kit], Answer]
-
-_ELSEWHERE_SECONDS = 30
 
 
 def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dict[str, Any]:
@@ -41,7 +40,7 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
         unknown = Run(id=id_of(state["id"]), message=f"There is no run {state['id']} to be mended.")
         return Answer(unknown, NOTHING).to_data() | mends
     if mends and _goes_on_elsewhere(run, event["execution"], kit):
-        return Answer(run, "wait", _ELSEWHERE_SECONDS).to_data() | mends
+        return Answer(run, "wait", pause(run.silent_seconds(kit.now))).to_data() | mends
     if run.status == RUNNING:
         run = _broken(run, state, event["execution"], kit)
     try:
