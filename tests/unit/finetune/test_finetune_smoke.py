@@ -74,21 +74,22 @@ def test_where_it_takes_none_of_them_a_greeting_must_be_answered(world: World) -
     assert (answer.next, world.api.calls[-1][2]["prompt"]) == ("go", "Say hello.")
 
 
-def test_an_api_that_does_not_even_take_a_greeting_fails_the_run(world: World) -> None:
-    world.api.answers = [(403, "Forbidden")]
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((503, "the endpoint is off"), "503 the endpoint is off"),
+        ((403, "Forbidden"), "did not answer 1 of 1 smoke prompts: 403 Forbidden"),
+    ],
+    ids=["never", "not even a greeting"],
+)
+def test_one_that_never_answers_fails_the_run_with_what_it_said(
+    world: World, answer: tuple[int, str], said: str
+) -> None:
+    world.api.answers = [answer]
     run = evaluated(prompt(1))
     for _ in range(smoking.MOST_TRIES - 1):
         run = smoke(run, world).run
-    with pytest.raises(RunFailed, match="did not answer 1 of 1 smoke prompts: 403 Forbidden"):
-        smoke(run, world)
-
-
-def test_one_that_never_answers_fails_the_run_with_what_it_said(world: World) -> None:
-    world.api.answers = [(503, "the endpoint is off")]
-    run = evaluated(prompt(1))
-    for _ in range(smoking.MOST_TRIES - 1):
-        run = smoke(run, world).run
-    with pytest.raises(RunFailed, match="503 the endpoint is off"):
+    with pytest.raises(RunFailed, match=said):
         smoke(run, world)
 
 
