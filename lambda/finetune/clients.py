@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from common import describe
 from common.calls import CloudWatchClient
+from common.executions import StepFunctionsClient
 from common.ledger import Ledger
 from common.mail_link import RandomText
 
@@ -21,10 +22,6 @@ class SageMakerClient(describe.SageMakerClient, Protocol):
     def create_model_package_group(self, **request: Any) -> Any: ...
     def create_model_package(self, **request: Any) -> Mapping[str, Any]: ...
     def update_model_package(self, **request: Any) -> Any: ...
-
-
-class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
-    def start_execution(self, **request: Any) -> Mapping[str, Any]: ...
 
 
 class SnsClient(Protocol):

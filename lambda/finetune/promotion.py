@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError
 from common import describe
+from common.executions import execution_arn, start_once
 from common.facts import StackFacts
 
 from finetune.answer import Answer, RunFailed
@@ -162,14 +162,8 @@ def _name(run: Run, why: str, number: int) -> str:
 
 def _start(kit: Kit, name: str, given: Mapping[str, Any]) -> str:
     """The execution's ARN. Its name makes a repeated step harmless."""
-    switch = kit.settings.switch_arn
-    try:
-        started = kit.stepfunctions.start_execution(stateMachineArn=switch, name=name, input=json.dumps(given))
-    except ClientError as error:
-        if error.response["Error"].get("Code") != "ExecutionAlreadyExists":
-            raise
-        return f"{switch.replace(':stateMachine:', ':execution:')}:{name}"
-    return str(started["executionArn"])
+    start_once(kit.stepfunctions, kit.settings.switch_arn, name, given)
+    return execution_arn(kit.settings.switch_arn, name)
 
 
 def _ended(kit: Kit, execution: str) -> tuple[str, str] | None:

@@ -1,29 +1,19 @@
 """What follows from the readings: the memory is kept, the switch started while an off is due, the metrics published."""
 
-import json
 from datetime import UTC, datetime
 
-from botocore.exceptions import ClientError
+from common.executions import Starter, start_once
 
 from meter.gather import Clients
-from meter.jobs import StepFunctionsClient
 from meter.readings import Readings
 
 NAMESPACE = "Pilotlight"
 
 
-def start_switch(client: StepFunctionsClient, switch_arn: str, reason: str, now: float) -> None:
+def start_switch(client: Starter, switch_arn: str, reason: str, now: float) -> None:
     """Start an off. The minute is part of its name, so a repeated tick starts nothing twice."""
     minute = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M")
-    try:
-        client.start_execution(
-            stateMachineArn=switch_arn,
-            name=f"off-{reason}-{minute}",
-            input=json.dumps({"target": "off", "reason": reason, "by": "meter"}),
-        )
-    except ClientError as error:
-        if error.response["Error"].get("Code") != "ExecutionAlreadyExists":
-            raise
+    start_once(client, switch_arn, f"off-{reason}-{minute}", {"target": "off", "reason": reason, "by": "meter"})
 
 
 def publish(clients: Clients, *, stage: str, readings: Readings, alive: bool, now: float) -> None:

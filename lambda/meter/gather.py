@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common import calls, describe
 from common.calls import CloudWatchClient
 from common.describe import CloudFormationClient
+from common.executions import StepFunctionsClient
 from common.facts import EndpointFacts, pool_types
 from common.ledger import Ledger
 
@@ -36,7 +37,7 @@ class Clients:
     cloudformation: CloudFormationClient
     sagemaker: SageMakerClient
     cloudwatch: CloudWatchClient
-    stepfunctions: jobs.StepFunctionsClient
+    stepfunctions: StepFunctionsClient
     sns: jobs.SnsClient
     ledger: Ledger
 

@@ -1,6 +1,5 @@
 """How the stage's training jobs and their runs are read, stopped, mended and told of."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -8,6 +7,7 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 from common import describe
 from common.describe import execution_status, unless_absent
+from common.executions import StepFunctionsClient, execution_arn, start_once
 from common.ledger import Ledger
 from common.mending import mending_of
 
@@ -28,12 +28,6 @@ class SageMakerClient(Protocol):
     def list_tags(self, **request: Any) -> Mapping[str, Any]: ...
     def describe_training_job(self, **request: Any) -> Mapping[str, Any]: ...
     def stop_training_job(self, **request: Any) -> Any: ...
-
-
-class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
-    """What is used of boto3's `stepfunctions` client."""
-
-    def start_execution(self, **request: Any) -> Any: ...
 
 
 class SnsClient(Protocol):
@@ -61,9 +55,10 @@ def jobs(client: SageMakerClient, stage: str, memory: Memory, *, month: str, fir
 
 def runs(ledger: Ledger, client: describe.StepFunctionsClient, of: Iterable[Job]) -> tuple[Run, ...]:
     """The runs that say that they run, and those of these jobs."""
-    ids = {str(record["id"]) for record in ledger.every("finetune") if record.get("status") == RUNNING}
-    ids |= {job.run for job in of if job.run is not None and job.status == "InProgress"}
-    return tuple(run for name in sorted(ids) if (run := _run(ledger, client, name)) is not None)
+    records = {str(record["id"]): record for record in ledger.every("finetune")}
+    wanted = {name for name, record in records.items() if record.get("status") == RUNNING}
+    wanted |= {job.run for job in of if job.run in records and job.status == "InProgress"}
+    return tuple(_run(client, name, records[name]) for name in sorted(wanted))
 
 
 def mend(client: StepFunctionsClient, machine_arn: str, broken: Iterable[Run]) -> tuple[Run, ...]:
@@ -103,13 +98,12 @@ def _mends(client: StepFunctionsClient, machine_arn: str, run: str) -> bool:
     """Whether the meter's mending of the run goes on, which was started just now if never before."""
     name = mending_of(run)
     try:
-        client.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps({"mend": run}))
+        if start_once(client, machine_arn, name, {"mend": run}):
+            return True
     except ClientError as error:
-        if error.response["Error"].get("Code") not in ("ExecutionAlreadyExists", "StateMachineDoesNotExist"):
+        if error.response["Error"].get("Code") != "StateMachineDoesNotExist":
             raise
-        execution = f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-        return execution_status(client, execution) == "RUNNING"
-    return True
+    return execution_status(client, execution_arn(machine_arn, name)) == "RUNNING"
 
 
 def _about_a_run(run: Run, stage: str) -> str:
@@ -155,13 +149,8 @@ def _job(client: SageMakerClient, name: str, arn: str, stage: str) -> Job:
     )
 
 
-def _run(ledger: Ledger, client: describe.StepFunctionsClient, name: str) -> Run | None:
-    """None for one that the ledger does not know. Whose execution Step Functions does not show has not ended: a new one
-    is not shown at once.
-    """
-    record = ledger.get("finetune", name)
-    if record is None:
-        return None
+def _run(client: describe.StepFunctionsClient, name: str, record: Mapping[str, Any]) -> Run:
+    """Whose execution Step Functions does not show has not ended: a new one is not shown at once."""
     says, status = str(record.get("status")), ""
     if says == RUNNING and (arn := record.get("execution_arn")):
         status = execution_status(client, str(arn)) or ""

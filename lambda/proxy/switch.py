@@ -1,6 +1,5 @@
 """The adapter to the switch: how it is started, and what the stage's ledger remembers."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -8,6 +7,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from common.executions import start_once
 from common.ledger import Data
 from common.link_token import KEY, LinkToken
 
@@ -59,13 +59,10 @@ class Switch:
     def start(self, request: JsonObject, now: datetime) -> None:
         """Raises ControlPlaneFailed. An execution that has just been started by somebody else will do."""
         try:
-            self._states.start_execution(
-                stateMachineArn=self._arn, name=execution_name(request, now), input=json.dumps(request, sort_keys=True)
-            )
+            start_once(self._states, self._arn, execution_name(request, now), request)
         except ClientError as exc:
             code = exc.response["Error"].get("Code", "")
-            if code != "ExecutionAlreadyExists":
-                raise ControlPlaneFailed(f"The switch could not be started ({code}): try again.") from exc
+            raise ControlPlaneFailed(f"The switch could not be started ({code}): try again.") from exc
         except BotoCoreError as exc:
             raise ControlPlaneFailed(f"The switch could not be started ({type(exc).__name__}): try again.") from exc
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from common import describe
 from common.calls import CloudWatchClient
+from common.executions import StepFunctionsClient
 from common.ledger import Ledger
 
 
@@ -19,10 +20,6 @@ class CloudFormationClient(describe.CloudFormationClient, Protocol):
 
 class SageMakerClient(describe.SageMakerClient, Protocol):
     def delete_endpoint(self, **request: Any) -> Any: ...
-
-
-class StepFunctionsClient(describe.StepFunctionsClient, Protocol):
-    def start_execution(self, **request: Any) -> Any: ...
 
 
 class SnsClient(Protocol):
