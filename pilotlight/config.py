@@ -86,6 +86,7 @@ def _resolve(choice: Choice) -> Stage:
         instance_count=table.instance_count,
         scaling=scaling.resolved(choice),
         promotion=table.promotion,
+        promotion_bake_seconds=table.promotion_bake_seconds,
         volume_size_gb=table.volume_size_gb,
         model_data_download_timeout_seconds=table.model_data_download_timeout_seconds
         or model.model_data_download_timeout_seconds,

@@ -177,6 +177,9 @@ class StageTable(Table):
         "then on with the new one)",
         examples=['"replace"'],
     )
+    promotion_bake_seconds: int = Field(
+        600, ge=0, le=3600, description="an integer from 0 to 3600 (seconds)", examples=["600"]
+    )
     volume_size_gb: int | None = Field(
         None, ge=1, le=512, description="an integer from 1 to 512 (GB)", examples=["256"]
     )

@@ -105,6 +105,7 @@ class Stage:
     instance_count: int
     scaling: Scaling | None  # None: always instance_count
     promotion: Promotion
+    promotion_bake_seconds: int
     volume_size_gb: int | None  # None: local NVMe, no volume
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int
@@ -119,6 +120,11 @@ class Stage:
     usd_per_hour: Mapping[str, Decimal]  # by instance type, for one instance; a type without a known price is absent
     finetune: FineTune | None  # None: this model cannot be fine-tuned, or nobody said with which image
     warnings: tuple[str, ...]  # whole sentences
+
+    @property
+    def bake_seconds(self) -> int:
+        """For how long the old fleet stands by after an update, while alarms watch the new one; 0 for no moment."""
+        return self.promotion_bake_seconds if self.promotion == "blue-green" else 0
 
     @property
     def instance_type(self) -> str:

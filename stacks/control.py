@@ -60,6 +60,7 @@ class ControlStack(Stack):
                 "INSTANCE_TYPES": json.dumps(stage.instance_types),
                 **({"INSTANCE_POOLS": "true"} if stage.instance_pools else {}),
                 "PROMOTION": stage.promotion,
+                "BAKE_SECONDS": str(stage.bake_seconds),
                 "WAKE_LIMIT_SECONDS": str(_wake_limit_seconds(stage)),
             },
         )

@@ -8,6 +8,7 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer, Stack, Tags
 from constructs import Construct
 
 from pilotlight.config import Stage
+from stacks.constructs.guardrail import Guardrail
 from stacks.constructs.hard_stop import HardStop
 from stacks.constructs.instance_scaling import InstanceScaling
 from stacks.constructs.model_endpoint import ModelEndpoint
@@ -31,6 +32,8 @@ class EndpointStack(Stack):
         ).endpoint
         if stage.scaling:
             InstanceScaling(self, "Scaling", stage=stage, scaling=stage.scaling, endpoint=endpoint)
+        if stage.bake_seconds:
+            Guardrail(self, "Guardrail", stage=stage, endpoint=endpoint)
         hard_stop = HardStop(
             self,
             "HardStop",

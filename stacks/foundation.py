@@ -23,6 +23,7 @@ class FoundationStack(Stack):
             image_uri=stage.image_uri,
             model_data_url=stage.model_data_url,
             endpoint_name=stage.endpoint_name,
+            bakes=stage.bake_seconds > 0,
         )
         HardStopRole(
             self,

@@ -45,13 +45,19 @@ def endpoint(client: SageMakerClient, name: str) -> EndpointFacts | None:
     counts = [
         max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0)) for variant in variants
     ]
+    # While Creating, what is pending are the same instances.
+    updates = answer["EndpointStatus"] in ("Updating", "RollingBack")
+    pending = answer.get("PendingDeploymentSummary", {}).get("ProductionVariants", []) if updates else []
+    green = sum(variant.get("CurrentInstanceCount", 0) for variant in pending)
+    states = [state["Status"] for variant in (*variants, *pending) for state in variant.get("VariantStatus", [])]
     return EndpointFacts(
         status=answer["EndpointStatus"],
         created=answer["CreationTime"],
         config_name=answer["EndpointConfigName"],
-        instance_count=max(sum(counts), sum(pools.values())) or None,
+        instance_count=max(sum(counts), sum(pools.values())) + green or None,
         failure_reason=answer.get("FailureReason"),
         pools=pools,
+        baking=updates and "Baking" in states,
     )
 
 

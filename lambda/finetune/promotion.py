@@ -26,6 +26,15 @@ MENDING_SECONDS = 7200
 an hour.
 """
 
+MOST_PAUSE_SECONDS = 120
+"""Between looks at a promotion that was asked for, so that its trial is seen."""
+
+LATEST_TRIAL_SECONDS = 2 * 3600
+"""After which no trial is expected any more: no fleet takes so long to come up."""
+
+ON_TRIAL = "on trial"
+"""The phase in which the endpoint's update bakes."""
+
 _REACHED = ("on", "already on")
 _OVERTAKEN = ("superseded", "joined")
 
@@ -39,15 +48,33 @@ def promote(run: Run, kit: Kit) -> Answer:
     if not state:
         return _begin(run, kit)
     ended = _ended(kit, state["execution"])
+    on_trial = state["phase"] == ON_TRIAL
     if ended is None:
-        return _looking_again(run, kit)
+        return _looking_again(run, kit) if on_trial or not is_baking(kit) else _on_trial(run, kit)
     outcome, message = ended
     if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
-        return Answer(promoted.saying("Promote", kit.now, f"The endpoint serves {run.artifact}."))
-    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES:
+        said = f"The endpoint serves {run.artifact}."
+        return Answer(promoted.saying("Smoke" if on_trial else "Promote", kit.now, said))
+    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES and not on_trial:
         return _ask(run, kit, {**state, "tries": state["tries"] + 1}, run.artifact, "promote")
     raise RunFailed(f"The endpoint did not take the tuned model, and serves what it served before. {message}")
+
+
+def is_baking(kit: Kit) -> bool:
+    """Whether an update of the endpoint has given its new fleet the traffic, and its old one stands by."""
+    endpoint = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name)
+    return endpoint is not None and endpoint.baking
+
+
+def is_over(run: Run, kit: Kit) -> bool:
+    """Whether the switch is done with what it was asked last."""
+    return _ended(kit, run.promotion["execution"]) is not None
+
+
+def _on_trial(run: Run, kit: Kit) -> Answer:
+    tried = replace(run, promotion={**run.promotion, "phase": ON_TRIAL})
+    return Answer(tried.saying("Promote", kit.now, f"{run.artifact} is on trial: the model from before stands by."))
 
 
 def roll_back(run: Run, kit: Kit) -> Answer:
@@ -83,7 +110,9 @@ def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> 
     if state["previous"] == run.artifact:  # its job was attached again
         return "" if state["phase"] == "asked" else f"{previous} was in force before this run as well, and stays so."
     if not undoing:
-        return None if still else ""
+        taken_back = state["phase"] == ON_TRIAL and outcome == "failed"
+        gone = f"The endpoint serves {previous} again: SageMaker went back to it." if taken_back else ""
+        return None if still else gone
     if not still and outcome in _REACHED:
         return f"The endpoint serves {previous} again."
     is_last = state["tries"] + 1 >= MOST_TRIES
@@ -96,7 +125,9 @@ def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> 
 
 
 def _looking_again(run: Run, kit: Kit) -> Answer:
-    return Answer(run, "wait", pause(run.silent_seconds(kit.now)))
+    silent = run.silent_seconds(kit.now)
+    soon = bool(run.promotion) and silent < LATEST_TRIAL_SECONDS
+    return Answer(run, "wait", min(pause(silent), MOST_PAUSE_SECONDS) if soon else pause(silent))
 
 
 def _rolled_back(run: Run, kit: Kit, message: str) -> Answer:

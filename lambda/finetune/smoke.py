@@ -57,8 +57,7 @@ def _judged(run: Run, kit: Kit, answered: list[tuple[Mapping[str, Any], str]]) -
     said = f"{len(answered)} prompts were answered through the API" + (
         f", {right} of {len(expecting)} as expected." if expecting else "."
     )
-    promotion = {**run.promotion, "phase": "smoked"}
-    return replace(run, smoke=passed, promotion=promotion).saying("Smoke", kit.now, said)
+    return replace(run, smoke=passed).saying("Smoke", kit.now, said)
 
 
 def _prompts(run: Run) -> list[Mapping[str, Any]]:

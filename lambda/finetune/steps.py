@@ -5,7 +5,7 @@
     Train, Evaluate   jobs of SageMaker, looked at until they end      (training, evaluation)
     Register      a version in the model registry                      (registry)
     Approve       a person is asked, where the run wants that          (approval)
-    Promote, Smoke, Rollback   through the switch, and the public API  (promotion, smoke)
+    Promote, Smoke, Rollback   through the switch, and the public API  (promotion, trial, smoke)
     Done, Notify      the two ends                                     (ending)
 
 A step looks before it acts, and may be repeated. Why a run cannot go on is kept with it, not thrown.
@@ -22,7 +22,7 @@ from finetune import approval, beginning, ending, evaluation, promotion, registr
 from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import DONE, KIND, RUNNING, Run, id_of
-from finetune.smoke import smoke
+from finetune.trial import try_out
 from finetune.waits import pause
 from finetune.watch import GaveUp
 
@@ -62,7 +62,7 @@ def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url
     if step == "Rollback" and run.status == DONE:
         return Answer(run)  # its model serves, whatever failed after that
     if step == "Smoke":
-        return smoke(run, kit, endpoint_url=endpoint_url)
+        return try_out(run, kit, endpoint_url=endpoint_url)
     return _STEPS[step](run, kit)
 
 

@@ -2,12 +2,11 @@
 
 from datetime import UTC, datetime
 
+from common import metrics
 from common.executions import Starter, start_once
 
 from meter.gather import Clients
 from meter.readings import Readings
-
-NAMESPACE = "Pilotlight"
 
 
 def start_switch(client: Starter, switch_arn: str, reason: str, now: float) -> None:
@@ -25,16 +24,4 @@ def publish(clients: Clients, *, stage: str, readings: Readings, alive: bool, no
         "Mismatch": float(readings.mismatch or readings.overdue),
         "Heartbeat": 1.0 if alive else None,
     }
-    clients.cloudwatch.put_metric_data(
-        Namespace=NAMESPACE,
-        MetricData=[
-            {
-                "MetricName": name,
-                "Dimensions": [{"Name": "Stage", "Value": stage}],
-                "Timestamp": datetime.fromtimestamp(now, UTC),
-                "Value": value,
-            }
-            for name, value in values.items()
-            if value is not None
-        ],
-    )
+    metrics.put(clients.cloudwatch, stage, values, now)

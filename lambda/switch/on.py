@@ -16,6 +16,8 @@ BUSY_LIMIT_SECONDS = 60 * 60
 # Whatever keeps coming in between.
 LIMIT_SECONDS = 2 * 60 * 60
 MOST_RELIGHTS = 2
+# In which the alarm that took an update back falls silent: it would take the next one back too.
+QUIET_SECONDS = 5 * 60
 
 
 def toward_on(case: Case) -> Decision:
@@ -55,6 +57,8 @@ def _under_way(case: Case) -> Decision:
     case, _ = case.waiting("wake")
     if case.memory.attempt_at is None:
         case = walk.joined(case)
+    if facts.endpoint is not None and facts.endpoint.status == "Updating":
+        limit += case.settings.bake_seconds
     if case.since(case.memory.attempt_at) >= limit:
         return fail(case, f"It was not on after {limit / 60:.0f} minutes.")
     return case.wait(f"The endpoint is {facts.endpoint.status if facts.endpoint else 'not there yet'}.")
@@ -133,9 +137,12 @@ def _serving(case: Case) -> Decision:
 def _old_config(case: Case) -> Decision:
     """SageMaker rolled the change back, and CloudFormation may think that it went well."""
     stack, before = case.facts.stack, case.memory.before
-    why = "The endpoint went back to its old config: what was to replace it did not come into service."
+    why = "The endpoint went back to its old config: what was to replace it did not come into service, or did not last."
     known = stack is not None and before is not None and not case.memory.reverted
     if known and dict(before or {}) != changes.overrides_in_force(stack):
+        case, waited = case.waiting("quiet")
+        if case.settings.bake_seconds and waited < QUIET_SECONDS:
+            return case.wait(f"{why} It serves as before.", QUIET_SECONDS - waited)
         reverting = changes.overriding(stack, before or {})
         return case.update(reverting, f"{why} The overrides are reverted.", reverted=True, attempt_at=case.now)
     return fail(case, f"{why} `pilot off`, then `pilot on`, makes the stack and the endpoint agree.")

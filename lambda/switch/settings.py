@@ -34,6 +34,7 @@ class Settings:
     promotion: Promotion
     resource_types: tuple[str, ...]  # what the endpoint stack holds; its permission takes no update that names others
     instance_pools: bool = False
+    bake_seconds: float = 0.0  # that an update takes beside all else
 
     @property
     def default_hours(self) -> float:
@@ -72,4 +73,5 @@ class Settings:
             promotion=cast(Promotion, environ["PROMOTION"]),
             resource_types=tuple(json.loads(environ["RESOURCE_TYPES"])),
             instance_pools=environ.get("INSTANCE_POOLS") == "true",
+            bake_seconds=float(environ["BAKE_SECONDS"]),
         )

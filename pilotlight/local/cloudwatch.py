@@ -6,11 +6,13 @@ ministack evaluates when data arrive, over all dimensions, without M-of-N or mis
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pilotlight.local.alarms import Missing, Rule, State, next_state
 from pilotlight.local.clock import Clock, EachMinute
+from pilotlight.local.sagemaker.bake import InAlarm
 from pilotlight.local.sagemaker.metrics import Sink
 
 Record = dict[str, Any]
@@ -43,6 +45,18 @@ def install(clock: Clock) -> None:
     cloudwatch._dispatch_alarm_actions = act
     clock.add(EachMinute(_evaluate_all, since=clock.now()))
     _newest_first(cloudwatch)
+
+
+def in_alarm(account: str, region: str) -> InAlarm:
+    """What SageMaker asks of alarms while an update bakes."""
+
+    def any_of(names: Sequence[str]) -> bool:
+        from ministack.services import cloudwatch  # noqa: PLC0415
+
+        alarms = (cloudwatch._alarms._data.get((account, region, name)) for name in names)
+        return any(alarm and alarm["StateValue"] == "ALARM" for alarm in alarms)
+
+    return any_of
 
 
 def rule_of(alarm: Record) -> Rule:

@@ -81,6 +81,7 @@ def main() -> None:
         sink=cloudwatch.sink(training_run.NAMESPACE, ACCOUNT, given.region),
         spawn=lambda job: activity.spawn(TRAINING_JOB, job),
         scalable_variants=scaling.registered_variants,
+        in_alarm=cloudwatch.in_alarm(ACCOUNT, given.region),
     )
     metrics = InvocationMetrics(cloudwatch.sink(NAMESPACE, ACCOUNT, given.region))
     runtime = Runtime(sagemaker.endpoints, metrics.record)

@@ -83,7 +83,9 @@ def _response(answer: Answer) -> Response:
 
 
 def _properties(operation_name: str) -> tuple[str, ...]:
-    """CloudFormation's properties of a type that is replaced whatever changes: the members of its create request."""
+    """CloudFormation's properties of a type as far as a request has them: of a type that is replaced whatever changes,
+    all are in its create request.
+    """
     shape = wire.service_model().operation_model(operation_name).input_shape
     assert shape is not None  # noqa: S101  every create operation has an input
     return tuple(name for name in shape.members if name != "Tags")
@@ -128,6 +130,7 @@ def _named_resource(
 
 def _endpoint_resource(endpoints: Endpoints, waits: EndpointWaits) -> dict[str, Callable[..., Any]]:
     names: dict[str, str] = {}
+    changeable = _properties("UpdateEndpoint")
     only_in_updates = ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig")
 
     def expect_in_service(name: str, stack_name: str, *, cancellable: bool = False) -> None:
@@ -153,12 +156,17 @@ def _endpoint_resource(endpoints: Endpoints, waits: EndpointWaits) -> dict[str, 
     def update(physical_id: str, _old: Record, properties: Record, stack_name: str) -> Created:
         name, config = names[physical_id], properties["EndpointConfigName"]
         before = endpoints.describe_endpoint(EndpointName=name)["EndpointConfigName"]
-        if before != config:
-            endpoints.update_endpoint(EndpointName=name, EndpointConfigName=config)
+
+        def change(config: str) -> None:
+            asked = {key: value for key, value in properties.items() if key in changeable}
+            named = asked | {"EndpointName": name, "EndpointConfigName": config}
+            endpoints.update_endpoint(**wire.request("UpdateEndpoint", named))
             expect_in_service(name, stack_name)
+
+        if before != config:
+            change(config)
             if is_cancelled(stack_name):  # SageMaker has no way to stop an update: it is undone when it is done
-                endpoints.update_endpoint(EndpointName=name, EndpointConfigName=before)
-                expect_in_service(name, stack_name)
+                change(before)
                 raise Cancelled("Resource update cancelled")
         return physical_id, {"EndpointName": name}
 

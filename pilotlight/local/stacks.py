@@ -1,7 +1,7 @@
 """CloudFormation as ministack has it, where a stack waits for an endpoint or fails to clean up after one.
 
 An endpoint that does not come up is waited for as long as CloudFormation waits, by the simulated clock, or until the
-update is cancelled; meanwhile an advance of the clock goes on.
+update is cancelled, and one that bakes until its bake is over; meanwhile an advance of the clock goes on.
 """
 
 import time
@@ -26,7 +26,9 @@ class Cancelled(ValueError):
 
 
 class EndpointWaits:
-    """Stacks that wait for endpoints. As a source of the clock it stops an advance at the end of a stack's patience."""
+    """Stacks that wait for endpoints. As a source of the clock it stops an advance at the end of a stack's patience and
+    of an endpoint's bake.
+    """
 
     def __init__(self, endpoints: Endpoints, *, now: Callable[[], float] = time.time) -> None:
         self._endpoints = endpoints
@@ -68,14 +70,18 @@ class EndpointWaits:
         return f"stack {', '.join(moving)} in progress" if moving else None
 
     def due(self, now: float) -> float | None:
-        ends = [deadline for stack, (_, deadline) in list(self._waiting.items()) if self._is_parked(stack, now)]
-        return min(ends, default=None)
+        waiting = list(self._waiting.items())
+        ends = [deadline for stack, (_, deadline) in waiting if self._is_parked(stack, now)]
+        bakes = [self._endpoints.bakes_until(endpoint) for _, (endpoint, _) in waiting]
+        return min([*ends, *(end for end in bakes if end is not None)], default=None)
 
     def fire(self, _now: float) -> None:
         """The waiting thread sees for itself that its time is up."""
 
     def _is_parked(self, stack: str, now: float) -> bool:
         endpoint, deadline = self._waiting.get(stack, ("", 0.0))
+        if self._endpoints.bakes_until(endpoint) is not None:  # which no cancelling shortens
+            return True
         return now < deadline and self._endpoints.is_stuck(endpoint) and not is_cancelled(stack)
 
 

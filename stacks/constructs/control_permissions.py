@@ -16,6 +16,7 @@ ENDPOINT_STACK_TYPES = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::Scheduler::Schedule",
+    "AWS::CloudWatch::Alarm",
     "AWS::CDK::Metadata",
 )
 

@@ -43,7 +43,7 @@ class FineTunePermissions:
         acknowledge(
             stack,
             {
-                wildcard(stack, "*"): "Reading metrics has no resource level.",
+                wildcard(stack, "*"): "Metrics have no resource level; a condition names the namespace of what is put.",
                 wildcard(stack, self._objects): "Datasets, reports and models of the stage's own bucket, to be read.",
                 wildcard(stack, self._jobs): "Jobs of this stage, by their names' beginning.",
                 wildcard(stack, self._any_job): "A job that was started elsewhere can be attached: it is only read.",
@@ -79,6 +79,9 @@ class FineTunePermissions:
             allow(["states:StartExecution"], self._names.switch_arn),
             allow(["states:DescribeExecution"], *self._executions),
             allow(["cloudwatch:GetMetricStatistics"], "*"),
+            allow(
+                ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
+            ),
             allow(["apigateway:GET"], self._keys),
             allow(["execute-api:Invoke"], self._completions),
             allow(["sns:Publish"], self._names.notices_arn),

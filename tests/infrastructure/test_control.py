@@ -87,7 +87,11 @@ class TestSwitch:
         assert json.dumps(update["Resource"]).endswith(':stack/Pilotlight-falcon-Endpoint/*"]]}')
         listed = set(update["Condition"]["ForAllValues:StringEquals"]["cloudformation:ResourceTypes"])
         assert update["Condition"]["Null"] == {"cloudformation:ResourceTypes": "false"}
-        held = {r["Type"] for r in synthesis.template("volume", "Endpoint").to_json()["Resources"].values()}
+        held = {  # a stage that scales and one whose updates bake
+            resource["Type"]
+            for stage in ("volume", "falcon")
+            for resource in synthesis.template(stage, "Endpoint").to_json()["Resources"].values()
+        }
         (settings,) = (
             f["Environment"]["Variables"]
             for f in properties(template, "AWS::Lambda::Function").values()

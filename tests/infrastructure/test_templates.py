@@ -121,6 +121,37 @@ class TestEndpointStack:
         fixed.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 0)
         assert "RetainAllVariantProperties" not in only(fixed, "AWS::SageMaker::Endpoint")["Properties"]
 
+    def test_alarms_that_exist_with_the_endpoint_watch_its_updates(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("mine", "Endpoint")
+        alarms = template.find_resources("AWS::CloudWatch::Alarm")
+        assert {alarm["Condition"] for alarm in alarms.values()} == {"EndpointIsOn"}
+        watched = {alarm["Properties"]["AlarmName"]: alarm["Properties"]["MetricName"] for alarm in alarms.values()}
+        assert watched == {
+            "pilotlight-mine-errors": "Invocation5XXErrors",
+            "pilotlight-mine-latency": "ModelLatency",
+            "pilotlight-mine-smoke": "SmokeFailed",
+        }
+        assert {alarm["Properties"]["TreatMissingData"] for alarm in alarms.values()} == {"notBreaching"}
+        config = only(template, "AWS::SageMaker::Endpoint")["Properties"]["DeploymentConfig"]
+        assert config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"] == {
+            "Type": "ALL_AT_ONCE",
+            "WaitIntervalInSeconds": 600,
+        }
+        named = [alarm["AlarmName"]["Ref"] for alarm in config["AutoRollbackConfiguration"]["Alarms"]]
+        assert sorted(named) == sorted(alarms)
+
+    def test_without_fine_tuning_nothing_is_smoke_tested(self, synthesis: Synthesis) -> None:
+        alarms = synthesis.template("falcon", "Endpoint").find_resources("AWS::CloudWatch::Alarm")
+        assert {alarm["Properties"]["MetricName"] for alarm in alarms.values()} == {
+            "Invocation5XXErrors",
+            "ModelLatency",
+        }
+
+    def test_one_fleet_has_nothing_to_go_back_to_and_no_alarms(self, synthesis: Synthesis) -> None:
+        template = synthesis.template("volume", "Endpoint")
+        template.resource_count_is("AWS::CloudWatch::Alarm", 0)
+        assert "DeploymentConfig" not in only(template, "AWS::SageMaker::Endpoint")["Properties"]
+
     def test_instance_pools_replace_the_instance_type_and_its_override(self, synthesis: Synthesis) -> None:
         whole = synthesis.template("llama2", "Endpoint").to_json()
         found = variant(synthesis, "llama2")

@@ -1,10 +1,14 @@
-"""A local SageMaker whose S3 is a dictionary, and how to wait for what its threads do."""
+"""A local SageMaker whose S3 is a dictionary and whose containers a test commands, and how to wait for what its threads
+do.
+"""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pilotlight.local.sagemaker.container import Launch
 from pilotlight.local.sagemaker.control import SageMaker
 
 
@@ -25,6 +29,49 @@ class Buckets:
 
     def put(self, source: Path, bucket: str, key: str) -> None:
         self.content[bucket][key] = source.read_bytes()
+
+
+class FakeContainer:
+    """Healthy as soon as `ready` is set; `die` ends it as a crash would."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.ready = threading.Event()
+        self.stopped = False
+        self._on_death: Callable[[str], None] = lambda _: None
+
+    def wait_until_healthy(self, timeout_seconds: float) -> None:
+        assert self.ready.wait(min(timeout_seconds, 10))
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        self._on_death = on_death
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def retire(self) -> None:
+        self.stopped = True
+
+    def die(self) -> None:
+        self._on_death("exited with code -9")
+
+
+class Fleet:
+    """Starts fake containers, or fails to."""
+
+    def __init__(self) -> None:
+        self.containers: list[FakeContainer] = []
+        self.fails: Exception | None = None
+        self.healthy = True
+
+    def start(self, launch: Launch) -> Any:
+        if self.fails:
+            raise self.fails
+        container = FakeContainer(launch)
+        if self.healthy:
+            container.ready.set()
+        self.containers.append(container)
+        return container
 
 
 def local_sagemaker(folder: Path, buckets: Buckets, **others: Any) -> SageMaker:

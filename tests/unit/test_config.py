@@ -444,9 +444,10 @@ class TestRefusals:
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
             "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
             "instance_types, instance_pools, instance_count, min_instances, max_instances, "
-            "target_invocations_per_instance, promotion, volume_size_gb, model_data_download_timeout_seconds, "
-            "container_startup_timeout_seconds, endpoint_name, idle_minutes, warning_minutes, lifetime_hours, "
-            "monthly_budget_usd, wake_on_call, notify, dashboard, schedules, environment, api, finetune",
+            "target_invocations_per_instance, promotion, promotion_bake_seconds, volume_size_gb, "
+            "model_data_download_timeout_seconds, container_startup_timeout_seconds, endpoint_name, idle_minutes, "
+            "warning_minutes, lifetime_hours, monthly_budget_usd, wake_on_call, notify, dashboard, schedules, "
+            "environment, api, finetune",
             "    fix:     correct its name, or remove it",
         ]
 

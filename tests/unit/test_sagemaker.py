@@ -1,63 +1,19 @@
 """The local SageMaker's control plane and runtime, with containers that a test commands."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pilotlight.local.sagemaker.container import ContainerDied, Launch
+from pilotlight.local.sagemaker.container import ContainerDied
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.faults import Fault
 from pilotlight.local.sagemaker.runtime import Runtime
 from pilotlight.local.sagemaker.storage import Location, upload_archive
 from pilotlight.local.sagemaker.wire import AwsError, answer, request
 
-from .sagemaker_fakes import Buckets, eventually, local_sagemaker
-
-
-class FakeContainer:
-    """Healthy as soon as `ready` is set; `die` ends it as a crash would."""
-
-    def __init__(self, launch: Launch) -> None:
-        self.launch = launch
-        self.ready = threading.Event()
-        self.stopped = False
-        self._on_death: Callable[[str], None] = lambda _: None
-
-    def wait_until_healthy(self, timeout_seconds: float) -> None:
-        assert self.ready.wait(min(timeout_seconds, 10))
-
-    def watch(self, on_death: Callable[[str], None]) -> None:
-        self._on_death = on_death
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def retire(self) -> None:
-        self.stopped = True
-
-    def die(self) -> None:
-        self._on_death("exited with code -9")
-
-
-class Fleet:
-    """Starts fake containers, or fails to."""
-
-    def __init__(self) -> None:
-        self.containers: list[FakeContainer] = []
-        self.fails: Exception | None = None
-        self.healthy = True
-
-    def start(self, launch: Launch) -> Any:
-        if self.fails:
-            raise self.fails
-        container = FakeContainer(launch)
-        if self.healthy:
-            container.ready.set()
-        self.containers.append(container)
-        return container
+from .sagemaker_fakes import Buckets, FakeContainer, Fleet, eventually, local_sagemaker
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pilotlight.local.sagemaker.bake import InAlarm
 from pilotlight.local.sagemaker.container import Container, Launch
 from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import Faults
@@ -24,9 +25,9 @@ class SageMaker:
     """Requests arrive and answers leave through `wire`, which finds an operation among the `operations`.
 
     `start` starts an endpoint's container; it may take long, and may raise anything. `scalable_variants` names an
-    endpoint's variants that are registered with Application Auto Scaling. `program` is the command that plays every
-    training image, `weights` gives the model that stands in for one in a bucket of another cloud, `sink` takes the
-    metrics of training jobs, and `spawn` runs a job on a thread of its own.
+    endpoint's variants that are registered with Application Auto Scaling, `in_alarm` reads CloudWatch. `program` is the
+    command that plays every training image, `weights` gives the model that stands in for one in a bucket of another
+    cloud, `sink` takes the metrics of training jobs, and `spawn` runs a job on a thread of its own.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SageMaker:
         sink: Sink,
         spawn: Spawn = on_a_thread,
         scalable_variants: Callable[[str], list[str]] = lambda _: [],
+        in_alarm: InAlarm = lambda _: False,
     ) -> None:
         self.account = Account(region=region, number=account)
         self.faults = Faults()
@@ -54,6 +56,7 @@ class SageMaker:
             storage=storage,
             start=start,
             scalable_variants=scalable_variants,
+            in_alarm=in_alarm,
         )
         machine = Machine(
             program=program,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pilotlight.local.sagemaker.bake import Bake
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.records import Record, now
 
@@ -28,6 +29,7 @@ class Endpoint:
     created: datetime
     modified: datetime
     container: Container | None = None
+    bake: Bake | None = None
     model_data: Path | None = None
     """What the container serves, if it came from S3."""
     instance_type: str | None = None
@@ -54,7 +56,13 @@ class Endpoint:
         """As DescribeEndpoint answers."""
         variants = [self._variant(variant) for variant in self.variants]
         described = self.summary() | {"EndpointConfigName": self.config, "ProductionVariants": variants}
-        return described | ({"FailureReason": self.failure} if self.failure else {})
+        pending = {"PendingDeploymentSummary": self.bake.describe()} if self.bake else {}
+        return described | pending | ({"FailureReason": self.failure} if self.failure else {})
+
+    @property
+    def in_traffic(self) -> Container | None:
+        """The container that answers."""
+        return self.bake.container if self.bake else self.container
 
     def _variant(self, variant: Record) -> Record:
         """Instance pools are empty until the endpoint is there: only then is it known which has the instances."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pilotlight.local.sagemaker.bake import Bake, Guardrail, InAlarm
 from pilotlight.local.sagemaker.container import Container, Launch
 from pilotlight.local.sagemaker.endpoint import Endpoint, instance_types
 from pilotlight.local.sagemaker.faults import Faults
@@ -41,6 +42,7 @@ class Endpoints:
         storage: Storage,
         start: Callable[[Launch], Container],
         scalable_variants: Callable[[str], list[str]],
+        in_alarm: InAlarm,
     ) -> None:
         self._account = account
         self._models = models
@@ -49,6 +51,7 @@ class Endpoints:
         self._storage = storage
         self._start = start
         self._scalable_variants = scalable_variants
+        self._in_alarm = in_alarm
         self._lock = threading.RLock()
         self._endpoints: dict[str, Endpoint] = {}
 
@@ -64,10 +67,12 @@ class Endpoints:
             endpoint = Endpoint(EndpointName, arn, EndpointConfigName, variants, "Creating", created, created)
             self._endpoints[EndpointName] = endpoint
             self._account.enter(arn, Tags)
-        self._spawn(self._roll_out, endpoint, config)
+        self._spawn(self._roll_out, endpoint, config, Guardrail())
         return {"EndpointArn": arn}
 
-    def update_endpoint(self, *, EndpointName: str, EndpointConfigName: str, **_: Any) -> Record:
+    def update_endpoint(
+        self, *, EndpointName: str, EndpointConfigName: str, DeploymentConfig: Record | None = None, **_: Any
+    ) -> Record:
         with self._lock:
             endpoint = self._endpoint(EndpointName)
             config = self._models.describe_endpoint_config(EndpointConfigName=EndpointConfigName)
@@ -75,7 +80,7 @@ class Endpoints:
                 raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
             self._refuse_another_instance_type(endpoint, config)
             endpoint.move("Updating")
-        self._spawn(self._roll_out, endpoint, config)
+        self._spawn(self._roll_out, endpoint, config, Guardrail.of(DeploymentConfig))
         return {"EndpointArn": endpoint.arn}
 
     def delete_endpoint(self, *, EndpointName: str) -> Record:
@@ -107,7 +112,7 @@ class Endpoints:
                 raise AwsError(
                     "ValidationError", f"Endpoint {endpoint_name} of account {self._account.number} not found."
                 )
-            return None if endpoint.status == "Failed" else endpoint.container
+            return None if endpoint.status == "Failed" else endpoint.in_traffic
 
     def variant(self, endpoint_name: str) -> tuple[str, str | None]:
         """The name of the endpoint's variant, and the type of its instances if they are of instance pools. Of an
@@ -121,10 +126,17 @@ class Endpoints:
             return variant["VariantName"], endpoint.instance_type if "InstancePools" in variant else None
 
     def in_transition(self) -> list[str]:
-        """The names of endpoints whose status will change of itself."""
+        """The names of endpoints whose status will change without time passing."""
         with self._lock:
             moving = [e.name for e in self._endpoints.values() if e.status not in ("InService", "Failed")]
-        return [name for name in moving if not self.is_stuck(name)]
+        return [name for name in moving if not self.is_stuck(name) and self.bakes_until(name) is None]
+
+    def bakes_until(self, endpoint_name: str) -> float | None:
+        """When the endpoint's bake ends, in epoch seconds; None while there is none, or it is about to end."""
+        with self._lock:
+            endpoint = self._endpoints.get(endpoint_name)
+            bake = endpoint.bake if endpoint and endpoint.status == "Updating" else None
+            return bake.until if bake and bake.goes_on else None
 
     def is_stuck(self, endpoint_name: str) -> bool:
         """Whether the endpoint stays as it is until it is deleted, or the faults are cleared."""
@@ -147,21 +159,26 @@ class Endpoints:
     def stop(self) -> None:
         """End every container: the cloud is going down."""
         with self._lock:
-            containers = [endpoint.container for endpoint in self._endpoints.values() if endpoint.container]
+            held = {container for e in self._endpoints.values() for container in (e.container, e.in_traffic)}
             self._endpoints.clear()
-        for container in containers:
-            container.stop()
+        for container in held:
+            if container:
+                container.stop()
 
     # Transitions
 
-    def _roll_out(self, endpoint: Endpoint, config: Record) -> None:
-        """Start `config`'s container beside the old one and swap when it is healthy; on failure the old one stays."""
+    def _roll_out(self, endpoint: Endpoint, config: Record, guardrail: Guardrail) -> None:
+        """Start `config`'s container beside the old one and swap when it is healthy, and has stood its trial; on
+        failure the old one stays.
+        """
         launch, container, failure = self._come_up(endpoint, config["ProductionVariants"][0])
-        end, stale = container and container.stop, launch and launch.artifact
+        baked = failure is None and container is not None and self._bake(endpoint, config, container, guardrail)
+        end, stale = container and (container.retire if baked else container.stop), launch and launch.artifact
         with self._lock:
+            lost, endpoint.bake = endpoint.bake is not None and endpoint.bake.is_lost, None
             if self._endpoints.get(endpoint.name) is not endpoint or endpoint.status == "Deleting":
                 pass  # nobody waits for it any more
-            elif failure is not None or container is None:
+            elif failure is not None or container is None or lost:
                 endpoint.failure = failure or None
                 endpoint.move("InService" if endpoint.container else "Failed")
             else:
@@ -177,6 +194,28 @@ class Endpoints:
             end()
         if stale:
             shutil.rmtree(stale, ignore_errors=True)
+
+    def _bake(self, endpoint: Endpoint, config: Record, container: Container, guardrail: Guardrail) -> bool:
+        """Give `container` the traffic for as long as the guardrail says; whether it had any."""
+        with self._lock:
+            if not guardrail.seconds or endpoint.container is None or endpoint.status != "Updating":
+                return False
+            bake = Bake(
+                config=config["EndpointConfigName"],
+                variants=config["ProductionVariants"],
+                container=container,
+                until=now().timestamp() + guardrail.seconds,
+                alarms=guardrail.alarms,
+                in_alarm=self._in_alarm,
+            )
+            endpoint.bake = bake
+        container.watch(lambda _: setattr(bake, "died", True))
+        while self.bakes_until(endpoint.name) is not None and self.find_endpoint(endpoint.name) is endpoint:
+            time.sleep(_POLL_SECONDS)
+        with self._lock:
+            if endpoint.status == "Updating" and bake.is_lost:
+                endpoint.move("RollingBack")
+        return True
 
     def _come_up(self, endpoint: Endpoint, variant: Record) -> tuple[Launch | None, Container | None, str | None]:
         """What was launched, the container if one was started, and why it is not healthy."""

@@ -91,6 +91,8 @@ class Endpoint:
     is_on: bool = True
     outcomes: list[str] = field(default_factory=list)
     """What the next executions come to; `on` where nothing is said."""
+    bakes: bool = False
+    """Whether an update is on trial, and with it the switch's execution not at its end."""
 
     def take(self, request: Mapping[str, Any]) -> tuple[str, str]:
         outcome = self.outcomes.pop(0) if self.outcomes else request["target"]
@@ -128,7 +130,7 @@ class States:
             raise refused("ExecutionDoesNotExist")
         execution = self.executions[executionArn]
         execution["looks"] += 1
-        if execution["looks"] == 1:
+        if execution["looks"] == 1 or self.endpoint.bakes:
             return {"status": "RUNNING"}
         if "answer" not in execution:
             outcome, message = self.endpoint.take(execution["request"])
@@ -176,11 +178,12 @@ class SageMaker:
     def describe_endpoint(self, *, EndpointName: str) -> Mapping[str, Any]:  # noqa: N803
         if not self.endpoint.is_on:
             raise refused("ValidationException", f"Could not find endpoint {EndpointName}")
-        return {
-            "EndpointStatus": "InService",
-            "CreationTime": datetime(2026, 11, 24, tzinfo=UTC),
-            "EndpointConfigName": "config",
-        }
+        described = {"CreationTime": datetime(2026, 11, 24, tzinfo=UTC), "EndpointConfigName": "config"}
+        if not self.endpoint.bakes:
+            return {**described, "EndpointStatus": "InService"}
+        green = {"VariantName": "AllTraffic", "CurrentInstanceCount": 1, "VariantStatus": [{"Status": "Baking"}]}
+        pending = {"EndpointConfigName": "next", "ProductionVariants": [green]}
+        return {**described, "EndpointStatus": "Updating", "PendingDeploymentSummary": pending}
 
     def create_training_job(self, **request: Any) -> Mapping[str, Any]:
         name = request["TrainingJobName"]
@@ -249,6 +252,7 @@ class CloudWatch:
     points: dict[str, dict[float, float]] = field(default_factory=dict)
     """By metric, values by epoch seconds."""
     is_allowed: bool = True
+    published: list[dict[str, Any]] = field(default_factory=list)
 
     def get_metric_statistics(self, **request: Any) -> Mapping[str, Any]:
         if not self.is_allowed:
@@ -264,8 +268,9 @@ class CloudWatch:
         points = [{"Timestamp": at, "Average": sum(values) / len(values)} for at, values in within.items()]
         return {"Datapoints": points[::-1]}
 
-    def put_metric_data(self, **_: Any) -> Mapping[str, Any]:
-        raise AssertionError("A run publishes no metrics.")
+    def put_metric_data(self, **request: Any) -> Mapping[str, Any]:
+        self.published.append(request)
+        return {}
 
 
 class ApiGateway:

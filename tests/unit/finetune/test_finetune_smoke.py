@@ -31,7 +31,7 @@ def world() -> World:
 
 def test_it_asks_what_the_tuned_model_got_right_through_the_api_with_its_key(world: World) -> None:
     answer = smoke(evaluated(prompt(1), prompt(2, tuned_passed=False), prompt(3)), world)
-    assert (answer.next, answer.run.promotion["phase"]) == ("go", "smoked")
+    assert (answer.next, answer.run.smoke["prompts"][0]["answer"]) == ("go", "Ticket: 1")
     assert [body["prompt"] for _, _, body in world.api.calls] == ["Question 1?", "Question 3?"]
     url, headers, _ = world.api.calls[0]
     assert url == "https://abc.execute-api.us-east-1.amazonaws.com/test/v1/completions"

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from switch.on import QUIET_SECONDS
 
 from tests.unit.switch.fake_aws import Aws
 from tests.unit.switch.machine import SETTINGS, Execution, Machine, last_message, lit
 from tests.unit.switch.world import FIRST_TYPE, MINUTE, Fated, World
 
+BAKE_SECONDS = 600
 TUNED = "s3://tuned/model/"
 BEFORE = "s3://before/model/"
 
@@ -41,6 +43,35 @@ class TestTwoFleets:
         end, world.fate = ends(world), Fated(change=[how])
         assert promote(machine).outcome == "failed"
         assert (world.is_on, world.parameters["ModelDataUrl"], ends(world)) == (True, BEFORE, end)
+
+
+class TestABake:
+    """The old fleet stands by for as long as alarms watch the new one."""
+
+    @pytest.fixture
+    def machine(self, aws: Aws) -> Machine:
+        return Machine(aws, replace(SETTINGS, bake_seconds=BAKE_SECONDS))
+
+    def test_the_time_that_it_takes_is_not_held_against_an_update(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        world.change_minutes = (SETTINGS.wake_limit_seconds + BAKE_SECONDS) / MINUTE - 1
+        assert promote(machine).outcome == "on"
+        world.change_minutes += 3
+        assert machine.run("on", "promotion", overrides={"ModelDataUrl": BEFORE}).outcome == "failed"
+
+    def test_what_an_alarm_took_back_is_reverted_once_the_alarm_is_silent(self, machine: Machine, world: World) -> None:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        world.fate = Fated(change=["goes back"])
+        promoting = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED})
+        went_back = None
+        while promoting in machine.running and len(world.calls) < 2:
+            machine.step(promoting)
+            if world.is_settled and world.parameters["ModelDataUrl"] == TUNED and went_back is None and world.calls:
+                went_back = world.now
+        assert went_back is not None
+        assert world.now - went_back >= QUIET_SECONDS
+        machine.finish(promoting)
+        assert (promoting.outcome, world.is_on, world.parameters["ModelDataUrl"]) == ("failed", True, BEFORE)
 
 
 class TestOneFleet:

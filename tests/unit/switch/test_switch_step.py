@@ -1,5 +1,6 @@
 """The step's edges: bad input, broken executions, an AWS that is down."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,9 +151,10 @@ def test_settings_name_each_variable() -> None:
         "MONTHLY_BUDGET_USD": "100",
         "WAKE_LIMIT_SECONDS": "2400",
         "PROMOTION": "blue-green",
+        "BAKE_SECONDS": "600",
         "RESOURCE_TYPES": '["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"]',
     }
-    assert Settings.from_environment(environ) == SETTINGS
+    assert Settings.from_environment(environ) == replace(SETTINGS, bake_seconds=600)
     pools = Settings.from_environment(environ | {"INSTANCE_POOLS": "true"})
     assert (pools.instance_pools, pools.choices) == (True, ("ml.g5.xlarge or ml.g5.2xlarge or ml.g5.4xlarge",))
     off = Settings.from_environment(environ | {"IDLE_MINUTES": "", "LIFETIME_HOURS": "", "MONTHLY_BUDGET_USD": ""})

@@ -75,6 +75,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     pools: tuple[str, ...] = ()
     placed: str = ""
+    change_minutes: float = 8
 
     def __post_init__(self) -> None:
         self._timeline: list[tuple[float, int, Callable[[], None]]] = []
@@ -295,11 +296,11 @@ class World:
             return self._fail("Could not find endpoint")
         how = self.fate("change", "works", "goes back", "breaks")
         self.endpoint.status = "Updating"
-        old = self.endpoint.config
+        old, minutes = self.endpoint.config, self.change_minutes
         if how == "breaks":
-            self._then(8, lambda: self._fail("The primary container did not pass the ping health check"))
+            self._then(minutes, lambda: self._fail("The primary container did not pass the ping health check"))
         else:
-            self._then(8, lambda: self._settle("InService", self.config if how == "works" else old))
+            self._then(minutes, lambda: self._settle("InService", self.config if how == "works" else old))
         return None
 
     def _settle(self, status: str, config: str) -> None:
