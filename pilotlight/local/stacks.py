@@ -19,6 +19,7 @@ CREATION_SECONDS = 160 * 60.0
 """How long CloudFormation waits for an endpoint to come up (its resource schema)."""
 _CLEANUP_ATTEMPTS = 3
 _POLL_SECONDS = 0.05
+_ROUNDING_SECONDS = 0.001  # the clock may stop so long before a moment that it advances to
 
 
 class Cancelled(ValueError):
@@ -46,7 +47,7 @@ class EndpointWaits:
                     return found
                 if cancellable and is_cancelled(stack):
                     raise Cancelled("Resource creation cancelled")
-                if self._now() >= deadline:
+                if self._now() >= deadline - _ROUNDING_SECONDS:
                     raise TimeoutError(f"Endpoint {endpoint} was still {found.status} after 160 minutes")
                 time.sleep(_POLL_SECONDS)
         finally:
@@ -82,7 +83,8 @@ class EndpointWaits:
         endpoint, deadline = self._waiting.get(stack, ("", 0.0))
         if self._endpoints.bakes_until(endpoint) is not None:  # which no cancelling shortens
             return True
-        return now < deadline and self._endpoints.is_stuck(endpoint) and not is_cancelled(stack)
+        in_time = now < deadline - _ROUNDING_SECONDS
+        return in_time and self._endpoints.is_stuck(endpoint) and not is_cancelled(stack)
 
 
 def is_cancelled(stack: str) -> bool:

@@ -35,10 +35,14 @@ def bash(script: str) -> subprocess.CompletedProcess[str]:
 
 
 def app_with(folder: Path, lines: str) -> str:
-    """An `--app` for cdk: this project, with these lines more in the stage `local` of a copy of its pilotlight.toml."""
+    """An `--app` for cdk: this project with another pilotlight.toml, in which the stage `local` has these lines in the
+    place of its own for the same keys.
+    """
     copy, app = folder / "pilotlight.toml", folder / "app.py"
-    table = "[stages.local]"
-    copy.write_text((ROOT / "pilotlight.toml").read_text().replace(table, f"{table}\n{lines}"))
+    above, table, below = (ROOT / "pilotlight.toml").read_text().partition("[stages.local]")
+    keys = tuple(line.partition("=")[0] for line in lines.splitlines())
+    kept = [line for line in below.splitlines(keepends=True) if not line.startswith(keys)]
+    copy.write_text(f"{above}{table}\n{lines}{''.join(kept)}")
     app.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\nimport aws_cdk as cdk\nimport app\nfrom pilotlight.config import load\n"

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from pilotlight.deployment import Deployment
 from .conftest import LocalCloud, Pilot, app_with, bash
 
 TUNED = "s3://a-bucket-that-is-not-here/tuned/"  # the built-in weights stand in for it
+BAKE_SECONDS = 15
+"""As pilotlight.toml says of the stage."""
 OTHER = "s3://a-bucket-that-is-not-here/other/"
 
 
@@ -44,12 +46,21 @@ class Stage:
         return self.run(overrides={"ModelDataUrl": url}, **asked)
 
     def run(self, **asked: object) -> dict[str, Any]:
-        execution = self.start(**asked)
+        return self.finish(self.start(**asked))
+
+    def finish(self, execution: str) -> dict[str, Any]:
+        """What it comes to, with the bakes and pauses on the way made short."""
         deadline = time.monotonic() + 180
         while (result := self.result(execution)) is None:
             assert time.monotonic() < deadline
-            time.sleep(0.2)
+            self.cloud.advance(BAKE_SECONDS)
         return result
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not happened():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
     def parameters(self) -> dict[str, str]:
         listed = self.deployment.describe_stack("Endpoint")["Parameters"]
@@ -131,9 +142,11 @@ class TestBeside:
     def test_the_old_model_serves_until_the_new_one_is_in_service_on_its_own_config(self, stage: Stage) -> None:
         before, end, old = stage.endpoint(), stage.ends(), stage.physical("EndpointConfig")
         execution = stage.start(overrides={"ModelDataUrl": TUNED})
+        baked = False
         while (result := stage.result(execution)) is None:
             assert stage.cloud.generate("hello", max_length=8).status_code == 200
-        assert result["outcome"] == "on"
+            baked = baked or "PendingDeploymentSummary" in (stage.endpoint() or {})
+        assert (result["outcome"], baked) == ("on", True)
         assert result["before"] == {"ModelDataUrl": "", "InstanceType": ""}
         after = stage.endpoint()
         assert before
@@ -164,6 +177,25 @@ class TestBeside:
         assert endpoint["EndpointConfigName"].lower() == stage.physical("EndpointConfig")
         assert stage.deployment.receipts(1)[0]["outcome"] == "failed"
         stage.clean()
+
+    def test_an_alarm_that_rings_while_it_bakes_makes_sagemaker_go_back(self, stage: Stage, tmp_path: Path) -> None:
+        stage.deploy(app_with(tmp_path, "promotion_bake_seconds = 600"))
+        try:
+            assert stage.promote(TUNED)["outcome"] == "on"
+            execution = stage.start(overrides={"ModelDataUrl": OTHER})
+            stage.until(lambda: "PendingDeploymentSummary" in (stage.endpoint() or {}))
+            while "PendingDeploymentSummary" in (stage.endpoint() or {}):
+                stage.cloud.fault(fault="model_error_5xx", times=3)
+                for _ in range(3):
+                    assert stage.cloud.generate("hello", max_length=8).status_code == 502
+                stage.cloud.advance(60)
+            result = stage.finish(execution)
+            assert result["outcome"] == "failed"
+            assert "old config" in result["message"]
+            assert (stage.serves(), stage.parameters()["ModelDataUrl"]) == (TUNED, TUNED)
+            stage.clean()
+        finally:
+            stage.deploy()
 
     def test_what_was_replaced_is_removed_by_the_daily_sweep(self, stage: Stage) -> None:
         assert stage.promote(TUNED)["outcome"] == "on"
