@@ -119,9 +119,14 @@ def test_it_is_registered_with_where_it_comes_from(tuned: tuple[Tuning, Record])
 
 def test_the_report_stands_beside_it(tuned: tuple[Tuning, Record]) -> None:
     tuning, record = tuned
+    assert record["report"].startswith(record["artifact"].removesuffix("output/model/") + "report/")
     key = record["report"].removeprefix(f"s3://{tuning.bucket}/")
-    page = tuning.s3.get_object(Bucket=tuning.bucket, Key=key)["Body"].read().decode()
-    assert "What?" in page
+    page, data = (
+        tuning.s3.get_object(Bucket=tuning.bucket, Key=name)["Body"].read().decode()
+        for name in (key, key.replace("report.html", "evaluation.json"))
+    )
+    assert ("What?" in page, "<svg" in page) == (True, True)
+    assert {"base", "tuned", "expected"} <= json.loads(data)["prompts"][0].keys()
 
 
 def test_the_command_shows_the_run_and_its_losses(tuned: tuple[Tuning, Record], pilot: Pilot, tmp_path: Path) -> None:
