@@ -200,6 +200,11 @@ def _run() -> Json:
             "approval": said(known, "What whoever decides is told, and until when (seconds since 1970) it waits."),
             "promotion": known,
             "smoke": known,
+            "links": said(
+                {"type": "object", "additionalProperties": STRING},
+                "Pages of AWS's console: the run, its dataset, each job and its log, the model, the report. "
+                "Empty on the embedded cloud, which no console shows.",
+            ),
             "usd": _AMOUNT,
             "request_id": STRING,
         }

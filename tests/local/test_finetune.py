@@ -99,6 +99,7 @@ def test_a_dataset_becomes_a_model_behind_the_api(tuned: tuple[Tuning, Record]) 
     answer = tuning.cloud.call("GET", f"/finetunes/{record['id']}")
     assert (answer.status_code, answer.json()["status"]) == (200, "done")
     assert "token" not in answer.json()
+    assert answer.json()["links"] == {}  # no console shows this cloud
     tuning.serves(record["artifact"])
 
 
@@ -134,6 +135,7 @@ def test_the_command_shows_the_run_and_its_losses(tuned: tuple[Tuning, Record], 
     shown = pilot("finetune", "status", record["id"], "--png", str(tmp_path / "losses.png"))
     assert shown.returncode == 0, shown.stderr
     assert "eval loss" in shown.stdout
+    assert ("s3://" in shown.stdout, "https://" in shown.stdout) == (True, False)
     assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
     assert record["id"] in pilot("finetune", "list").stdout
 
