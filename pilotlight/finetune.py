@@ -72,8 +72,8 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def run_name(now: datetime) -> str:
-    """A new run's id: sortable, and short enough to be part of a job's name."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(1)}"
+    """A new run's id: sortable, short enough to be part of a job's name, and its own among those of the same second."""
+    return f"{now:%y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class FineTunes:
             asked = from_body(fields, self._kind)
         except BadRequest as bad:
             raise InvalidParameter(bad.message, param=bad.param) from bad
-        run = f"{now:%Y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:2]}"
+        run = f"{now:%y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:4]}"
         given = {"asked": asked.to_data(), "by": "POST /finetunes"}
         self._call(
             "The run could not be started",

@@ -10,11 +10,12 @@ from typing import Any
 import boto3
 import pytest
 from common.ledger import Ledger
+from finetune.run import id_of
 from moto import mock_aws
 
 from pilotlight.cli import run_shown
 from pilotlight.deployment import Deployment, ledger_name
-from pilotlight.finetune import FineTunes, dataset
+from pilotlight.finetune import FineTunes, dataset, run_name
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,10 @@ def test_a_run_is_shown_with_whole_links_and_on_the_embedded_cloud_with_its_path
     assert [name for name, link in links.items() if f"{name}: {link}\n" not in shown] == []
     assert "s3://data/models/j/output/model/" in shown
     assert ("https://" in shown) == linked
+
+
+def test_a_runs_id_fits_a_jobs_name_and_those_of_one_second_differ() -> None:
+    now = datetime(2026, 11, 24, 17, 1, 33, tzinfo=UTC)
+    names = {run_name(now) for _ in range(8)}
+    assert len(names) > 6  # of 65,536
+    assert all(id_of(name) == name and name.startswith("261124-170133-") for name in names)
