@@ -366,6 +366,28 @@ def test_a_promotion_that_sagemaker_takes_back_fails_the_run(tuned: tuple[Tuning
     tuning.serves(before)
 
 
+def test_a_run_that_is_killed_while_the_switch_is_at_it_is_mended_and_the_one_that_waits_wins(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    tuning, other = tuned
+    before = tuning.override()
+    spare = next(record for record in two if record["artifact"] != before)
+    second = tuning.start("waits", attach=job_of(spare), approve=True)
+    tuning.waiting(second)
+    first = tuning.start("killed", attach=job_of(other))
+    tuning.until(first, lambda record: record["step"] == "Promote" and tuning.endpoint_status() == "Updating")
+    tuning.runs.decide(second, approve=True)
+    tuning.until(second, lambda record: "this one waits" in said_at(record, "Promote"))
+    assert tuning.endpoint_status() == "Updating"
+    tuning.runs.stop(first)
+    won, killed = tuning.ended(second), tuning.ended(first)
+    assert (killed["status"], killed["step"], won["status"]) == ("failed", "Promote", "done"), won["message"]
+    assert f"The endpoint serves {before} again" in killed["message"]
+    assert killed["message"] in tuning.told(first)
+    assert won["promotion"]["previous"] == before
+    tuning.serves(spare["artifact"])
+
+
 @pytest.mark.usefixtures("two")
 def test_an_endpoint_that_was_off_is_off_again_with_the_tuned_model_in_place(
     tuned: tuple[Tuning, Record], pilot: Pilot

@@ -87,6 +87,10 @@ class Tuning:
         }
         return str(parameters["ModelDataUrl"])
 
+    def endpoint_status(self) -> str:
+        """As SageMaker says; empty where there is no endpoint."""
+        return str((self.cloud.endpoint() or {}).get("EndpointStatus", ""))
+
     def serves(self, artifact: str) -> None:
         """That model answers through the API, the stack and SageMaker agree on it, and no job is left."""
         assert (self.override(), self.cloud.model_data()) == (artifact, artifact)
