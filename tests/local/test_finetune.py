@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from pilotlight.finetune import RUN_FILE, Record
 
@@ -237,29 +236,19 @@ def test_a_model_waits_for_a_persons_word_and_no_is_one(tuned: tuple[Tuning, Rec
 def test_the_mails_link_shows_what_was_trained_and_decides_once(tuned: tuple[Tuning, Record]) -> None:
     tuning, _ = tuned
     run = waiting(tuned)
-    notices = requests.get(f"{tuning.cloud.aws_endpoint_url}/_pilot/notices", timeout=10).json()
-    mail = next(notice["message"] for notice in notices if f"pilot approve {run}" in notice["message"])
-    link, _, token = next(word for word in mail.split() if "?token=" in word).partition("?token=")
-    assert link.endswith("/approve")
-
-    def page(method: str, text: str = token, **fields: str) -> tuple[int, str]:
-        """Without any key; a form, as a browser sends it."""
-        given: dict[str, Any] = {"params" if method == "GET" else "data": {"token": text, **fields}}
-        answer = requests.request(method, f"{tuning.cloud.api_url}/approve", timeout=60, **given)
-        return answer.status_code, answer.text
-
+    token = tuning.link(run)
     for _ in range(2):  # a mail scanner, and a person
-        status, text = page("GET")
+        status, text = tuning.page("GET", token)
         assert (status, text.count('<form method="post">'), f"Run {run}" in text) == (200, 2, True)
         assert "Nothing was paid for." in text
     for method in ("GET", "POST"):
-        assert page(method, f"{token[:-8]}AAAAAAAA", decision="approve")[0] == 403
+        assert tuning.page(method, f"{token[:-8]}AAAAAAAA", decision="approve")[0] == 403
     assert tuning.runs.record(run)["step"] == "Approve"
-    assert page("POST", decision="reject")[0] == 200
-    status, text = page("POST", decision="approve")
+    assert tuning.page("POST", token, decision="reject")[0] == 200
+    status, text = tuning.page("POST", token, decision="approve")
     assert (status, "used already" in text) == (409, True)
     assert_rejected(tuned, run)
-    assert page("GET")[0] == 409
+    assert tuning.page("GET", token)[0] == 409
 
 
 def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tuning, Record]) -> None:
@@ -277,7 +266,7 @@ def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tu
 
 @pytest.fixture(scope="module")
 def two(tuned: tuple[Tuning, Record]) -> tuple[Record, Record]:
-    """Two runs at once: both train, and a person agrees to both in one breath.
+    """Two runs at once: both train, and a person agrees to both in one breath, once by the mail's link.
 
     The first one's spot instance goes at half time; the second finds no capacity on its first instance type.
     """
@@ -294,8 +283,9 @@ def two(tuned: tuple[Tuning, Record]) -> tuple[Record, Record]:
     runs = first, second
     for run in runs:
         tuning.waiting(run)
-    for run in runs:
-        tuning.runs.decide(run, approve=True)
+    status, text = tuning.page("POST", tuning.link(first), decision="approve")
+    assert (status, f"Run {first} is approved: it is served next" in text) == (200, True)
+    tuning.runs.decide(second, approve=True)
     return tuning.ended(first), tuning.ended(second)
 
 
@@ -340,6 +330,15 @@ def test_without_capacity_the_next_instance_type_trains(two: tuple[Record, Recor
 
 
 @pytest.mark.usefixtures("two")
+def test_who_approves_by_the_mails_link_has_approved_and_its_button_is_used(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    tuning, approved = tuned[0], two[0]["id"]
+    status, text = tuning.page("POST", tuning.link(approved), decision="reject")
+    assert (status, "used already" in text) == (409, True)
+    assert tuning.runs.record(approved)["status"] == "done"
+
+
 def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple[Tuning, Record]) -> None:
     tuning, other = tuned
     before = tuning.override()
