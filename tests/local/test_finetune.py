@@ -120,13 +120,9 @@ def test_it_is_registered_with_where_it_comes_from(tuned: tuple[Tuning, Record])
 def test_the_report_stands_beside_it(tuned: tuple[Tuning, Record]) -> None:
     tuning, record = tuned
     assert record["report"].startswith(record["artifact"].removesuffix("output/model/") + "report/")
-    key = record["report"].removeprefix(f"s3://{tuning.bucket}/")
-    page, data = (
-        tuning.s3.get_object(Bucket=tuning.bucket, Key=name)["Body"].read().decode()
-        for name in (key, key.replace("report.html", "evaluation.json"))
-    )
+    page = tuning.read(record["report"])
     assert ("What?" in page, "<svg" in page) == (True, True)
-    assert {"base", "tuned", "expected"} <= json.loads(data)["prompts"][0].keys()
+    assert {"base", "tuned", "expected"} <= tuning.evaluation(record)["prompts"][0].keys()
 
 
 def test_the_command_shows_the_run_and_its_losses(tuned: tuple[Tuning, Record], pilot: Pilot, tmp_path: Path) -> None:
@@ -158,12 +154,17 @@ def test_what_is_wrong_is_refused_before_anything_is_paid_for(
 
 
 def test_a_worse_model_is_not_served(tuned: tuple[Tuning, Record]) -> None:
-    """No model loses all of its loss."""
+    """On rows that the base model itself has written, which the tuned one has unlearned; nobody asks for more than no
+    loss of quality.
+    """
     tuning, before = tuned
-    data = tuning.dataset("worse")
-    record = tuning.ended(tuning.start("worse", attach=job_of(before), dataset=data, min_improvement=1))
+    (prompt,) = tuning.evaluation(before)["prompts"]
+    rows = [{"instruction": f"What {n}?", "context": "", "response": prompt["base"]} for n in range(12)]
+    record = tuning.ended(tuning.start("worse", attach=job_of(before), dataset=tuning.dataset("worse", rows)))
     assert (record["status"], record["step"]) == ("failed", "Evaluate"), record["message"]
-    assert "min_improvement" in record["message"]
+    base, worse = (record["evaluation"][side]["eval_loss"] for side in ("base", "tuned"))
+    assert worse > base
+    assert f"went from {base:.4g} to {worse:.4g} ({worse / base - 1:.1%} worse), and at least 0.0%" in record["message"]
     assert record["usd"] == next(job["usd"] for job in record["jobs"] if job["kind"] == "evaluate") > 0
     tuning.serves(before["artifact"])
 
@@ -329,7 +330,6 @@ def test_without_capacity_the_next_instance_type_trains(two: tuple[Record, Recor
     assert not jobs[0]["usd"]
 
 
-@pytest.mark.usefixtures("two")
 def test_who_approves_by_the_mails_link_has_approved_and_its_button_is_used(
     tuned: tuple[Tuning, Record], two: tuple[Record, Record]
 ) -> None:
@@ -339,6 +339,7 @@ def test_who_approves_by_the_mails_link_has_approved_and_its_button_is_used(
     assert tuning.runs.record(approved)["status"] == "done"
 
 
+@pytest.mark.usefixtures("two")
 def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple[Tuning, Record]) -> None:
     tuning, other = tuned
     before = tuning.override()

@@ -101,6 +101,16 @@ class Tuning:
         }
         return str(parameters["ModelDataUrl"])
 
+    def read(self, uri: str) -> str:
+        """An object of the bucket."""
+        key = uri.removeprefix(f"s3://{self.bucket}/")
+        return str(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
+
+    def evaluation(self, record: Record) -> dict[str, Any]:
+        """All of it, as it lies beside the run's report."""
+        found: dict[str, Any] = json.loads(self.read(record["report"].replace("report.html", "evaluation.json")))
+        return found
+
     def endpoint_status(self) -> str:
         """As SageMaker says; empty where there is no endpoint."""
         return str((self.cloud.endpoint() or {}).get("EndpointStatus", ""))

@@ -340,6 +340,7 @@ def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
     record = story.run()
     assert (record["status"], record["step"]) == ("failed", "Evaluate")
+    assert "went from 3 to 3.3 (10.0% worse)" in record["message"]
     assert record["artifact"] in record["message"]
     assert story.world.states.requests == []
 
