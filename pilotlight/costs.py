@@ -15,6 +15,7 @@ _REPORTED = (
     "hours_this_month",
     "usd_saved_this_month",
     "budget_usd",
+    "next_trigger",
 )
 
 
