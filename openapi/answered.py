@@ -126,7 +126,9 @@ def _report() -> Json:
             "snoozed_until": nullable(MOMENT),
             "next_trigger": following,
             "failure_reason": nullable(STRING),
-            "attention": said(array(STRING), "What the daily sweep found that a person must see to."),
+            "attention": said(
+                array(STRING), "What a person must see to: an unknown price, and what the daily sweep found."
+            ),
             "wake_seconds": said(COUNT, "How long a wake takes: the median of past ones, or the catalog's guess."),
             "request_id": STRING,
         }

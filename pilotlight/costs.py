@@ -16,6 +16,7 @@ _REPORTED = (
     "usd_saved_this_month",
     "budget_usd",
     "next_trigger",
+    "attention",
 )
 
 

@@ -114,8 +114,16 @@ def report(
         "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
         "next_trigger": told(state, known, limits, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
-        "attention": remembered.findings,
+        "attention": [*_unpriced(endpoint, variant, hourly), *remembered.findings],
     }
+
+
+def _unpriced(endpoint: EndpointFacts | None, variant: VariantFacts | None, hourly: float | None) -> list[str]:
+    """The month's dollars look as if it were free."""
+    kind = type_in_use(endpoint, variant)
+    if endpoint is None or kind is None or hourly is not None:
+        return []
+    return [f"No price is known for {kind}: usd_this_month leaves its dollars out, and the budget does not see them."]
 
 
 def saved_usd(counted: Mapping[str, object], always_on_usd_per_hour: float | None) -> float | None:

@@ -116,7 +116,10 @@ def _cost(receipt: Mapping[str, Any]) -> str:
         return "" if receipt["outcome"] == Outcome.REFUSED else "No endpoint was seen, so this cost nothing."
     kind = f" on {receipt['instance_type']}" if receipt["instance_type"] else ""
     if usd is None:
-        return f"It existed for {hours:.2f} hours{kind}; what that cost is not known, as the type has no known price."
+        return (
+            f"It existed for {hours:.2f} hours{kind}; what that cost is not known, as the type has no known price, and "
+            "is not counted in the month's budget."
+        )
     return f"It existed for {hours:.2f} hours{kind}, which cost USD {usd:.2f} at USD {price:.2f} an hour."
 
 

@@ -37,6 +37,8 @@ def cost(
         "next trigger": describe(costs["next_trigger"]),
         "a month at worst": _usd(costs["worst_month_usd"]),
     }
+    if costs["attention"]:
+        rows["attention"] = describe(costs["attention"])
     out.print(table({"stage": f"{target.stage} on {target.place}", **rows}))
     if kept:
         columns = ("at", "what", "why", "by", "hours", "USD", "instances")

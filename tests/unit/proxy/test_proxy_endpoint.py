@@ -139,6 +139,10 @@ class TestReport:
     def test_a_price_that_is_not_known_is_null_not_zero(self) -> None:
         answer = reported(replace(ON, variant=replace(VARIANT, instance_type="ml.unknown.large")))
         assert (answer["usd_per_hour"], answer["cost_usd"]) == (None, None)
+        [notice] = answer["attention"]
+        assert "No price is known for ml.unknown.large" in notice
+        assert "the budget does not see" in notice
+        assert reported(replace(ON, variant=None))["attention"] == []
 
     def test_the_initial_count_stands_in_until_sagemaker_states_one(self) -> None:
         starting = replace(ENDPOINT, status="Creating", instance_count=None)

@@ -91,6 +91,16 @@ def test_the_receipt_of_an_off(machine: Machine, world: World, aws: Aws) -> None
     }
 
 
+def test_a_message_says_that_dollars_are_not_known(aws: Aws) -> None:
+    """And no budget is named as what ends it."""
+    machine = Machine(aws, replace(SETTINGS, usd_per_hour={}, idle_minutes=None))
+    assert machine.run("on").outcome == "on"
+    assert (aws.receipts[0]["usd"], aws.receipts[0]["next"]["by"]) == (None, "lifetime")
+    assert "what that cost is not known" in last_message(aws)
+    assert "is not counted in the month's budget" in last_message(aws)
+    assert "an unknown price" in last_message(aws)
+
+
 def test_the_key_of_a_receipt_is_its_time_and_target(machine: Machine, aws: Aws) -> None:
     machine.run("on")
     at = datetime.fromtimestamp(aws.receipts[0]["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
