@@ -101,9 +101,10 @@ def _task_answer(shape: Shape) -> Json:
 
 
 def _report() -> Json:
-    end = record(
+    following = record(
         {
-            "by": one_of(("idle", "budget", "hard_stop", "you", None)),
+            "target": said(one_of(("on", "off", None)), "null where nothing turns it by itself."),
+            "by": one_of(("idle", "lifetime", "budget", "schedule", "hard_stop", None)),
             "at": nullable(MOMENT),
             "message": STRING,
         }
@@ -123,9 +124,11 @@ def _report() -> Json:
             "usd_saved_this_month": said(nullable(_AMOUNT), "Against leaving it on all the time."),
             "budget_usd": nullable(_AMOUNT),
             "snoozed_until": nullable(MOMENT),
-            "turns_off_next": end,
+            "next_trigger": following,
             "failure_reason": nullable(STRING),
-            "attention": said(array(STRING), "What the daily sweep found that a person must see to."),
+            "attention": said(
+                array(STRING), "What a person must see to: an unknown price, and what the daily sweep found."
+            ),
             "wake_seconds": said(COUNT, "How long a wake takes: the median of past ones, or the catalog's guess."),
             "request_id": STRING,
         }

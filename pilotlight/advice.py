@@ -5,6 +5,7 @@ from typing import Final
 
 from pilotlight.choice import Choice
 from pilotlight.prices import told, usd_per_hour
+from pilotlight.stage import LONGEST_HOURS
 
 _PRICED_REGION_PREFIX: Final = "us-east-"
 _CUT_IN_2025: Final = ("ml.p4", "ml.p5")
@@ -57,6 +58,16 @@ def _overridden(choice: Choice) -> Iterator[str]:
             )
 
 
+def _held(choice: Choice) -> str:
+    """What ends an endpoint whose dollars nobody can count."""
+    table = choice.table
+    held = [] if table.idle_minutes is None else [f"{table.idle_minutes} minutes without a call"]
+    held += [] if table.lifetime_hours is None else [f"the lifetime of {table.lifetime_hours} hours"]
+    held += ["a schedule"] if any(schedule.off for schedule in table.schedules) else []
+    hard_stop = f"the hard stop{f' after {LONGEST_HOURS // 24} days' if table.lifetime_hours is None else ''}"
+    return f"{', '.join(held)} or {hard_stop}" if held else hard_stop
+
+
 def _untold(choice: Choice) -> str:
     budget = (
         "" if choice.table.monthly_budget_usd is None else ", and there is no AWS Budget that watches AWS's own count"
@@ -74,7 +85,10 @@ def _prices(choice: Choice) -> Iterator[str]:
         usd = usd_per_hour(name)
         if usd is None:
             blind = " and monthly_budget_usd does not see its hours" if budgeted else ""
-            yield f"No price is known for {name}: cost figures leave it out{blind}. It is not free. {refresh}"
+            yield (
+                f"No price is known for {name}: cost figures leave it out{blind}. It is not free; what ends it is "
+                f"{_held(choice)}. {refresh}"
+            )
             continue
         elsewhere = ""
         if not region.startswith(_PRICED_REGION_PREFIX) and region not in told(name):

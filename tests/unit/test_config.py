@@ -693,6 +693,9 @@ class TestWarnings:
         body = FALCON + 'instance_types = ["ml.g5.8xlarge"]\n'
         (notice,) = (text for text in dev(body).warnings if "No price is known for ml.g5.8xlarge" in text)
         assert "monthly_budget_usd does not see its hours" in notice
+        assert "what ends it is 60 minutes without a call, the lifetime of 12 hours or the hard stop." in notice
+        endless = dev(body + "idle_minutes = false\nlifetime_hours = false").warnings
+        assert any("what ends it is the hard stop after 30 days." in text for text in endless)
         assert "`pilot prices refresh --region us-east-1`" in notice
         assert not any("does not see" in text for text in dev(body + "monthly_budget_usd = false").warnings)
 
