@@ -125,7 +125,8 @@ def test_a_task_cuts_its_article_and_nothing_else(cloud: LocalCloud) -> None:
 
 
 def test_a_task_sends_its_source_in_parts_each_in_the_frame(cloud: LocalCloud) -> None:
-    response = cloud.call("POST", "/tasks/translate", {"source": TEXT, "split": True, "parameters": {"max_length": 400}})
+    body = {"source": TEXT, "split": True, "parameters": {"max_length": 400}}
+    response = cloud.call("POST", "/tasks/translate", body)
     assert response.status_code == 200
     told = response.json()["split"]
     assert told["parts"] == told["done"] > 1
