@@ -39,6 +39,15 @@ class Choice:
 
     @property
     def window(self) -> Window | None:
+        """The known one, and of it no more than the stage states; None where neither says anything."""
+        known, stated = self.known_window, self.table.window_tokens
+        if stated is None:
+            return known
+        most = stated - 1 if known is None else min(known.input_tokens, stated - 1)
+        return Window(input_tokens=most, total_tokens=stated)
+
+    @property
+    def known_window(self) -> Window | None:
         """What a TGI container is told to take, else what the catalog knows of the model; None where neither says."""
         environment = self.environment_on(self.instance_types[0])
         told = [environment.get(name, "") for name in ("MAX_INPUT_LENGTH", "MAX_TOTAL_TOKENS")]
