@@ -735,6 +735,21 @@ class TestWarnings:
         assert "eu-west-1 may differ, by as much as monthly_budget_usd is then wrong" in notice
         assert "`pilot prices refresh --region eu-west-1`" in notice
 
+    def test_a_stage_where_nothing_sheds_an_overload_is_told_what_does(self, dev: Loader) -> None:
+        def told(body: str, **where: Any) -> list[str]:
+            return [text for text in dev(body, **where).warnings if "reserved_concurrency" in text]
+
+        (notice,) = told(ALEXATM)
+        assert "stages.dev.api.overload_latency_seconds is 29, so an overload is not shed" in notice
+        assert "instances (1) × what an instance serves at once" in notice
+        scaling = "max_instances = 4\ntarget_invocations_per_instance = 30\n"
+        assert "instances (4)" in told(CUSTOM + scaling)[0]
+        assert len(told(FALCON + API + "overload_latency_seconds = 20\nintegration_timeout_seconds = 20")) == 1
+        assert told(ALEXATM + API + "reserved_concurrency = 4") == []
+        assert told(ALEXATM + API + "overload_latency_seconds = 20") == []
+        assert told(FALCON) == []
+        assert told(ALEXATM, target="local") == []
+
     def test_a_price_that_was_cut_since_is_marked(self, dev: Loader) -> None:
         body = 'model = "falcon-40b"\ninstance_types = ["ml.p4d.24xlarge"]'
         assert any("P4 and P5 were cut in 2025" in text for text in dev(body).warnings)
