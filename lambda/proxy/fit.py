@@ -30,7 +30,8 @@ class Framing(NamedTuple):
 
     def framed(self, generation: Generation, texts: Sequence[str]) -> Generation:
         """The generation whose inputs are the prompts of these texts."""
-        return generation._replace(inputs=tuple(map(self.around, texts)))
+        prompts = tuple(map(self.around, texts))
+        return generation if prompts == generation.inputs else generation._replace(inputs=prompts)
 
     def counting(self, count: Count) -> Count:
         """Tokens of the prompt made of a text, which `count` counts. What stands around it is always estimated: it
