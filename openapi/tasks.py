@@ -35,34 +35,36 @@ def _task(shape: Shape) -> Json:
         name: said(TEXT, f"Without it: {shape.once[name]}.") if name in shape.once else TEXT
         for name in shape.request_fields
     }
-    split = BOOLEAN if shape.can_split else {"const": False}
     own = {
         "shots": said(array(record(shot_texts)), "Examples that come before; any number, none too."),
         "parameters": ref("GenerationParameters"),
         "prompt_only": said(BOOLEAN, "Answer with the prompt; the model is not called."),
-        "truncate": said(
-            one_of(("none", *Side)),
-            f"Where `{shape.long_field}` is cut if the prompt is longer than the model's window; without it, that is "
-            "refused.",
-        ),
-        "split": said(
-            split,
-            f"Send `{shape.long_field}` in parts if the prompt is longer than the window, each in the whole frame, and "
-            "join the outputs; excludes `truncate`."
-            if shape.can_split
-            else "Not taken: the output is for a whole text.",
-        ),
+        **_choices(shape),
     }
-    alone = where(
-        {"split": {"const": True}},
-        {
-            "properties": {
-                "truncate": {"const": "none"},
-                "parameters": {"properties": {"num_return_sequences": {"const": 1}}},
-            }
-        },
+    return record({**fields, **own}, optional=[*own, *shape.once]) | {"description": shape.about} | _SPLIT_ALONE
+
+
+def _choices(shape: Shape) -> dict[str, Json]:
+    """What becomes of a long text."""
+    where_cut = (
+        f"Where `{shape.long_field}` is cut if the prompt is longer than the model's window; without it, that is "
     )
-    return record({**fields, **own}, optional=[*own, *shape.once]) | {"description": shape.about} | alone
+    in_parts = (
+        f"Send `{shape.long_field}` in parts if the prompt is longer than the window, each in the whole frame, and "
+        "join the outputs; excludes `truncate`."
+    )
+    return {
+        "truncate": said(one_of(("none", *Side)), where_cut + "refused."),
+        "split": said(BOOLEAN, in_parts)
+        if shape.can_split
+        else said({"const": False}, "Not taken: the output is for a whole text."),
+    }
+
+
+_ONE_OUTPUT: Json = {"properties": {"num_return_sequences": {"const": 1}}}
+_SPLIT_ALONE = where(
+    {"split": {"const": True}}, {"properties": {"truncate": {"const": "none"}, "parameters": _ONE_OUTPUT}}
+)
 
 
 def _task_listed() -> Json:
