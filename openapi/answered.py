@@ -4,13 +4,11 @@ from typing import get_args
 
 from proxy.completion import FinishReason
 from proxy.endpoint import State
-from proxy.tasks.file import shipped_tasks
-from proxy.tasks.shape import Shape
 
-from openapi.asked import task_schema
+from openapi.long_texts import NAMES, TOLD, told_of_long_texts
 from openapi.schemas import BOOLEAN, COUNT, MOMENT, STRING, Json, array, nullable, one_of, record, ref, said
+from openapi.tasks import task_answers
 
-_NAMES: dict[str, Json] = {"model": said(STRING, "The stage's model."), "request_id": STRING}
 _AMOUNT: Json = {"type": "number", "minimum": 0}
 
 
@@ -18,9 +16,8 @@ def answer_schemas() -> dict[str, Json]:
     """By component name."""
     return {
         "Generated": _generated(),
-        "Tasks": record({"tasks": array(_task_listed()), **_NAMES}),
-        "TaskPrompt": record({"prompt": STRING, "prompt_characters": COUNT, **_NAMES}),
-        **{f"{task_schema(shape.name)}Answer": _task_answer(shape) for shape in shipped_tasks().values()},
+        **told_of_long_texts(),
+        **task_answers(),
         "EndpointReport": _report(),
         "Turned": record(
             {
@@ -46,58 +43,8 @@ def answer_schemas() -> dict[str, Json]:
 
 
 def _generated() -> Json:
-    cut = record({"input": said(COUNT, "Its index in `text_inputs`."), "start": COUNT, "end": COUNT})
-    error = record({"type": STRING, "message": STRING})
-    split = record(
-        {
-            "parts": COUNT,
-            "done": COUNT,
-            "texts": array(STRING),
-            "spans": array(array(COUNT, least=2, most=2)),
-            "continue_at": said(nullable(COUNT), "The first character that was not sent; null where all was."),
-            "error": said(nullable(error), "What ended it, as in `Error`."),
-        }
-    )
-    return record(
-        {
-            "generated_texts": said(array(STRING), "`num_return_sequences` for each input, in order."),
-            "cut": said(array(cut), "With `truncate`: which characters were left out of which input."),
-            "split": said(split, "With `split`: how far it came."),
-            **_NAMES,
-        },
-        optional=["cut", "split"],
-    )
-
-
-def _task_listed() -> Json:
-    texts = array(STRING)
-    return record(
-        {
-            "name": STRING,
-            "about": STRING,
-            "fields": texts,
-            "defaults": {"type": "object", "additionalProperties": STRING},
-            "shot_fields": texts,
-            "output": STRING,
-            "labels": nullable(texts),
-            "delimiter": STRING,
-            "shape": STRING,
-        }
-    )
-
-
-def _task_answer(shape: Shape) -> Json:
-    label = {"label": said(one_of((*shape.labels, None)), "null where the output begins with none.")}
-    carried_out = record(
-        {
-            "output": STRING,
-            "outputs": array(STRING, least=1),
-            **(label if shape.labels else {}),
-            "prompt_characters": COUNT,
-            **_NAMES,
-        }
-    )
-    return {"oneOf": [carried_out, ref("TaskPrompt")]}
+    texts = said(array(STRING), "`num_return_sequences` for each input, in order.")
+    return record({"generated_texts": texts, **TOLD, **NAMES}, optional=TOLD)
 
 
 def _report() -> Json:

@@ -16,6 +16,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from pilotlight.catalog import LOCAL_MODEL
 from pilotlight.local.cloud import Cloud
 
 from .bare import Bare
@@ -36,15 +37,21 @@ def bash(script: str) -> subprocess.CompletedProcess[str]:
 
 def app_with(folder: Path, lines: str) -> str:
     """An `--app` for cdk: this project, with these lines more in the stage `local` of a copy of its pilotlight.toml."""
+    return f"--app '{app_of(folder, lines)}'"
+
+
+def app_of(folder: Path, lines: str, *, model: str = LOCAL_MODEL) -> str:
+    """The command of such an app; with another model where one is named."""
     copy, app = folder / "pilotlight.toml", folder / "app.py"
-    table = "[stages.local]"
-    copy.write_text((ROOT / "pilotlight.toml").read_text().replace(table, f"{table}\n{lines}"))
+    table, theirs = "[stages.local]", f'model = "{LOCAL_MODEL}"'
+    written = (ROOT / "pilotlight.toml").read_text().replace(table, f"{table}\n{lines}")
+    copy.write_text(written.replace(theirs, f'model = "{model}"'))
     app.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\nimport aws_cdk as cdk\nimport app\nfrom pilotlight.config import load\n"
         f"made = cdk.App()\napp.build(made, load(Path({str(copy)!r}), 'local', target='local'))\nmade.synth()\n"
     )
-    return f"--app '{sys.executable} {app}'"
+    return f"{sys.executable} {app}"
 
 
 @dataclass(frozen=True)
