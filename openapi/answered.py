@@ -4,13 +4,11 @@ from typing import get_args
 
 from proxy.completion import FinishReason
 from proxy.endpoint import State
-from proxy.tasks.file import shipped_tasks
-from proxy.tasks.shape import Shape
 
-from openapi.asked import task_schema
+from openapi.long_texts import NAMES, TOLD, told_of_long_texts
 from openapi.schemas import BOOLEAN, COUNT, MOMENT, STRING, Json, array, nullable, one_of, record, ref, said
+from openapi.tasks import task_answers
 
-_NAMES: dict[str, Json] = {"model": said(STRING, "The stage's model."), "request_id": STRING}
 _AMOUNT: Json = {"type": "number", "minimum": 0}
 
 
@@ -18,9 +16,8 @@ def answer_schemas() -> dict[str, Json]:
     """By component name."""
     return {
         "Generated": _generated(),
-        "Tasks": record({"tasks": array(_task_listed()), **_NAMES}),
-        "TaskPrompt": record({"prompt": STRING, "prompt_characters": COUNT, **_NAMES}),
-        **{f"{task_schema(shape.name)}Answer": _task_answer(shape) for shape in shipped_tasks().values()},
+        **told_of_long_texts(),
+        **task_answers(),
         "EndpointReport": _report(),
         "Turned": record(
             {
@@ -46,64 +43,15 @@ def answer_schemas() -> dict[str, Json]:
 
 
 def _generated() -> Json:
-    cut = record({"input": said(COUNT, "Its index in `text_inputs`."), "start": COUNT, "end": COUNT})
-    error = record({"type": STRING, "message": STRING})
-    split = record(
-        {
-            "parts": COUNT,
-            "done": COUNT,
-            "texts": array(STRING),
-            "spans": array(array(COUNT, least=2, most=2)),
-            "continue_at": said(nullable(COUNT), "The first character that was not sent; null where all was."),
-            "error": said(nullable(error), "What ended it, as in `Error`."),
-        }
-    )
-    return record(
-        {
-            "generated_texts": said(array(STRING), "`num_return_sequences` for each input, in order."),
-            "cut": said(array(cut), "With `truncate`: which characters were left out of which input."),
-            "split": said(split, "With `split`: how far it came."),
-            **_NAMES,
-        },
-        optional=["cut", "split"],
-    )
-
-
-def _task_listed() -> Json:
-    texts = array(STRING)
-    return record(
-        {
-            "name": STRING,
-            "about": STRING,
-            "fields": texts,
-            "defaults": {"type": "object", "additionalProperties": STRING},
-            "shot_fields": texts,
-            "output": STRING,
-            "labels": nullable(texts),
-            "delimiter": STRING,
-            "shape": STRING,
-        }
-    )
-
-
-def _task_answer(shape: Shape) -> Json:
-    label = {"label": said(one_of((*shape.labels, None)), "null where the output begins with none.")}
-    carried_out = record(
-        {
-            "output": STRING,
-            "outputs": array(STRING, least=1),
-            **(label if shape.labels else {}),
-            "prompt_characters": COUNT,
-            **_NAMES,
-        }
-    )
-    return {"oneOf": [carried_out, ref("TaskPrompt")]}
+    texts = said(array(STRING), "`num_return_sequences` for each input, in order.")
+    return record({"generated_texts": texts, **TOLD, **NAMES}, optional=TOLD)
 
 
 def _report() -> Json:
-    end = record(
+    following = record(
         {
-            "by": one_of(("idle", "budget", "hard_stop", "you", None)),
+            "target": said(one_of(("on", "off", None)), "null where nothing turns it by itself."),
+            "by": one_of(("idle", "lifetime", "budget", "schedule", "hard_stop", None)),
             "at": nullable(MOMENT),
             "message": STRING,
         }
@@ -123,9 +71,11 @@ def _report() -> Json:
             "usd_saved_this_month": said(nullable(_AMOUNT), "Against leaving it on all the time."),
             "budget_usd": nullable(_AMOUNT),
             "snoozed_until": nullable(MOMENT),
-            "turns_off_next": end,
+            "next_trigger": following,
             "failure_reason": nullable(STRING),
-            "attention": said(array(STRING), "What the daily sweep found that a person must see to."),
+            "attention": said(
+                array(STRING), "What a person must see to: an unknown price, and what the daily sweep found."
+            ),
             "wake_seconds": said(COUNT, "How long a wake takes: the median of past ones, or the catalog's guess."),
             "request_id": STRING,
         }
@@ -194,12 +144,17 @@ def _run() -> Json:
             "refused_at": nullable({"type": "number"}),
             "losses": said({"type": "object", "additionalProperties": points}, "By name, points of [epoch, value]."),
             "artifact": said(STRING, "The tuned model's S3 prefix; empty until there is one."),
-            "report": said(STRING, "The evaluation's page in S3."),
+            "report": said(STRING, "The evaluation's page in S3, beside the model."),
             "evaluation": said(known, "The comparison, and a few prompts; beside the report lies all of it."),
             "package_arn": STRING,
             "approval": said(known, "What whoever decides is told, and until when (seconds since 1970) it waits."),
             "promotion": known,
             "smoke": known,
+            "links": said(
+                {"type": "object", "additionalProperties": STRING},
+                "Pages of AWS's console: the run, its dataset, each job and its log, the model, the report. "
+                "Empty on the embedded cloud, which no console shows.",
+            ),
             "usd": _AMOUNT,
             "request_id": STRING,
         }

@@ -20,8 +20,6 @@ from proxy.openai.fields import (
 )
 from proxy.openai.messages import EMPTY, MAX_MESSAGES, ROLES
 from proxy.parameters import MAX_SEQUENCES, RULES
-from proxy.tasks.file import shipped_tasks
-from proxy.tasks.shape import Shape
 from proxy.turning import HIGHEST_BUDGET_USD, LONGEST_SNOOZE_HOURS, LONGEST_TURN_HOURS
 from proxy.window import Side
 
@@ -40,6 +38,7 @@ from openapi.schemas import (
     where,
     with_members,
 )
+from openapi.tasks import task_requests
 
 _TEN: Mapping[str, str] = {
     "max_length": "Tokens of input and output together; without it, 64 more than the input is estimated to have.",
@@ -65,7 +64,7 @@ def request_schemas() -> dict[str, Json]:
     return {
         "Generation": _generation(ten),
         "GenerationParameters": record(ten, optional=ten) | _SEVERAL,
-        **{task_schema(shape.name): _task(shape) for shape in shipped_tasks().values()},
+        **task_requests(),
         "Turn": _turn(),
         "Snooze": _snooze(),
         "SnoozeForm": record({"token": said(STRING, "As in the link.")}),
@@ -100,11 +99,6 @@ def _finetune() -> Json:
     return {**record(keys, optional=keys), "anyOf": [{"required": ["dataset"]}, {"required": ["attach"]}]}
 
 
-def task_schema(name: str) -> str:
-    """The component that holds the request of a task."""
-    return "Task" + "".join(word.capitalize() for word in name.replace("-", "_").split("_"))
-
-
 def _generation(ten: Mapping[str, Json]) -> Json:
     own = {
         "text_inputs": said(
@@ -130,25 +124,6 @@ def _generation(ten: Mapping[str, Json]) -> Json:
         },
     )
     return record({**own, **ten}, optional=[*ten, *own.keys() - {"text_inputs"}]) | {"allOf": [alone, _SEVERAL]}
-
-
-def _task(shape: Shape) -> Json:
-    shot_texts = dict.fromkeys(shape.shot_fields, TEXT)
-    if shape.labels:
-        shot_texts[shape.output] = one_of(shape.labels)
-    fields = {
-        name: said(TEXT, f"Without it: {shape.once[name]}.") if name in shape.once else TEXT
-        for name in shape.request_fields
-    }
-    return record(
-        {
-            **fields,
-            "shots": said(array(record(shot_texts)), "Examples that come before; any number, none too."),
-            "parameters": ref("GenerationParameters"),
-            "prompt_only": said(BOOLEAN, "Answer with the prompt; the model is not called."),
-        },
-        optional=["shots", "parameters", "prompt_only", *shape.once],
-    ) | {"description": shape.about}
 
 
 def _turn() -> Json:

@@ -43,7 +43,7 @@ from proxy.errors import (
 from proxy.tasks import PREFIX, ROUTE
 from proxy.tasks.file import shipped_tasks
 
-from openapi.asked import task_schema
+from openapi.tasks import task_schema
 from stacks.routes import ROUTES, Route
 
 Problems = tuple[type[Problem], ...]

@@ -5,6 +5,7 @@ from typing import Final
 
 from pilotlight.choice import Choice
 from pilotlight.prices import told, usd_per_hour
+from pilotlight.stage import LONGEST_HOURS
 
 _PRICED_REGION_PREFIX: Final = "us-east-"
 _CUT_IN_2025: Final = ("ml.p4", "ml.p5")
@@ -26,6 +27,7 @@ def warnings(choice: Choice) -> list[str]:
         )
     if choice.target == "aws":
         found += _prices(choice)
+        found += _unshed(choice)
         if not choice.table.notify:
             found.append(_untold(choice))
         if choice.table.dashboard:
@@ -57,6 +59,16 @@ def _overridden(choice: Choice) -> Iterator[str]:
             )
 
 
+def _held(choice: Choice) -> str:
+    """What ends an endpoint whose dollars nobody can count."""
+    table = choice.table
+    held = [] if table.idle_minutes is None else [f"{table.idle_minutes} minutes without a call"]
+    held += [] if table.lifetime_hours is None else [f"the lifetime of {table.lifetime_hours} hours"]
+    held += ["a schedule"] if any(schedule.off for schedule in table.schedules) else []
+    hard_stop = f"the hard stop{f' after {LONGEST_HOURS // 24} days' if table.lifetime_hours is None else ''}"
+    return f"{', '.join(held)} or {hard_stop}" if held else hard_stop
+
+
 def _untold(choice: Choice) -> str:
     budget = (
         "" if choice.table.monthly_budget_usd is None else ", and there is no AWS Budget that watches AWS's own count"
@@ -67,6 +79,18 @@ def _untold(choice: Choice) -> str:
     )
 
 
+def _unshed(choice: Choice) -> Iterator[str]:
+    """A worker never sees an answer that took longer than a request may: so high a latency sheds nothing."""
+    api, latency = choice.table.api, choice.overload_latency_seconds
+    if latency is not None and latency >= api.integration_timeout_seconds and api.reserved_concurrency is None:
+        instances = choice.table.max_instances or choice.table.instance_count
+        yield (
+            f"{choice.key('api.overload_latency_seconds')} is {latency}, so an overload is not shed: calls beyond what "
+            f"{choice.model.name} can do queue until they time out, and are paid for. Set "
+            f"{choice.key('api.reserved_concurrency')} to instances ({instances}) × what an instance serves at once."
+        )
+
+
 def _prices(choice: Choice) -> Iterator[str]:
     region, budgeted = str(choice.region), choice.table.monthly_budget_usd is not None
     refresh = f"`pilot prices refresh --region {region}` asks AWS."
@@ -74,7 +98,10 @@ def _prices(choice: Choice) -> Iterator[str]:
         usd = usd_per_hour(name)
         if usd is None:
             blind = " and monthly_budget_usd does not see its hours" if budgeted else ""
-            yield f"No price is known for {name}: cost figures leave it out{blind}. It is not free. {refresh}"
+            yield (
+                f"No price is known for {name}: cost figures leave it out{blind}. It is not free; what ends it is "
+                f"{_held(choice)}. {refresh}"
+            )
             continue
         elsewhere = ""
         if not region.startswith(_PRICED_REGION_PREFIX) and region not in told(name):

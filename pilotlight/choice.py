@@ -39,6 +39,15 @@ class Choice:
 
     @property
     def window(self) -> Window | None:
+        """The known one, and of it no more than the stage states; None where neither says anything."""
+        known, stated = self.known_window, self.table.window_tokens
+        if stated is None:
+            return known
+        most = stated - 1 if known is None else min(known.input_tokens, stated - 1)
+        return Window(input_tokens=most, total_tokens=stated)
+
+    @property
+    def known_window(self) -> Window | None:
         """What a TGI container is told to take, else what the catalog knows of the model; None where neither says."""
         environment = self.environment_on(self.instance_types[0])
         told = [environment.get(name, "") for name in ("MAX_INPUT_LENGTH", "MAX_TOTAL_TOKENS")]
@@ -51,6 +60,11 @@ class Choice:
     def contract(self) -> Contract | None:
         """As written, or the model's."""
         return self.table.contract or self.model.contract
+
+    @property
+    def overload_latency_seconds(self) -> int | None:
+        """As written, or the model's; None for two fifths of the time that a request has."""
+        return self.table.api.overload_latency_seconds or self.model.overload_latency_seconds
 
     @property
     def chat_template(self) -> str | None:

@@ -107,9 +107,7 @@ def _resolve(choice: Choice) -> Stage:
 
 
 def _api(choice: Choice) -> ApiLimits:
-    written = choice.table.api.model_dump()
-    if choice.table.api.overload_latency_seconds is None:
-        written["overload_latency_seconds"] = choice.model.overload_latency_seconds
+    written = choice.table.api.model_dump() | {"overload_latency_seconds": choice.overload_latency_seconds}
     return ApiLimits(**written)
 
 

@@ -155,6 +155,13 @@ class StageTable(Table):
         description="an S3 prefix that ends with a slash and holds unpacked files (unpack a .tar.gz first)",
         examples=['"s3://my-bucket/my-model/"'],
     )
+    window_tokens: int | None = Field(
+        None,
+        ge=128,
+        le=1_048_576,
+        description="an integer from 128 to 1048576 (tokens of input and output together)",
+        examples=["2048"],
+    )
     accept_eula: bool = Field(False, description="true or false", examples=["true"])
     instance_types: tuple[str, ...] | None = Field(
         None,

@@ -15,6 +15,8 @@ _REPORTED = (
     "hours_this_month",
     "usd_saved_this_month",
     "budget_usd",
+    "next_trigger",
+    "attention",
 )
 
 

@@ -134,7 +134,7 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
             f"{told['state']}, {told['instance_count']} × {told['instance_type']}, "
             f"USD {told['usd_per_hour']} per hour, USD {told['cost_usd']} so far"
         )
-        said.append(told["turns_off_next"]["message"])
+        said.append(told["next_trigger"]["message"])
     with narrator.step("Forget it: 75 minutes pass on the embedded cloud's clock") as said:
         said.extend(forgotten(state))
     with narrator.step("Call it while it is off") as said:

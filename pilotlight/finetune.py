@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from finetune.console_links import console_links
 
 from pilotlight.deployment import Deployment, NotDeployedError, finetune_name, ledger_name
 
@@ -71,8 +72,8 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def run_name(now: datetime) -> str:
-    """A new run's id: sortable, and short enough to be part of a job's name."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(1)}"
+    """A new run's id: sortable, short enough to be part of a job's name, and its own among those of the same second."""
+    return f"{now:%y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,10 @@ class FineTunes:
             known = ", ".join(record["id"] for record in self.latest(5)) or "none yet"
             raise FineTuneError(f"Stage {self.deployment.stage} has no run {run!r}. The last ones: {known}.")
         return found
+
+    def links(self, record: Record) -> dict[str, str]:
+        """Pages of AWS's console; none on the embedded cloud, which no console shows."""
+        return {} if self.deployment.aws_endpoint_url else console_links(record)
 
     def latest(self, count: int) -> list[Record]:
         """The last runs, the newest first. All are read: the keys of some say nothing of their time."""

@@ -1,4 +1,4 @@
-"""Whether a model fits its instances: storage, memory, GPUs, one environment for all. Pure rules.
+"""Whether a model fits its instances: storage, memory, GPUs, one environment for all; and its window. Pure rules.
 
 The facts are the catalog's; the limits are SageMaker's service model (botocore 1.43.106).
 """
@@ -24,6 +24,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
     yield from _memory(choice)
     yield from _gpu_count(choice)
     yield from _environment(choice)
+    yield from _window(choice)
 
 
 def _instance_types(choice: Choice) -> Iterator[Problem]:
@@ -149,6 +150,19 @@ def _environment(choice: Choice) -> Iterator[Problem]:
             reason="too many variables, the model's own included",
             allowed=f"at most {_MOST_VARIABLES}",
             fix="remove some",
+        )
+
+
+def _window(choice: Choice) -> Iterator[Problem]:
+    stated = choice.table.window_tokens
+    known = choice.known_window if choice.instance_types else None
+    if stated is not None and known is not None and stated > known.total_tokens:
+        yield Problem(
+            key=choice.key("window_tokens"),
+            value=stated,
+            reason=f"the container of {choice.model.name} takes {known.total_tokens} tokens, input and output together",
+            allowed=f"an integer from 128 to {known.total_tokens}, or no such key",
+            fix=f"remove window_tokens, or write window_tokens = {known.total_tokens}",
         )
 
 

@@ -45,6 +45,12 @@ class Schedule:
     time_zone: str
 
     @property
+    def starts(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """What the switch is started for: target, time of day, and days."""
+        named = (("on", self.on, self.days), ("off", self.off, self.off_days))
+        return tuple((target, at, days) for target, at, days in named if at is not None)
+
+    @property
     def off_days(self) -> tuple[str, ...]:
         overnight = self.on is not None and self.off is not None and self.off <= self.on
         if not overnight:

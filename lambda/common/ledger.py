@@ -15,7 +15,7 @@ sweep/latest        {"at", "findings": [sentences for a person], "orphans": [...
 receipt/TIME#target what one change did, and what it cost
 dropped/KEY#SEQUENCER  {"run"}: which run a run.toml in the bucket has started
 finetune/ID         a run of fine-tuning (finetune.run)
-promotion/endpoint  whose turn it is to be promoted (finetune.promotion)
+promotion/endpoint  whose turn it is to be promoted, and who waits (finetune.turns)
 """
 
 import json

@@ -34,7 +34,6 @@ def evaluate(run: Run, kit: Kit) -> Answer:
             plan,
             settings.training,
             tuned_model=run.artifact,
-            bucket=settings.bucket,
             role_arn=settings.role_arn,
             **attempt,
         )
@@ -81,7 +80,9 @@ def _said(found: Mapping[str, Any]) -> str:
         said = "No rows were kept unseen (validation_split_ratio), so no losses are compared"
     else:
         losses = f"from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}"
-        said = f"The loss on {found['rows']} unseen rows went {losses} ({found['improvement']:+.1%} better)"
+        better = found["improvement"]
+        by = f"{abs(better):.1%} {'better' if better >= 0 else 'worse'}"
+        said = f"The loss on {found['rows']} unseen rows went {losses} ({by})"
     if asked := len(found.get("prompts", [])):
         passed = f"{tuned['prompts_passed']} of {asked}, before {base['prompts_passed']}"
         said += f"; prompts answered as expected: {passed}"

@@ -12,6 +12,9 @@ from finetune.spec import Settings, TrainingSpec
 
 SPOT_WAIT_SECONDS: Final = 24 * 3600
 """Beyond its runtime a spot job waits this long for capacity, all its interruptions together; waiting is not billed."""
+MODELS: Final = "models/"
+"""Of the stage's bucket: what the endpoint may read, but for the reports there."""
+REPORT: Final = "report/"
 STAGE_TAG: Final = "pilotlight:stage"
 RUN_TAG: Final = "pilotlight:run"
 
@@ -21,6 +24,13 @@ Request = dict[str, Any]
 def job_name(stage: str, run_id: str, attempt: int, *, evaluation: bool = False) -> str:
     """Unique for each attempt (1 to 99), at most 63 characters: a stage has 28, a run id 18."""
     return f"pilotlight-{stage}-{run_id}-{'e' if evaluation else ''}{attempt}"
+
+
+def beside(model: str) -> str:
+    """Where what belongs to a job's model lies, s3://…/JOB/report/, of the model, s3://…/JOB/output/model/: never below
+    that, as whatever lies there is downloaded and served.
+    """
+    return f"{model.rstrip('/').rsplit('/', 2)[0]}/{REPORT}"
 
 
 def training_request(
@@ -50,7 +60,7 @@ def training_request(
         image_uri=spec.image_uri,
         hyperparameters={**spec.fixed_hyperparameters, **plan.hyperparameters, **task},
         channels=channels,
-        output=f"s3://{bucket}/models/",
+        output=f"s3://{bucket}/{MODELS}",
         instance_type=instance_type,
         instance_count=plan.instance_count,
         seconds=seconds,
@@ -67,7 +77,6 @@ def evaluation_request(
     instance_type: str,
     attempt: int,
     spent_usd: Decimal,
-    bucket: str,
     role_arn: str,
 ) -> Request:
     """Base and tuned model (`tuned_model`: an S3 prefix that ends with a slash) side by side, on one instance.
@@ -90,7 +99,7 @@ def evaluation_request(
         image_uri=spec.evaluation_image_uri,
         hyperparameters={**told, "pilotlight_task": "evaluate"},
         channels=channels,
-        output=f"s3://{bucket}/evaluations/",
+        output=beside(tuned_model),
         instance_type=instance_type,
         instance_count=1,
         seconds=seconds,

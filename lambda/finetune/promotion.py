@@ -1,7 +1,6 @@
 """The tuned model behind the API, and back: through the switch only, one run at a time.
 
-Whose turn it is stands in the ledger's entry promotion/endpoint: {"run"}, and {"off"}, the switch's execution that the
-run before has left.
+Whose turn it is stands in the ledger's entry promotion/endpoint (finetune.turns), written over its last version only.
 """
 
 import json
@@ -16,10 +15,14 @@ from common.facts import StackFacts
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import KIND, RUNNING, Run
+from finetune.turns import Turns
 from finetune.waits import SHORTEST_SECONDS, pause
 
 MOST_TRIES = 3
 """Of a promotion that another change of the endpoint overtook."""
+
+MOST_TRIES_TO_WRITE = 20
+"""In one step, which Step Functions repeats."""
 
 MENDING_SECONDS = 7200
 """So long after its execution ended a run may still be mended: that begins at once, and its steps are repeated for half
@@ -143,10 +146,10 @@ def lit_for_it(run: Run) -> bool:
 
 def settle(run: Run, kit: Kit) -> Run:
     """An endpoint that was off is turned off again, and the next run has its turn."""
-    state, left = run.promotion, {}
+    state, left = run.promotion, ""
     if lit_for_it(run) and state["phase"] != "settled":
         given = {"target": "off", "reason": "promotion over", "by": f"fine-tune {run.id}"}
-        left = {"off": _start(kit, _name(run, "off", 0), given)}
+        left = _start(kit, _name(run, "off", 0), given)
     _release(run, kit, left)
     return replace(run, promotion={**state, "phase": "settled"}) if state else run
 
@@ -224,18 +227,23 @@ def _serves(stack: StackFacts | None, artifact: str) -> bool:
 
 
 def _hold(run: Run, kit: Kit) -> bool:
-    """Whether it is this run's turn; taken where nobody has it, or nobody uses it any more."""
-    held, version = kit.ledger.entry("promotion", "endpoint")
-    holder = str((held or {}).get("run", ""))
-    if holder == run.id:
-        return True
-    if holder and _is_at_it(kit, holder):
-        return False
-    return kit.ledger.put_if("promotion", "endpoint", {**(held or {}), "run": run.id}, version=version)
+    """Whether it is this run's turn. It has a place among those who wait from now on, unless somebody was faster."""
+    turns, version = _turns(kit)
+    asked = turns.asked_by(run.id, lambda other: _is_at_it(kit, other))
+    return _written(kit, turns, asked, version) and asked.run == run.id
 
 
 def _holds(run: Run, kit: Kit) -> bool:
-    return (kit.ledger.get("promotion", "endpoint") or {}).get("run") == run.id
+    return _turns(kit)[0].run == run.id
+
+
+def _turns(kit: Kit) -> tuple[Turns, int]:
+    held, version = kit.ledger.entry("promotion", "endpoint")
+    return Turns.from_data(held), version
+
+
+def _written(kit: Kit, before: Turns, after: Turns, version: int) -> bool:
+    return after == before or kit.ledger.put_if("promotion", "endpoint", after.to_data(), version=version)
 
 
 def _is_at_it(kit: Kit, holder: str) -> bool:
@@ -253,11 +261,13 @@ def _is_at_it(kit: Kit, holder: str) -> bool:
     return ended is None or kit.now < ended.timestamp() + MENDING_SECONDS
 
 
-def _release(run: Run, kit: Kit, left: Mapping[str, str]) -> None:
-    """The next run has its turn, and finds what is `left`."""
-    held, version = kit.ledger.entry("promotion", "endpoint")
-    if held and held.get("run") == run.id:
-        kit.ledger.put_if("promotion", "endpoint", left, version=version)
+def _release(run: Run, kit: Kit, off: str) -> None:
+    """Whoever waits next finds the turn free, and what turns the endpoint `off`. Runs that come meanwhile write too."""
+    for _ in range(MOST_TRIES_TO_WRITE):
+        turns, version = _turns(kit)
+        if _written(kit, turns, turns.left_by(run.id, off), version):
+            return
+    raise RuntimeError(f"Run {run.id} could not leave its turn: the ledger's promotion/endpoint changes all the time.")
 
 
 def _runs(kit: Kit, execution: str) -> bool:

@@ -15,9 +15,10 @@ from proxy.api_document import api_document
 from proxy.call import Call, Calls
 from proxy.contracts import contract_named
 from proxy.errors import EndpointMissing, MethodNotAllowed, RouteNotFound, ServiceUnavailable
+from proxy.generate import Model
 from proxy.idempotency import RESERVE_SECONDS, Key, key_of
 from proxy.log import LogLine
-from proxy.long_inputs import Model, generate_any_length
+from proxy.long_inputs import generate_any_length
 from proxy.request import Request
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject

@@ -2,15 +2,21 @@
 
 import json
 
+from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
 from proxy.invocations import Invocations
 from proxy.strict_json import JsonObject
+from proxy.tally import NOT_TOLD
 
 
-def ask(invocations: Invocations, body: JsonObject) -> object:
-    """The model's parsed answer to `body`. Raises BadModelAnswer where it is no JSON."""
-    answer = invocations.invoke(json.dumps(body, ensure_ascii=False).encode())
+def ask(contract: Contract, invocations: Invocations, body: JsonObject) -> object:
+    """The model's parsed answer to `body`, its tokens counted. Raises BadModelAnswer where it is no JSON."""
+    sent = json.dumps(body, ensure_ascii=False).encode()
+    received = invocations.invoke(sent)
     try:
-        return json.loads(answer)
+        answer = json.loads(received)
     except (ValueError, RecursionError) as exc:
+        invocations.tally.add(sent, received, NOT_TOLD)
         raise BadModelAnswer("The model's answer is not JSON.") from exc
+    invocations.tally.add(sent, received, contract.counts(answer))
+    return answer

@@ -22,7 +22,7 @@ from common.facts import (
 )
 
 from proxy.errors import EndpointFailed, EndpointOff, EndpointUnavailable, EndpointWaking
-from proxy.next_off import Remembered, next_off
+from proxy.next_trigger import Remembered, seen, told
 from proxy.settings import Limits
 
 _PRIVATE = re.compile(r"\b(arn:|s3://)[^\s,;]*[^\s,;.]|\b\d{12}\b[^\s,;]*")
@@ -96,7 +96,9 @@ def report(
     state = state_of(endpoint, facts.stack)
     hourly = endpoint_price(endpoint, variant, usd_per_hour)
     hours = max(0.0, (now - endpoint.created).total_seconds() / 3600) if endpoint else 0.0
-    counted = remembered.meter if remembered.meter.get("month") == f"{now:%Y-%m}" else {}
+    counted = remembered.of_month(now)
+    created = endpoint.created if endpoint else None
+    known = seen(created, facts.ends, remembered, limits, usd_per_hour=hourly, now=now)
     snoozed_until = datetime.fromtimestamp(remembered.snoozed_until, UTC)
     return {
         "state": state,
@@ -110,10 +112,18 @@ def report(
         "usd_saved_this_month": _rounded(saved_usd(counted, always_on_usd_per_hour)),
         "budget_usd": remembered.budget_usd(limits),
         "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
-        "turns_off_next": _turns_off_next(state, facts.ends, remembered, limits, hourly, now),
+        "next_trigger": told(state, known, limits, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
-        "attention": remembered.findings,
+        "attention": [*_unpriced(endpoint, variant, hourly), *remembered.findings],
     }
+
+
+def _unpriced(endpoint: EndpointFacts | None, variant: VariantFacts | None, hourly: float | None) -> list[str]:
+    """The month's dollars look as if it were free."""
+    kind = type_in_use(endpoint, variant)
+    if endpoint is None or kind is None or hourly is not None:
+        return []
+    return [f"No price is known for {kind}: usd_this_month leaves its dollars out, and the budget does not see them."]
 
 
 def saved_usd(counted: Mapping[str, object], always_on_usd_per_hour: float | None) -> float | None:
@@ -155,18 +165,3 @@ def unavailable(endpoint: EndpointFacts | None, *, name: str, now: datetime, wak
 def redacted(reason: str | None) -> str | None:
     """SageMaker's words without what a caller has no business to know: ARNs, buckets, account ids."""
     return None if reason is None else _PRIVATE.sub("…", reason)
-
-
-def _turns_off_next(
-    state: State,
-    ends: datetime | None,
-    remembered: Remembered,
-    limits: Limits,
-    hourly_usd: float | None,
-    now: datetime,
-) -> dict[str, str | None]:
-    if state is State.OFF:
-        return {"by": None, "at": None, "message": "It is off: nothing is billed."}
-    if state is State.TURNING_OFF:
-        return {"by": None, "at": None, "message": "It is being turned off: billing ends when it is gone."}
-    return next_off(ends, remembered, limits, hourly_usd=hourly_usd, now=now)

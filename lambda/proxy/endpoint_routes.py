@@ -9,7 +9,7 @@ from common.facts import EndpointFacts
 from proxy import snooze_page
 from proxy.endpoint import Facts, State, report, state_of, unavailable
 from proxy.errors import EndpointOff, EndpointWaking, NothingToSnooze, Problem, ServiceUnavailable
-from proxy.next_off import Remembered
+from proxy.next_trigger import Remembered
 from proxy.settings import Settings
 from proxy.snooze_page import HOURS, Tokens
 from proxy.strict_json import JsonObject

@@ -16,6 +16,7 @@ from common.ledger import Data
 from common.link_token import KEY
 from common.shown import shown
 from finetune.asked import from_body
+from finetune.console_links import console_links
 from finetune.errors import BadRequest
 from finetune.programs import Kind
 
@@ -45,16 +46,23 @@ class Entries(Protocol):
 
 class FineTunes:
     """One a worker. `arn` is the state machine's; empty where the stage's model cannot be fine-tuned. `kind` is its
-    program's, which decides what hyperparameters may be.
+    program's, which decides what hyperparameters may be. `has_console` is whether AWS's console shows what is there.
     """
 
     def __init__(
-        self, make_states: Callable[[], StatesClient], make_ledger: Callable[[], Entries], *, arn: str, kind: Kind
+        self,
+        make_states: Callable[[], StatesClient],
+        make_ledger: Callable[[], Entries],
+        *,
+        arn: str,
+        kind: Kind,
+        has_console: bool,
     ) -> None:
         self._make_states = make_states
         self._make_ledger = make_ledger
         self._arn = arn
         self._kind = kind
+        self._has_console = has_console
 
     @cached_property
     def _states(self) -> StatesClient:
@@ -71,7 +79,7 @@ class FineTunes:
             asked = from_body(fields, self._kind)
         except BadRequest as bad:
             raise InvalidParameter(bad.message, param=bad.param) from bad
-        run = f"{now:%Y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:2]}"
+        run = f"{now:%y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:4]}"
         given = {"asked": asked.to_data(), "by": "POST /finetunes"}
         self._call(
             "The run could not be started",
@@ -82,7 +90,8 @@ class FineTunes:
     def read(self, run: str) -> JsonObject:
         """`GET /finetunes/{id}`."""
         record = self._record(_checked(run))
-        return {name: value for name, value in record.items() if name not in _SECRET}
+        links = console_links(record) if self._has_console else {}
+        return {**{name: value for name, value in record.items() if name not in _SECRET}, "links": links}
 
     def decide(self, run: str, fields: JsonObject) -> JsonObject:
         """`POST /finetunes/{id}/approval` with `{"approve": true | false}`."""

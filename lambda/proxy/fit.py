@@ -1,14 +1,15 @@
 """Whether a generation fits the model's window, and to what its inputs are cut where it does not."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from common.tokens import estimate_tokens
+from common.tokens import SPECIAL_TOKENS, estimate_tokens
 
 from proxy.contracts.contract import NEW_TOKENS
 from proxy.errors import InvalidParameter, WindowExceeded
 from proxy.generation import Generation
 from proxy.parameters import MAX_TOKENS
-from proxy.window import Window
+from proxy.window import Count, Window
 
 MARK_TOKENS = 6  # AlexaTM's "[CLM] ", which its contract adds afterwards, at a token a byte
 MIN_ROOM = 16  # less of a text than this says nothing
@@ -16,13 +17,49 @@ MIN_ROOM = 16  # less of a text than this says nothing
 _ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to true."
 
 
-def check_fits(
-    generation: Generation, window: Window | None, *, param: str | None = "text_inputs", advice: str = _ADVICE
-) -> None:
-    """Raises WindowExceeded, with the numbers, where an input or `max_length` is longer than the window.
+class Framing(NamedTuple):
+    """What a text is sent in: `around` makes the prompt of it, and `param` is the text's name in the request.
 
-    None is a window that is not known. `param` is the field that the inputs are, if they are one. Whether the input
-    fits the caller's own `max_length` is for the contract to say.
+    `whole` is the prompt's name, where it is a field of the request by itself.
+    """
+
+    param: str
+    around: Callable[[str], str]
+    whole: str | None
+    advice: str
+
+    def framed(self, generation: Generation, texts: Sequence[str]) -> Generation:
+        """The generation whose inputs are the prompts of these texts."""
+        prompts = tuple(map(self.around, texts))
+        return generation if prompts == generation.inputs else generation._replace(inputs=prompts)
+
+    def counting(self, count: Count) -> Count:
+        """Tokens of the prompt made of a text, which `count` counts. What stands around it is always estimated: it
+        cannot be cut, and by a bound that is three times too high nothing would be left for the text.
+        """
+        empty = self.around("")
+        frame = estimate_tokens(empty) - count(empty)
+        return lambda text: frame + count(self.around(text))
+
+    def check_leaves_room(self, room: "Room") -> None:
+        """Raises WindowExceeded, with the numbers, where next to nothing of the text would be left."""
+        frame = estimate_tokens(self.around("")) - SPECIAL_TOKENS
+        if room.cut - frame < MIN_ROOM:
+            raise WindowExceeded(
+                f"{self.param} cannot be cut so that it fits: there is room for {room.cut} tokens, and what stands "
+                f"around it has about {frame} (estimated, rather too high), which leaves less than {MIN_ROOM}. "
+                "Send shorter texts beside it, or fewer shots.",
+                param=None,
+            )
+
+
+PLAIN = Framing("text_inputs", lambda text: text, "text_inputs", _ADVICE)  # nothing is around it
+
+
+def check_fits(generation: Generation, window: Window | None, framing: Framing = PLAIN) -> None:
+    """Raises WindowExceeded, with the numbers, where a prompt or `max_length` is longer than the window.
+
+    None is a window that is not known. Whether a prompt fits the caller's own `max_length` is for the contract to say.
     """
     if window is None:
         return
@@ -36,11 +73,11 @@ def check_fits(
     room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1))
     for index, text in enumerate(generation.inputs):
         if (tokens := estimate_tokens(text)) > room:
-            where = f"{param}[{index}]" if generation.is_batch else param
+            where = f"{framing.whole}[{index}]" if generation.is_batch else framing.whole
             raise WindowExceeded(
                 f"{where or 'The prompt'} is too long for this model: about {tokens} tokens (estimated, rather too "
                 f"high), and there is room for {room}. Its window: {window.input_tokens} tokens of input, "
-                f"{window.total_tokens} of input and output together. {advice}",
+                f"{window.total_tokens} of input and output together. {framing.advice}",
                 param=where,
             )
 
@@ -55,8 +92,10 @@ class Room(NamedTuple):
 def room_for(generation: Generation, window: Window | None) -> Room:
     """The room within the window and the caller's own `max_length`.
 
-    Raises InvalidParameter where neither is known, or where `max_length` leaves next to nothing.
+    Raises InvalidParameter where neither is known, or where `max_length` leaves next to nothing, and WindowExceeded
+    where it is longer than the window.
     """
+    check_fits(generation._replace(inputs=()), window)
     max_length = generation.parameters.get("max_length")
     if window is None and max_length is None:
         asked = "split" if generation.split else "truncate"

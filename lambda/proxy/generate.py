@@ -1,12 +1,28 @@
 """A generation, answered over whichever contract the model has."""
 
+from typing import NamedTuple
+
 from proxy.ask import ask
 from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
 from proxy.generation import Generation
 from proxy.invocations import Invocations
 from proxy.strict_json import JsonObject
+from proxy.timing import Deadline
 from proxy.trim import trim
+from proxy.window import Window
+
+
+class Model(NamedTuple):
+    """What a generation is sent to, and in what time."""
+
+    contract: Contract
+    invocations: Invocations
+    window: Window | None
+    deadline: Deadline
+
+    def answer(self, generation: Generation) -> list[str]:
+        return answered(generation, contract=self.contract, invocations=self.invocations)
 
 
 def answered(generation: Generation, *, contract: Contract, invocations: Invocations) -> list[str]:
@@ -23,7 +39,7 @@ def answered(generation: Generation, *, contract: Contract, invocations: Invocat
 
 
 def _texts(contract: Contract, invocations: Invocations, body: JsonObject, expected: int) -> list[str]:
-    texts = contract.texts(ask(invocations, body))
+    texts = contract.texts(ask(contract, invocations, body))
     if len(texts) != expected:
         raise BadModelAnswer(f"The model's answer has {len(texts)} texts, but {expected} were asked for.")
     return texts

@@ -39,7 +39,7 @@ class Generation(NamedTuple):
 def check_generation(fields: Mapping[str, object]) -> Generation:
     """The generation that a request body asks for. Raises InvalidParameter naming the field at fault."""
     _refuse_unknown(fields)
-    truncate = _truncate(fields)
+    truncate, split = check_choice(fields)
     return Generation(
         inputs=_inputs(fields),
         is_batch=isinstance(fields["text_inputs"], list),
@@ -47,8 +47,14 @@ def check_generation(fields: Mapping[str, object]) -> Generation:
         clm=_clm(fields),
         trim_at=_trim_at(fields),
         truncate=truncate,
-        split=_split(fields, truncate),
+        split=split,
     )
+
+
+def check_choice(fields: Mapping[str, object]) -> tuple[Side | None, bool]:
+    """`truncate` and `split` of a request, seen beside its parameters. Raises InvalidParameter for what is none."""
+    truncate = _truncate(fields)
+    return truncate, _split(fields, truncate)
 
 
 def _refuse_unknown(fields: Mapping[str, object]) -> None:

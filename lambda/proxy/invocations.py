@@ -15,6 +15,7 @@ from proxy.errors import (
     TransientFailure,
 )
 from proxy.retry import MIN_ATTEMPT_SECONDS, GiveUp, RetryBudget, decide
+from proxy.tally import Tally
 from proxy.timing import Deadline
 from proxy.trace import Trace
 
@@ -68,8 +69,7 @@ class Invocations:
         self.last_attempt_seconds = 0.0
         self.model_was_reached = False
         self.waited_seconds = 0.0
-        self.bytes_sent = 0
-        self.bytes_received = 0
+        self.tally = Tally()
         self.gave_up: GiveUp | None = None
 
     def invoke(self, body: bytes) -> bytes:
@@ -88,10 +88,7 @@ class Invocations:
         self._worker.retries.deposit()
         before = self.attempts
         with self._trace.subsegment("model", lambda: _counted(self.attempts - before)):
-            answer = self._attempts(body)
-        self.bytes_sent += len(body)
-        self.bytes_received += len(answer)
-        return answer
+            return self._attempts(body)
 
     def _refuse_what_cannot_finish(self, seconds_left: float) -> None:
         worker, now = self._worker, self._deadline.clock.monotonic()

@@ -10,9 +10,8 @@ from proxy.invocations import Invocations
 from proxy.metrics import embedded
 from proxy.request import Request
 
-_TOLD_BY_METRICS = ("retries", "model_was_reached", "tokens_in_estimate", "tokens_out_estimate")
+_TOLD_BY_METRICS = ("retries", "model_was_reached", "tokens_in", "tokens_out")
 
-BYTES_PER_TOKEN = 4  # of JSON in UTF-8, its frame included: good for a trend, not for a bill
 MAX_PROMPT_CHARACTERS = 30_000  # in CloudWatch a line has at most 256 KiB, and an escaped character up to six bytes
 
 
@@ -21,7 +20,8 @@ class LogLine:
     """`proxy_ms` is what the request took less the model's time and the waits.
 
     `budget_ms` is None until the time budget is known, `model_latency_ms` (the last attempt's, as measured here)
-    until there was an attempt. `limited_by_caller`: it set a limit of its own, whose end is no failure of ours.
+    until there was an attempt. `tokens_estimated` says which of "in" and "out" the container did not (always) tell.
+    `limited_by_caller`: it set a limit of its own, whose end is no failure of ours.
     """
 
     request_id: str
@@ -36,8 +36,9 @@ class LogLine:
     limited_by_caller: bool | None = None
     model_latency_ms: float | None = None
     model_was_reached: bool = False
-    tokens_in_estimate: int = 0
-    tokens_out_estimate: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_estimated: list[str] | None = None
     idempotency: str | None = None
     gave_up: str | None = None
     error: str | None = None
@@ -51,8 +52,9 @@ class LogLine:
         self.model_ms = round(invocations.model_seconds * 1000, 1)
         self.waited_ms = round(self.waited_ms + invocations.waited_seconds * 1000, 1)
         self.model_was_reached = invocations.model_was_reached
-        self.tokens_in_estimate = invocations.bytes_sent // BYTES_PER_TOKEN
-        self.tokens_out_estimate = invocations.bytes_received // BYTES_PER_TOKEN
+        tally = invocations.tally
+        self.tokens_in, self.tokens_out = tally.tokens_in, tally.tokens_out
+        self.tokens_estimated = sorted(tally.estimated) or None
         self.gave_up = invocations.gave_up
         if invocations.attempts:
             self.model_latency_ms = round(invocations.last_attempt_seconds * 1000, 1)
@@ -109,8 +111,8 @@ class LogLine:
         }
         if self.model_was_reached and self.model_latency_ms is not None:
             values["ModelLatency"] = self.model_latency_ms
-            values["TokensInEstimate"] = self.tokens_in_estimate
-            values["TokensOutEstimate"] = self.tokens_out_estimate
+            values["TokensIn"] = self.tokens_in
+            values["TokensOut"] = self.tokens_out
         return values
 
 

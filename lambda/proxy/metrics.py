@@ -11,8 +11,8 @@ UNITS: Mapping[str, str] = {
     "Retries": "Count",  # those after a first one
     "Refused": "Count",  # requests refused because the model has too much to do
     "Failed": "Count",  # answers of 5xx, but for an endpoint that is off or waking as it should be
-    "TokensInEstimate": "Count",
-    "TokensOutEstimate": "Count",
+    "TokensIn": "Count",  # the container's own count where it tells one, else an estimate
+    "TokensOut": "Count",
     "ModelLatency": "Milliseconds",  # the last attempt's, where the model was reached; the network to it included
     "Overhead": "Milliseconds",  # the proxy's own time
 }

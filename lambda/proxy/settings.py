@@ -10,18 +10,23 @@ from proxy.window import Window
 
 
 class Limits(NamedTuple):
-    """What turns an endpoint off by itself; None: that trigger is switched off."""
+    """What turns an endpoint off by itself; None: that trigger is switched off. `schedules` is read by common.schedule,
+    which `POST /generate` does not need.
+    """
 
     idle_minutes: float | None
     lifetime_hours: float | None
     monthly_budget_usd: float | None
+    schedules: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Limits":
         def number(name: str) -> float | None:
             return float(environ[name]) if environ[name] else None
 
-        return cls(number("IDLE_MINUTES"), number("LIFETIME_HOURS"), number("MONTHLY_BUDGET_USD"))
+        return cls(
+            number("IDLE_MINUTES"), number("LIFETIME_HOURS"), number("MONTHLY_BUDGET_USD"), environ.get("SCHEDULES", "")
+        )
 
 
 @dataclass(frozen=True)

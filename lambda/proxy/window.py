@@ -1,8 +1,9 @@
 """A model's window, and what becomes of a text that is longer: pure planning, nothing is called here.
 
 Tokens are counted by a function that is given: `estimate_tokens`, or `most_tokens` where it must not be too
-low. All that is needed of it is that a longer text never counts less, that parts count at least as much as
-their whole, and that no text has more than MAX_BYTES_PER_TOKEN times as many bytes as tokens.
+low. It may count a frame around the text, too: what it says of no text at all is in every count. All that is
+needed of it is that a longer text never counts less, that parts count at least as much as their whole (that
+frame counted once), and that no text has more than MAX_BYTES_PER_TOKEN times as many bytes as tokens.
 """
 
 import re
@@ -64,7 +65,7 @@ def cut(text: str, *, at_most: int, side: Side, count: Count) -> Cut:
             start = _suffix_start(text, at_most, count)
             return Cut(text[start:], Span(0, start))
         case Side.MIDDLE:
-            half = (at_most - count(GAP)) // 2
+            half = count("") + (at_most - count(GAP)) // 2
             end, start = _prefix_end(text, half, count), _suffix_start(text, half, count)
             return Cut(text[:end] + GAP + text[start:], Span(end, start))
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from common.facts import StackFacts
+from common.next_trigger import AFTER_LIFETIME_SECONDS
 
 from switch.settings import Settings
 
-# The lifetime alarm acts first, then the first hard stop starts the switch, then the second deletes.
-AFTER_LIFETIME_SECONDS = 15 * 60
+# The first hard stop starts the switch, then the second deletes.
 DELETE_AFTER_SECONDS = 30 * 60
 ENDS = ("TurnOffAt", "DeleteAt")
 OVERRIDES = ("ModelDataUrl", "InstanceType")

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from switch import bill, changes
-from switch.decision import Case, Decision, Finish, GaveUp, Outcome
+from switch.decision import Case, Decision, Finish, GaveUp, Outcome, Wait
 from switch.due import not_due
 from switch.facts import Facts, Phase
+from switch.lease import Turn
 from switch.memory import Memory
 from switch.off import toward_off
 from switch.on import toward_on
@@ -40,6 +41,18 @@ def decide(request: Request, facts: Facts, memory: Memory, now: float, settings:
     if finishes and case.memory.rival and case.since(case.memory.started_at) < RIVAL_SECONDS:
         return case.wait("The execution that was taken over may be in the midst of its last step.")
     return decision
+
+
+def turn_beside(decision: Decision) -> Turn:
+    """What becomes of a look beside an execution that lights it: what changes something takes over first. What finds
+    nothing to turn off waits, as that may be about to change.
+    """
+    match decision.action:
+        case Finish(outcome=Outcome.OFF | Outcome.ALREADY_OFF):
+            return Turn.WAIT
+        case Finish() | Wait():
+            return Turn.BESIDE
+    return Turn.CLAIM
 
 
 def _toward_off(case: Case) -> Decision:

@@ -9,9 +9,9 @@ what should be over.
 from datetime import UTC, datetime
 
 from common.facts import EndpointFacts, iso
+from common.next_trigger import AFTER_LIFETIME_SECONDS
 
 from switch import gate
-from switch.changes import AFTER_LIFETIME_SECONDS
 from switch.decision import Case, Decision, Outcome
 from switch.lease import PUT_OFF
 

@@ -54,8 +54,9 @@ def turn(
 
 def _beside(lease: Lease, request: Request) -> Turn:
     """Beside a holder that runs. A conditional off is older than the lighting, which taken over would end half way: it
-    acts without the lease, where its reason still holds. On the way back from a failed model it would cancel that, and
-    leave the failed one in force, so it waits.
+    looks on without the lease, and takes over only to act, once its reason is seen to hold (see step). So there are
+    never two that act. On the way back from a failed model it would cancel that, and leave the failed one in force, so
+    it waits.
     """
     if request.target == "off" and request.reason in CONDITIONAL and lease.get("target") == "on":
         return Turn.WAIT if lease.get("reason") == ROLLBACK else Turn.BESIDE
@@ -68,7 +69,7 @@ def claimed(lease: Lease | None, memory: Memory, request: Request) -> Memory:
     if lease is None or _finished(lease):
         return memory
     if lease.get("target") != request.target:
-        return replace(memory, rival=True)
+        return replace(memory, rival=True, started_at=None)  # the rival's last step may have begun just now
     longer = request.extend or _lives_longer(request, lease)
     return replace(_carried(memory, lease), changed=True, extend=bool(lease.get("extend")) or longer)
 

@@ -34,6 +34,8 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
     ask_why = stack is not None and ("ROLLBACK" in stack.status or stack.status.endswith("_FAILED"))
     wakes = request.target == "on"
     conditional = request.reason in (*CONDITIONAL, *PUT_OFF)
+    # A receipt says when a schedule lights it again, which it does not while the month's money is spent.
+    counts = wakes or conditional or bool(settings.schedules)
     variant = describe.variant(clients.sagemaker, endpoint.config_name) if endpoint else None
     looks_back = endpoint and conditional and settled_on
     types = pool_types(endpoint, variant)
@@ -43,9 +45,9 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
         variant=variant,
         expected_config=_expected_config(clients, settings) if wakes and settled_on else None,
         failure=_failure(clients, settings) if ask_why and (wakes or memory.off_updates) else None,
-        meter=_meter(clients.ledger.get("meter", "memory"), now) if wakes or conditional else None,
+        meter=_meter(clients.ledger.get("meter", "memory"), now) if counts else None,
         awaiting_meter_since=_number(clients.ledger.get("switch", "awaiting-meter"), "since") if wakes else None,
-        budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if wakes or conditional else None,
+        budget_usd=_number(clients.ledger.get("budget", month_of(now)), "usd") if counts else None,
         snoozed_until=_number(clients.ledger.get("snooze", "endpoint"), "until"),
         last_call=_last_call(clients, settings, request, types, now) if looks_back else None,
     )

@@ -22,8 +22,11 @@ MOST_DELETES = 3
 MOST_UPDATES = 3
 MOST_CONTINUES = 2
 
+_FIRST_FAILED = "Its first deploy failed: delete the stack and deploy again."
 _ADVICE = {
-    "ROLLBACK_COMPLETE": "Its first deploy failed: delete the stack and deploy again.",
+    "CREATE_FAILED": _FIRST_FAILED,
+    "ROLLBACK_COMPLETE": _FIRST_FAILED,
+    "ROLLBACK_FAILED": _FIRST_FAILED,
     "REVIEW_IN_PROGRESS": "Its first deploy never ran: delete the stack and deploy again.",
     "DELETE_FAILED": "Its deletion failed: `pilot destroy` deletes it again.",
     "UPDATE_FAILED": "A deploy without rollback failed: roll the stack back in CloudFormation.",

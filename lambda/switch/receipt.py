@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from common import next_trigger
 from common.facts import endpoint_price, iso, type_in_use
+from common.next_trigger import Seen, Trigger
 
-from switch import bill
-from switch.changes import AFTER_LIFETIME_SECONDS
+from switch import bill, gate
 from switch.decision import Case, Outcome
 
 Receipt = dict[str, Any]
@@ -45,7 +46,7 @@ def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
         "usd_per_hour": price,
         "instance_type": instance_type,
         "message": message,
-        "next": next_trigger(case),
+        "next": trigger._asdict() if (trigger := _next_trigger(case, price)) else None,
     }
 
 
@@ -53,19 +54,41 @@ def key(receipt: Mapping[str, Any]) -> str:
     return f"{_iso(receipt['at'])}#{receipt['target']}"
 
 
-def next_trigger(case: Case) -> dict[str, Any] | None:
-    """What turns it off next, and when (epoch seconds) if nobody calls; None while nothing is there to turn off."""
-    facts, settings = case.facts, case.settings
-    if facts.endpoint is None or facts.stack is None or not facts.stack.turn_off_at:
+def _next_trigger(case: Case, usd_per_hour: float | None) -> Trigger | None:
+    """None where nobody knows (the stack could not be read), and where something that should be gone is there: the
+    switch is started for it at every tick.
+    """
+    facts, limits = case.facts, case.settings.limits
+    if facts.stack is None:
         return None
-    hard_stop = datetime.fromisoformat(facts.stack.turn_off_at).replace(tzinfo=UTC).timestamp()
-    coming = {"hard_stop": hard_stop}
-    if settings.lifetime_hours is not None:
-        coming["lifetime"] = hard_stop - AFTER_LIFETIME_SECONDS
-    if settings.idle_minutes is not None:
-        coming["idle"] = max(case.now + settings.idle_minutes * 60, facts.snoozed_until or 0.0)
-    by = min(coming, key=lambda name: coming[name])
-    return {"by": by, "at": coming[by]}
+    if facts.endpoint is None:
+        return None if facts.stack_says_on else next_trigger.turns_on(_seen(case, None), limits, case.now)
+    if not facts.stack_says_on:
+        return None
+    return next_trigger.turns_off(_seen(case, usd_per_hour), limits, case.now)
+
+
+def _seen(case: Case, usd_per_hour: float | None) -> Seen:
+    facts = case.facts
+    stated = facts.stack.turn_off_at if facts.stack else None
+    return Seen(
+        created=facts.endpoint.created.timestamp() if facts.endpoint else None,
+        used_at=_used_at(case),
+        snoozed_until=facts.snoozed_until or 0.0,
+        ends=datetime.fromisoformat(stated).replace(tzinfo=UTC).timestamp() if stated else None,
+        spent_usd=facts.meter.usd_this_month if facts.meter else None,
+        ceiling_usd=gate.ceiling(case),
+        usd_per_hour=usd_per_hour,
+    )
+
+
+def _used_at(case: Case) -> float:
+    """Now, where the meter has not seen this endpoint in service: it has just been lit."""
+    facts = case.facts
+    served = facts.meter.in_service_since if facts.meter else None
+    if facts.endpoint is None or facts.meter is None or served is None or served < facts.endpoint.created.timestamp():
+        return case.now
+    return max(served, facts.meter.last_call or 0.0, facts.last_call or 0.0)
 
 
 def subject(receipt: Mapping[str, Any], stage: str) -> str:
@@ -93,16 +116,17 @@ def _cost(receipt: Mapping[str, Any]) -> str:
         return "" if receipt["outcome"] == Outcome.REFUSED else "No endpoint was seen, so this cost nothing."
     kind = f" on {receipt['instance_type']}" if receipt["instance_type"] else ""
     if usd is None:
-        return f"It existed for {hours:.2f} hours{kind}; what that cost is not known, as the type has no known price."
+        return (
+            f"It existed for {hours:.2f} hours{kind}; what that cost is not known, as the type has no known price, and "
+            "is not counted in the month's budget."
+        )
     return f"It existed for {hours:.2f} hours{kind}, which cost USD {usd:.2f} at USD {price:.2f} an hour."
 
 
 def _next(receipt: Mapping[str, Any]) -> str:
     if receipt["next"] is None:
         return "`pilot on` turns it on." if receipt["outcome"] == Outcome.OFF else ""
-    by, at = receipt["next"]["by"], _iso(receipt["next"]["at"])
-    condition = " if nobody calls it" if by == "idle" else ""
-    return f"It is turned off next by {by.replace('_', ' ')}, at {at}{condition}; `pilot off` does before."
+    return next_trigger.sentence(Trigger(**receipt["next"]))
 
 
 def _iso(moment: float) -> str:

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from common import schedule
+from common.next_trigger import Limits
+from common.schedule import Start
+
 # The end that is stated where the lifetime is switched off: nothing is lit without one.
 LONGEST_HOURS = 30 * 24
 
@@ -35,11 +39,16 @@ class Settings:
     resource_types: tuple[str, ...]  # what the endpoint stack holds; its permission takes no update that names others
     instance_pools: bool = False
     bake_seconds: float = 0.0  # that an update takes beside all else
+    schedules: tuple[Start, ...] = ()
 
     @property
     def default_hours(self) -> float:
         """How long an endpoint lives where a request does not say."""
         return self.lifetime_hours or LONGEST_HOURS
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.idle_minutes, self.lifetime_hours, self.monthly_budget_usd, self.schedules)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -74,4 +83,5 @@ class Settings:
             resource_types=tuple(json.loads(environ["RESOURCE_TYPES"])),
             instance_pools=environ.get("INSTANCE_POOLS") == "true",
             bake_seconds=float(environ["BAKE_SECONDS"]),
+            schedules=schedule.parse(environ.get("SCHEDULES", "")),
         )

@@ -15,7 +15,7 @@ from common import describe
 from switch import books, gate, lease, receipt
 from switch.act import act
 from switch.clients import Clients
-from switch.decide import decide, remembered
+from switch.decide import decide, remembered, turn_beside
 from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Update, Wait
 from switch.errors import TransientError, told_apart
 from switch.facts import Facts
@@ -66,18 +66,22 @@ class Switch:
 
     def _take_turn(self, request: Request, memory: Memory, execution: str, now: float) -> Answer:
         held, version = self.clients.ledger.entry("switch", "lease")
-        runs = lease.needs_holder(held, memory, execution) and self._runs(str((held or {})["execution"]))
+        runs = lease.needs_holder(held, memory, execution) and self._runs(_holder(held))
         turn = lease.turn(held, request, memory, execution=execution, now=now, holder_runs=runs)
         if turn in _LEFT_TO_OTHERS:
             outcome, message = _LEFT_TO_OTHERS[turn]
-            return _done(outcome, memory, message.format((held or {})["execution"]))
+            return _done(outcome, memory, message.format(_holder(held)))
         if turn is Turn.WAIT:
-            return _wait(LAST_POLL_SECONDS, memory, f"{(held or {})['execution']} comes first.")
+            return _wait(LAST_POLL_SECONDS, memory, f"{_holder(held)} comes first.")
         if turn is Turn.MINE:
             memory = lease.held(held or {}, memory)
         else:
             books.set_budget(self.clients, request, now)
         facts = observe(self.clients, self.settings, request, memory, now)
+        if turn is Turn.BESIDE:
+            turn = turn_beside(decide(request, facts, memory, now, self.settings))
+        if turn is Turn.WAIT:
+            return _wait(LAST_POLL_SECONDS, memory, f"{_holder(held)} lights it, and comes first.")
         if turn is Turn.CLAIM:
             memory = remembered(lease.claimed(held, memory, request), facts, now, self.settings)
             if not self._claim(request, memory, execution, now, version):
@@ -127,6 +131,10 @@ class Switch:
         books.keep(self.clients, told)
         books.release(self.clients, event["execution"], now)
         return _done(Outcome.FAILED, memory, message)
+
+
+def _holder(lease: Mapping[str, Any] | None) -> str:
+    return str((lease or {})["execution"])
 
 
 def _broke(failure: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption
 from pilotlight.cli.target import call, configured, deployment
-from pilotlight.cli.terminal import grid, out, print_json, table
+from pilotlight.cli.terminal import describe, grid, out, print_json, table
 from pilotlight.config import ConfigError
 from pilotlight.costs import summary
 from pilotlight.deployment import Deployment
@@ -34,8 +34,11 @@ def cost(
         "since it is on": _usd(costs["cost_usd"]),
         "this month": f"{_usd(costs['usd_this_month'])} of at most {_usd(costs['budget_usd'], 'what time allows')}",
         "saved by being off": _usd(costs["usd_saved_this_month"]),
+        "next trigger": describe(costs["next_trigger"]),
         "a month at worst": _usd(costs["worst_month_usd"]),
     }
+    if costs["attention"]:
+        rows["attention"] = describe(costs["attention"])
     out.print(table({"stage": f"{target.stage} on {target.place}", **rows}))
     if kept:
         columns = ("at", "what", "why", "by", "hours", "USD", "instances")

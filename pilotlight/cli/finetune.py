@@ -12,11 +12,12 @@ from typer.core import TyperGroup
 
 from pilotlight import model_shape
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
+from pilotlight.cli.run_shown import show, show_plan
 from pilotlight.cli.target import configured, deployment
-from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json, table
+from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json
 from pilotlight.finetune import Dataset, FineTunes, Record, dataset, run_name
 from pilotlight.loss_curve import LossCurve
-from pilotlight.training_plan import Planned, planned
+from pilotlight.training_plan import planned
 
 
 class StartByDefault(TyperGroup):
@@ -92,15 +93,15 @@ def status(
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every step of a run, its losses, what it cost."""
+    """Every step of a run, its losses, what it cost, and links to AWS's console."""
     runs = FineTunes(deployment(stage, aws, region))
     record = runs.record(run) if run else _last(runs)
     if png:
         LossCurve(record["id"], record.get("losses", {})).png(png)
     if as_json:
-        print_json(_public(record))
+        print_json({**_public(record), "links": runs.links(record)})
     else:
-        show(record)
+        show(record, runs.links(record))
 
 
 @finetune_commands.command()
@@ -169,35 +170,11 @@ def follow(runs: FineTunes, run: str, as_json: bool) -> None:
             highlight=False,
         )
     if as_json:
-        print_json(_public(record))
+        print_json({**_public(record), "links": runs.links(record)})
     else:
-        show(record)
+        show(record, runs.links(record))
     if record["status"] != "done":
         raise Refused(f"Run {run} failed at {record['step']}: {record['message']}")
-
-
-def show_plan(plan: Planned) -> None:
-    out.print(table(plan.rows), highlight=False)
-    for warning in plan.warnings:
-        err.print(f"[yellow]Warning:[/] {escape(warning)}", highlight=False)
-
-
-def show(record: Record) -> None:
-    rows = [
-        (f"{datetime.fromtimestamp(step['at'], UTC):%H:%M:%S}", step["name"], step["message"])
-        for step in record["steps"]
-    ]
-    out.print(grid(("at", "step", "what"), rows, title=f"Run {record['id']}: {record['status']}"), highlight=False)
-    jobs = [
-        (job["name"], job["kind"], job["instance_type"], job["status"], job["seconds"], job["usd"])
-        for job in record["jobs"]
-    ]
-    if jobs:
-        out.print(grid(("job", "for", "instance", "status", "seconds", "USD"), jobs, title="\nJobs"), highlight=False)
-    if losses := record.get("losses"):
-        out.print(LossCurve(record["id"], losses).text(), highlight=False, markup=False)
-    links = {name: record[name] for name in ("artifact", "report", "package_arn") if record.get(name)}
-    out.print(table({"spent": f"about USD {record['usd']:.2f}", **links}), highlight=False)
 
 
 def _asked(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from pilotlight import serving
 from pilotlight.cdk import cdk
 from pilotlight.cli.endpoint import turn, what_it_costs
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
@@ -11,6 +12,7 @@ from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Refused, Report, confirm, err, out, print_json, progress
 from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import Cloud
+from pilotlight.stage import Stage
 from pilotlight.teardown import Teardown, kept
 
 
@@ -26,6 +28,7 @@ def deploy(
     target = deployment(stage, aws, region)
     chosen = configured(target)
     refuse_another_name(target, chosen.endpoint_name)
+    refuse_another_type(target, chosen)
     if not off:
         confirm(f"{what_it_costs(chosen, target, None)} Deploy and light it?", yes)
     if target.aws_endpoint_url:
@@ -50,6 +53,23 @@ def refuse_another_name(target: Deployment, name: str) -> None:
         raise Refused(
             f"The endpoint {target.endpoint_name} is on, and its name in pilotlight.toml is now {name}: until the old "
             "one was gone nothing would turn it off. Run `pilot off`, then deploy again."
+        )
+
+
+def refuse_another_type(target: Deployment, chosen: Stage) -> None:
+    """While the endpoint is on and scales: AWS refuses to change the type under a registered target, after minutes.
+
+    An override (a type that was fallen back on) holds while the fingerprint stays. Raises Refused.
+    """
+    if not (target.stack_status("Endpoint") and target.ends and serving.scales(target)):
+        return
+    wanted = chosen.instance_types if chosen.instance_pools else (chosen.instance_type,)
+    present = serving.types(target)
+    if target.output("Endpoint", "Fingerprint") != chosen.fingerprint and present and present != wanted:
+        raise Refused(
+            f"The endpoint {target.endpoint_name} is on, scales, and runs on {' or '.join(present)}; "
+            f"this deploy would put it on {' or '.join(wanted)}, which AWS refuses while it scales. Run `pilot off`, "
+            "`pilot deploy`, and then `pilot on`."
         )
 
 

@@ -7,7 +7,9 @@ from constructs import Construct
 
 from stacks.acknowledge import acknowledge
 
-MODELS, EVALUATIONS, CHECKPOINTS, DATASETS = "models/", "evaluations/", "checkpoints/", "datasets/"
+MODELS, CHECKPOINTS, DATASETS = "models/", "checkpoints/", "datasets/"
+REPORTS = f"{MODELS}*/report/"
+"""Beside each model, what its evaluation has left."""
 
 
 class FineTuneBucket(Construct):
@@ -36,6 +38,15 @@ class FineTuneBucket(Construct):
         self.bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[endpoint], actions=["s3:GetObject"], resources=[self.bucket.arn_for_objects(f"{MODELS}*")]
+            )
+        )
+        # A report has rows of the dataset, which whatever program serves the model has no use for.
+        self.bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                principals=[endpoint],
+                actions=["s3:GetObject"],
+                resources=[self.bucket.arn_for_objects(f"{REPORTS}*")],
             )
         )
         self.bucket.add_to_resource_policy(

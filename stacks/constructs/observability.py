@@ -76,7 +76,7 @@ class Observability(Construct):
                 [
                     self._graph("Calls of the model", *(map(self._metric, ("Attempts", "Retries")))),
                     self._graph("Refused and failed", *(map(self._metric, ("Refused", "Failed")))),
-                    self._graph("Tokens, estimated", *(map(self._metric, ("TokensInEstimate", "TokensOutEstimate")))),
+                    self._graph("Tokens, estimated if not told", *(map(self._metric, ("TokensIn", "TokensOut")))),
                 ],
                 [
                     self._graph("Model latency", *(self._metric("ModelLatency", p) for p in ("p50", "p90", "p99"))),

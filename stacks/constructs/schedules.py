@@ -30,22 +30,18 @@ class Schedules(Construct):
         )
         switch.grant_start_execution(role)
         for number, schedule in enumerate(schedules, start=1):
-            for target, at, days in (
-                ("on", schedule.on, schedule.days),
-                ("off", schedule.off, schedule.off_days),
-            ):
-                if at is not None:
-                    hour, minute = (int(part) for part in at.split(":"))
-                    scheduler.CfnSchedule(
-                        self,
-                        f"{target.title()}{number}",
-                        description=f"Turns the endpoint {target} at {at} ({schedule.time_zone}) on {', '.join(days)}",
-                        schedule_expression=f"cron({minute} {hour} ? * {','.join(days)} *)",
-                        schedule_expression_timezone=schedule.time_zone,
-                        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-                        target=scheduler.CfnSchedule.TargetProperty(
-                            arn=switch.state_machine_arn,
-                            role_arn=role.role_arn,
-                            input=json.dumps({"target": target, "reason": "schedule", "by": f"schedule {number}"}),
-                        ),
-                    )
+            for target, at, days in schedule.starts:
+                hour, minute = (int(part) for part in at.split(":"))
+                scheduler.CfnSchedule(
+                    self,
+                    f"{target.title()}{number}",
+                    description=f"Turns the endpoint {target} at {at} ({schedule.time_zone}) on {', '.join(days)}",
+                    schedule_expression=f"cron({minute} {hour} ? * {','.join(days)} *)",
+                    schedule_expression_timezone=schedule.time_zone,
+                    flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+                    target=scheduler.CfnSchedule.TargetProperty(
+                        arn=switch.state_machine_arn,
+                        role_arn=role.role_arn,
+                        input=json.dumps({"target": target, "reason": "schedule", "by": f"schedule {number}"}),
+                    ),
+                )

@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.acknowledge import acknowledge, wildcard
-from stacks.constructs.finetune_bucket import CHECKPOINTS, DATASETS, EVALUATIONS, MODELS
+from stacks.constructs.finetune_bucket import CHECKPOINTS, DATASETS, MODELS
 from stacks.constructs.sagemaker_role import allow_artifact, allow_image, allow_telemetry
 
 
@@ -33,7 +33,7 @@ class TrainingRole(Construct):
             description="SageMaker trains and evaluates as this role",
         )
         read = [bucket.arn_for_objects(f"{prefix}*") for prefix in (DATASETS, MODELS, CHECKPOINTS)]
-        written = [bucket.arn_for_objects(f"{prefix}*") for prefix in (MODELS, EVALUATIONS, CHECKPOINTS)]
+        written = [bucket.arn_for_objects(f"{prefix}*") for prefix in (MODELS, CHECKPOINTS)]
         self.role.add_to_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=read))
         self.role.add_to_policy(
             iam.PolicyStatement(actions=["s3:PutObject", "s3:AbortMultipartUpload"], resources=written)

@@ -10,7 +10,10 @@ from stacks.constructs.packaged_function import packaged_function
 
 
 def limits_environment(limits: AutoOff) -> dict[str, str]:
-    """What turns the endpoint off by itself, as every function reads it; empty: that trigger is switched off."""
+    """What turns the endpoint off by itself, as every function reads it; empty: that trigger is switched off.
+
+    Schedules as lambda/common/schedule.py reads them.
+    """
 
     def or_empty(value: object) -> str:
         return "" if value is None else str(value)
@@ -20,6 +23,11 @@ def limits_environment(limits: AutoOff) -> dict[str, str]:
         "WARNING_MINUTES": str(limits.warning_minutes),
         "LIFETIME_HOURS": or_empty(limits.lifetime_hours),
         "MONTHLY_BUDGET_USD": or_empty(limits.monthly_budget_usd),
+        "SCHEDULES": ";".join(
+            f"{target} {at} {','.join(days)} {schedule.time_zone}"
+            for schedule in limits.schedules
+            for target, at, days in schedule.starts
+        ),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
+from common.schedule import parse
 
 from pilotlight import standing_costs
 
@@ -250,6 +251,14 @@ class TestWhatIsConfigured:
                     ),
                 },
             )
+
+    @pytest.mark.parametrize(("stack", "variable"), [("Control", "PROMOTION"), ("Api", "WAKE_ON_CALL")])
+    def test_receipts_and_status_know_the_schedules(self, synthesis: Synthesis, stack: str, variable: str) -> None:
+        functions = properties(synthesis.template("volume", stack), "AWS::Lambda::Function").values()
+        told = [function.get("Environment", {}).get("Variables", {}) for function in functions]
+        (environment,) = [variables for variables in told if variable in variables]
+        text = "on 22:00 FRI Europe/Paris;off 06:30 SAT Europe/Paris"
+        assert (environment["SCHEDULES"], [start.target for start in parse(text)]) == (text, ["on", "off"])
 
     def test_a_trigger_that_is_switched_off_has_no_alarm(self, synthesis: Synthesis) -> None:
         alarms = properties(synthesis.template("volume", "Control"), "AWS::CloudWatch::Alarm").values()

@@ -155,6 +155,16 @@ def test_jobs_write_into_the_stages_bucket_and_nowhere_else(template: Template) 
     assert all(resource["Fn::Join"][1][0] == {"Fn::GetAtt": [bucket_id, "Arn"]} for resource in resources)
 
 
+def test_the_endpoint_may_read_models_but_no_report_beside_them(template: Template) -> None:
+    (policy,) = template.find_resources("AWS::S3::BucketPolicy").values()
+    told = {
+        (statement["Effect"], statement["Resource"]["Fn::Join"][1][-1])
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:GetObject"
+    }
+    assert told == {("Allow", "/models/*"), ("Deny", "/models/*/report/*")}
+
+
 def test_only_the_training_role_is_passed_on_and_only_to_sagemaker(template: Template) -> None:
     passed = [
         statement

@@ -35,20 +35,25 @@ def bash(script: str) -> subprocess.CompletedProcess[str]:
 
 
 def app_with(folder: Path, lines: str) -> str:
-    """An `--app` for cdk: this project with another pilotlight.toml, in which the stage `local` has these lines in the
+    """An `--app` for cdk: `app_of`."""
+    return f"--app '{app_of(folder, lines)}'"
+
+
+def app_of(folder: Path, lines: str) -> str:
+    """The command of this project's app with another pilotlight.toml, in which the stage `local` has these lines in the
     place of its own for the same keys.
     """
     copy, app = folder / "pilotlight.toml", folder / "app.py"
     above, table, below = (ROOT / "pilotlight.toml").read_text().partition("[stages.local]")
-    keys = tuple(line.partition("=")[0] for line in lines.splitlines())
+    keys = tuple(line.partition("=")[0] for line in lines.splitlines() if line)
     kept = [line for line in below.splitlines(keepends=True) if not line.startswith(keys)]
-    copy.write_text(f"{above}{table}\n{lines}{''.join(kept)}")
+    copy.write_text(f"{above}{table}\n{lines}\n{''.join(kept)}")
     app.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\nimport aws_cdk as cdk\nimport app\nfrom pilotlight.config import load\n"
         f"made = cdk.App()\napp.build(made, load(Path({str(copy)!r}), 'local', target='local'))\nmade.synth()\n"
     )
-    return f"--app '{sys.executable} {app}'"
+    return f"{sys.executable} {app}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from pilotlight.finetune import RUN_FILE, Record
 
@@ -99,6 +98,7 @@ def test_a_dataset_becomes_a_model_behind_the_api(tuned: tuple[Tuning, Record]) 
     answer = tuning.cloud.call("GET", f"/finetunes/{record['id']}")
     assert (answer.status_code, answer.json()["status"]) == (200, "done")
     assert "token" not in answer.json()
+    assert answer.json()["links"] == {}  # no console shows this cloud
     tuning.serves(record["artifact"])
 
 
@@ -119,9 +119,10 @@ def test_it_is_registered_with_where_it_comes_from(tuned: tuple[Tuning, Record])
 
 def test_the_report_stands_beside_it(tuned: tuple[Tuning, Record]) -> None:
     tuning, record = tuned
-    key = record["report"].removeprefix(f"s3://{tuning.bucket}/")
-    page = tuning.s3.get_object(Bucket=tuning.bucket, Key=key)["Body"].read().decode()
-    assert "What?" in page
+    assert record["report"].startswith(record["artifact"].removesuffix("output/model/") + "report/")
+    page = tuning.read(record["report"])
+    assert ("What?" in page, "<svg" in page) == (True, True)
+    assert {"base", "tuned", "expected"} <= tuning.evaluation(record)["prompts"][0].keys()
 
 
 def test_the_command_shows_the_run_and_its_losses(tuned: tuple[Tuning, Record], pilot: Pilot, tmp_path: Path) -> None:
@@ -129,6 +130,7 @@ def test_the_command_shows_the_run_and_its_losses(tuned: tuple[Tuning, Record], 
     shown = pilot("finetune", "status", record["id"], "--png", str(tmp_path / "losses.png"))
     assert shown.returncode == 0, shown.stderr
     assert "eval loss" in shown.stdout
+    assert ("s3://" in shown.stdout, "https://" in shown.stdout) == (True, False)
     assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
     assert record["id"] in pilot("finetune", "list").stdout
 
@@ -152,12 +154,17 @@ def test_what_is_wrong_is_refused_before_anything_is_paid_for(
 
 
 def test_a_worse_model_is_not_served(tuned: tuple[Tuning, Record]) -> None:
-    """No model loses all of its loss."""
+    """On rows that the base model itself has written, which the tuned one has unlearned; nobody asks for more than no
+    loss of quality.
+    """
     tuning, before = tuned
-    data = tuning.dataset("worse")
-    record = tuning.ended(tuning.start("worse", attach=job_of(before), dataset=data, min_improvement=1))
+    (prompt,) = tuning.evaluation(before)["prompts"]
+    rows = [{"instruction": f"What {n}?", "context": "", "response": prompt["base"]} for n in range(12)]
+    record = tuning.ended(tuning.start("worse", attach=job_of(before), dataset=tuning.dataset("worse", rows)))
     assert (record["status"], record["step"]) == ("failed", "Evaluate"), record["message"]
-    assert "min_improvement" in record["message"]
+    base, worse = (record["evaluation"][side]["eval_loss"] for side in ("base", "tuned"))
+    assert worse > base
+    assert f"went from {base:.4g} to {worse:.4g} ({worse / base - 1:.1%} worse), and at least 0.0%" in record["message"]
     assert record["usd"] == next(job["usd"] for job in record["jobs"] if job["kind"] == "evaluate") > 0
     tuning.serves(before["artifact"])
 
@@ -230,29 +237,19 @@ def test_a_model_waits_for_a_persons_word_and_no_is_one(tuned: tuple[Tuning, Rec
 def test_the_mails_link_shows_what_was_trained_and_decides_once(tuned: tuple[Tuning, Record]) -> None:
     tuning, _ = tuned
     run = waiting(tuned)
-    notices = requests.get(f"{tuning.cloud.aws_endpoint_url}/_pilot/notices", timeout=10).json()
-    mail = next(notice["message"] for notice in notices if f"pilot approve {run}" in notice["message"])
-    link, _, token = next(word for word in mail.split() if "?token=" in word).partition("?token=")
-    assert link.endswith("/approve")
-
-    def page(method: str, text: str = token, **fields: str) -> tuple[int, str]:
-        """Without any key; a form, as a browser sends it."""
-        given: dict[str, Any] = {"params" if method == "GET" else "data": {"token": text, **fields}}
-        answer = requests.request(method, f"{tuning.cloud.api_url}/approve", timeout=60, **given)
-        return answer.status_code, answer.text
-
+    token = tuning.link(run)
     for _ in range(2):  # a mail scanner, and a person
-        status, text = page("GET")
+        status, text = tuning.page("GET", token)
         assert (status, text.count('<form method="post">'), f"Run {run}" in text) == (200, 2, True)
         assert "Nothing was paid for." in text
     for method in ("GET", "POST"):
-        assert page(method, f"{token[:-8]}AAAAAAAA", decision="approve")[0] == 403
+        assert tuning.page(method, f"{token[:-8]}AAAAAAAA", decision="approve")[0] == 403
     assert tuning.runs.record(run)["step"] == "Approve"
-    assert page("POST", decision="reject")[0] == 200
-    status, text = page("POST", decision="approve")
+    assert tuning.page("POST", token, decision="reject")[0] == 200
+    status, text = tuning.page("POST", token, decision="approve")
     assert (status, "used already" in text) == (409, True)
     assert_rejected(tuned, run)
-    assert page("GET")[0] == 409
+    assert tuning.page("GET", token)[0] == 409
 
 
 def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tuning, Record]) -> None:
@@ -270,7 +267,7 @@ def test_a_run_toml_that_is_dropped_into_the_bucket_starts_a_run(tuned: tuple[Tu
 
 @pytest.fixture(scope="module")
 def two(tuned: tuple[Tuning, Record]) -> tuple[Record, Record]:
-    """Two runs at once: both train, and a person agrees to both in one breath.
+    """Two runs at once: both train, and a person agrees to both in one breath, once by the mail's link.
 
     The first one's spot instance goes at half time; the second finds no capacity on its first instance type.
     """
@@ -287,8 +284,9 @@ def two(tuned: tuple[Tuning, Record]) -> tuple[Record, Record]:
     runs = first, second
     for run in runs:
         tuning.waiting(run)
-    for run in runs:
-        tuning.runs.decide(run, approve=True)
+    status, text = tuning.page("POST", tuning.link(first), decision="approve")
+    assert (status, f"Run {first} is approved: it is served next" in text) == (200, True)
+    tuning.runs.decide(second, approve=True)
     return tuning.ended(first), tuning.ended(second)
 
 
@@ -332,6 +330,15 @@ def test_without_capacity_the_next_instance_type_trains(two: tuple[Record, Recor
     assert not jobs[0]["usd"]
 
 
+def test_who_approves_by_the_mails_link_has_approved_and_its_button_is_used(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    tuning, approved = tuned[0], two[0]["id"]
+    status, text = tuning.page("POST", tuning.link(approved), decision="reject")
+    assert (status, "used already" in text) == (409, True)
+    assert tuning.runs.record(approved)["status"] == "done"
+
+
 @pytest.mark.usefixtures("two")
 def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple[Tuning, Record]) -> None:
     tuning, other = tuned
@@ -357,6 +364,28 @@ def test_a_promotion_that_sagemaker_takes_back_fails_the_run(tuned: tuple[Tuning
     assert "old config" in record["message"]
     assert record["message"] in tuning.told(record["id"])
     tuning.serves(before)
+
+
+def test_a_run_that_is_killed_while_the_switch_is_at_it_is_mended_and_the_one_that_waits_wins(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    tuning, other = tuned
+    before = tuning.override()
+    spare = next(record for record in two if record["artifact"] != before)
+    second = tuning.start("waits", attach=job_of(spare), approve=True)
+    tuning.waiting(second)
+    first = tuning.start("killed", attach=job_of(other))
+    tuning.until(first, lambda record: record["step"] == "Promote" and tuning.endpoint_status() == "Updating")
+    tuning.runs.decide(second, approve=True)
+    tuning.until(second, lambda record: "this one waits" in said_at(record, "Promote"))
+    assert tuning.endpoint_status() == "Updating"
+    tuning.runs.stop(first)
+    won, killed = tuning.ended(second), tuning.ended(first)
+    assert (killed["status"], killed["step"], won["status"]) == ("failed", "Promote", "done"), won["message"]
+    assert f"The endpoint serves {before} again" in killed["message"]
+    assert killed["message"] in tuning.told(first)
+    assert won["promotion"]["previous"] == before
+    tuning.serves(spare["artifact"])
 
 
 @pytest.mark.usefixtures("two")

@@ -50,8 +50,8 @@ def test_another_body_under_the_same_key_is_refused(cloud: LocalCloud) -> None:
 
 def test_what_timed_out_is_generated_again(cloud: LocalCloud) -> None:
     key = str(uuid4())
-    cloud.fault(fault="slow", times=1, seconds=6)
-    assert ask(cloud, "late", key, timeout_ms=5000).status_code == 504
+    cloud.fault(fault="slow", times=1, seconds=7)
+    assert ask(cloud, "late", key, timeout_ms=6000).status_code == 504
     assert ask(cloud, "late", key).status_code == 200
     assert reached(cloud, "late") == 2
 

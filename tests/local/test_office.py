@@ -109,14 +109,24 @@ def test_its_hours_turn_it_on_and_off_and_other_days_do_not(office: Life) -> Non
     until(office, day.replace(hour=8, minute=5))
     assert office.is_on()
     assert office.receipt()["reason"] == "schedule"
+    assert_next(office, "off", day.replace(hour=19))
     until(office, day.replace(hour=18, minute=58))
     assert office.is_on(), (office.endpoint(), office.receipt())
     until(office, day.replace(hour=19, minute=10))
     assert office.endpoint() is None
     receipt = office.receipt()
     assert (receipt["target"], receipt["reason"]) == ("off", "schedule")
+    assert_next(office, "on", day.replace(hour=8) + timedelta(days=7))
     until(office, day.replace(hour=8, minute=10) + timedelta(days=1))
     assert office.endpoint() is None
+
+
+def assert_next(office: Life, target: str, moment: datetime) -> None:
+    """The receipt and GET /endpoint say the same."""
+    assert office.receipt()["next"] == {"target": target, "by": "schedule", "at": moment.timestamp()}
+    told = office.cloud.call("GET", "/endpoint").json()["next_trigger"]
+    assert (told["target"], told["by"]) == (target, "schedule")
+    assert datetime.fromisoformat(told["at"]) == moment
 
 
 def test_an_address_that_nobody_has_confirmed_is_told_by_the_daily_sweep(office: Life) -> None:

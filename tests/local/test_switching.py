@@ -114,8 +114,8 @@ class TestOn:
         assert status["usd_per_hour"] == 4.89
         assert 0 <= status["cost_usd"] < 1
         assert status["since"]
-        assert status["turns_off_next"]["by"] in ("idle", "hard_stop")  # the meter may not have seen it yet
-        assert "pilot off" in status["turns_off_next"]["message"]
+        assert status["next_trigger"]["by"] in ("idle", "lifetime")  # the meter may not have seen it yet
+        assert "pilot off" in status["next_trigger"]["message"]
 
     def test_lighting_without_an_end_is_refused(self, cloud: LocalCloud, pilot: Pilot) -> None:
         pilot("off", "--yes")

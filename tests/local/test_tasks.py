@@ -113,3 +113,24 @@ def test_what_was_answered_before_a_part_failed_is_returned(cloud: LocalCloud) -
     answered, failed = (request["text_inputs"].removeprefix("[CLM] ") for request in cloud.invocations()[-2:])
     assert answered == TEXT[: told["continue_at"]]
     assert TEXT[told["continue_at"] :].startswith(failed)
+
+
+def test_a_task_cuts_its_article_and_nothing_else(cloud: LocalCloud) -> None:
+    body = {"article": TEXT, "truncate": "head", "parameters": {"max_length": 160}}
+    response = cloud.call("POST", "/tasks/summarize", body)
+    assert response.status_code == 200
+    [cut] = response.json()["cut"]
+    assert (cut["input"], cut["start"]) == (0, 0)
+    assert last(cloud)["text_inputs"] == f"[CLM] {TEXT[cut['end'] :]} ==> Short summary:"
+
+
+def test_a_task_sends_its_source_in_parts_each_in_the_frame(cloud: LocalCloud) -> None:
+    body = {"source": TEXT, "split": True, "parameters": {"max_length": 400}}
+    response = cloud.call("POST", "/tasks/translate", body)
+    assert response.status_code == 200
+    told = response.json()["split"]
+    assert told["parts"] == told["done"] > 1
+    received = [request["text_inputs"] for request in cloud.invocations()[-told["done"] :]]
+    parts = [TEXT[start:end] for start, end in told["spans"]]
+    assert received == [f"[CLM] Sentence: {part}; Translation in English:" for part in parts]
+    assert response.json()["output"] == "\n".join(told["texts"])

@@ -81,11 +81,39 @@ class Tuning:
         """How a run ends that attaches the job that trained another run's model."""
         return self.ended(self.start(name, attach=job_of(trained)))
 
+    def link(self, run: str) -> str:
+        """The token of the link in the mail that asks for an approval."""
+        notices = requests.get(f"{self.cloud.aws_endpoint_url}/_pilot/notices", timeout=10).json()
+        mail = next(notice["message"] for notice in notices if f"pilot approve {run}" in notice["message"])
+        page, _, token = str(next(word for word in mail.split() if "?token=" in word)).partition("?token=")
+        assert page.endswith("/approve")
+        return token
+
+    def page(self, method: str, token: str, **fields: str) -> tuple[int, str]:
+        """The approval's page as a browser gets it, without any key; its buttons send a form."""
+        given: dict[str, Any] = {"params" if method == "GET" else "data": {"token": token, **fields}}
+        answer = requests.request(method, f"{self.cloud.api_url}/approve", timeout=60, **given)
+        return answer.status_code, answer.text
+
     def override(self) -> str:
         parameters = {
             p["ParameterKey"]: p["ParameterValue"] for p in self.deployment.describe_stack("Endpoint")["Parameters"]
         }
         return str(parameters["ModelDataUrl"])
+
+    def read(self, uri: str) -> str:
+        """An object of the bucket."""
+        key = uri.removeprefix(f"s3://{self.bucket}/")
+        return str(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
+
+    def evaluation(self, record: Record) -> dict[str, Any]:
+        """All of it, as it lies beside the run's report."""
+        found: dict[str, Any] = json.loads(self.read(record["report"].replace("report.html", "evaluation.json")))
+        return found
+
+    def endpoint_status(self) -> str:
+        """As SageMaker says; empty where there is no endpoint."""
+        return str((self.cloud.endpoint() or {}).get("EndpointStatus", ""))
 
     def serves(self, artifact: str) -> None:
         """That model answers through the API, the stack and SageMaker agree on it, and no job is left."""

@@ -1,15 +1,18 @@
 """Where the `pilot` command aims on AWS, and what it does not deploy: who pays must know where."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pilotlight.cli import stacks, target
 from pilotlight.cli.terminal import Refused
 from pilotlight.deployment import Deployment
+from pilotlight.stage import Stage
 
 CONFIG = """
 default_stage = "falcon"
@@ -96,3 +99,92 @@ def test_an_endpoint_is_not_renamed_while_it_is_on() -> None:
 @pytest.mark.parametrize("found", [Deployed("UPDATE_COMPLETE", None), Deployed(None, ENDS)], ids=["off", "new"])
 def test_it_may_be_while_it_is_off(found: Deployed) -> None:
     stacks.refuse_another_name(cast(Deployment, found), "new")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is asked of the configuration that is about to be deployed."""
+
+    instance_types: tuple[str, ...] = ("ml.g5.4xlarge", "ml.g5.2xlarge")
+    instance_pools: bool = False
+    fingerprint: str = "another"
+
+    @property
+    def instance_type(self) -> str:
+        return self.instance_types[0]
+
+
+POOLS = [{"InstanceType": "ml.g5.2xlarge", "Priority": 2}, {"InstanceType": "ml.g5.4xlarge", "Priority": 1}]
+
+
+@dataclass(frozen=True)
+class Aws:
+    """What AWS answers of a stage that is deployed; None as variant: there is no endpoint."""
+
+    ends: str = "2026-11-26T20:00:00"
+    kinds: tuple[str, ...] = ("AWS::SageMaker::Endpoint", "AWS::ApplicationAutoScaling::ScalableTarget")
+    variant: Mapping[str, Any] | None = field(default_factory=lambda: {"InstanceType": "ml.g5.2xlarge"})
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        outputs = {"EndpointName": "mine", "Fingerprint": "of the configuration before"}
+        stack = {
+            "StackStatus": "UPDATE_COMPLETE",
+            "Parameters": [{"ParameterKey": "TurnOffAt", "ParameterValue": self.ends}],
+            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
+        }
+        return {"Stacks": [stack]}
+
+    def get_paginator(self, _name: str) -> "Aws":
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"StackResourceSummaries": [{"ResourceType": kind} for kind in self.kinds]}]
+
+    def describe_endpoint(self, **request: Any) -> dict[str, Any]:
+        if self.variant is None:
+            message = f'Could not find endpoint "{request["EndpointName"]}".'
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DescribeEndpoint")
+        return {"EndpointConfigName": "config"}
+
+    def describe_endpoint_config(self, **_: Any) -> dict[str, Any]:
+        return {"ProductionVariants": [self.variant]}
+
+
+@dataclass(frozen=True)
+class OnAws(Deployment):
+    aws: Aws = Aws()
+
+    def client(self, service: str) -> Any:  # noqa: ARG002  one fake stands for all
+        return self.aws
+
+
+def refuse_another_type(aws: Aws, chosen: Chosen) -> None:
+    stacks.refuse_another_type(OnAws("mine", "us-east-1", aws=aws), cast(Stage, chosen))
+
+
+def test_an_endpoint_that_scales_keeps_its_type_while_it_is_on() -> None:
+    """AWS would refuse the deploy, and only after minutes."""
+    says = r"runs on ml.g5.2xlarge; .*on ml.g5.4xlarge, .*`pilot off`, `pilot deploy`, and then `pilot on`"
+    with pytest.raises(Refused, match=says):
+        refuse_another_type(Aws(), Chosen())
+
+
+def test_so_does_one_of_instance_pools() -> None:
+    with pytest.raises(Refused, match=r"runs on ml.g5.2xlarge; .*on ml.g5.4xlarge or ml.g5.2xlarge, which"):
+        refuse_another_type(Aws(), Chosen(instance_pools=True))
+    refuse_another_type(Aws(variant={"InstancePools": POOLS}), Chosen(instance_pools=True))
+
+
+@pytest.mark.parametrize(
+    ("aws", "chosen"),
+    [
+        (Aws(ends=""), Chosen()),
+        (Aws(kinds=("AWS::SageMaker::Endpoint",)), Chosen()),
+        (Aws(), Chosen(instance_types=("ml.g5.2xlarge",))),
+        (Aws(), Chosen(fingerprint="of the configuration before")),
+        (Aws(variant=None), Chosen()),
+    ],
+    ids=["off", "fixed", "same type", "fallen back", "deleted by hand"],
+)
+def test_what_aws_takes_is_deployed(aws: Aws, chosen: Chosen) -> None:
+    refuse_another_type(aws, chosen)

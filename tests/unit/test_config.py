@@ -166,9 +166,18 @@ class TestResolution:
             (FALCON + 'environment = { MAX_TOTAL_TOKENS = "many" }', None),
             (ALEXATM, None),
             (CUSTOM, None),
+            (ALEXATM + "window_tokens = 1000", (999, 1000)),
+            (CUSTOM + "window_tokens = 128", (127, 128)),
+            (FALCON + "window_tokens = 2048", (1024, 2048)),
+            (FALCON + "window_tokens = 1500", (1024, 1500)),
+            (FALCON + "window_tokens = 500", (499, 500)),
+            (
+                CUSTOM + 'window_tokens = 3500\nenvironment = { MAX_INPUT_LENGTH = "3000", MAX_TOTAL_TOKENS = "4000" }',
+                (3000, 3500),
+            ),
         ],
     )
-    def test_the_window_is_what_the_container_is_told(
+    def test_the_window_is_what_the_container_is_told_or_less_where_the_stage_says_so(
         self, dev: Loader, body: str, window: tuple[int, int] | None
     ) -> None:
         found = dev(body).window
@@ -442,8 +451,8 @@ class TestRefusals:
         assert str(caught.value).splitlines() == [
             "pilotlight.toml is refused, 1 problem:",
             "  stages.dev.accept_eulaa = true: unknown key (did you mean accept_eula?)",
-            "    allowed: model, contract, chat_template, region, image_uri, model_data_url, accept_eula, "
-            "instance_types, instance_pools, instance_count, min_instances, max_instances, "
+            "    allowed: model, contract, chat_template, region, image_uri, model_data_url, window_tokens, "
+            "accept_eula, instance_types, instance_pools, instance_count, min_instances, max_instances, "
             "target_invocations_per_instance, promotion, promotion_bake_seconds, volume_size_gb, "
             "model_data_download_timeout_seconds, container_startup_timeout_seconds, endpoint_name, idle_minutes, "
             "warning_minutes, lifetime_hours, monthly_budget_usd, wake_on_call, notify, dashboard, schedules, "
@@ -464,6 +473,30 @@ class TestRefusals:
             "stages.dev.region",
             'write region = "us-east-1", or set AWS_REGION',
         )
+
+    @pytest.mark.parametrize(
+        ("body", "most"),
+        [
+            (FALCON + "window_tokens = 2049", 2048),
+            (
+                CUSTOM + 'window_tokens = 4001\nenvironment = { MAX_INPUT_LENGTH = "3000", MAX_TOTAL_TOKENS = "4000" }',
+                4000,
+            ),
+        ],
+    )
+    def test_a_window_larger_than_the_containers_is_refused(self, dev: Loader, body: str, most: int) -> None:
+        problem = only_refusal(lambda: dev(body))
+        assert (problem.key, problem.value) == ("stages.dev.window_tokens", most + 1)
+        assert f"takes {most} tokens" in problem.reason
+        assert str(most) in problem.allowed
+        assert str(most) in problem.fix
+
+    @pytest.mark.parametrize("value", ["0", "127", "1048577", "2048.0", '"2048"', "true"])
+    def test_a_window_that_is_none_is_refused(self, dev: Loader, value: str) -> None:
+        problem = only_refusal(lambda: dev(f"{CUSTOM}window_tokens = {value}"))
+        assert problem.key == "stages.dev.window_tokens"
+        assert "128 to 1048576" in problem.allowed
+        assert "window_tokens = 2048" in problem.fix
 
 
 class TestTheFileItself:
@@ -694,6 +727,9 @@ class TestWarnings:
         body = FALCON + 'instance_types = ["ml.g5.8xlarge"]\n'
         (notice,) = (text for text in dev(body).warnings if "No price is known for ml.g5.8xlarge" in text)
         assert "monthly_budget_usd does not see its hours" in notice
+        assert "what ends it is 60 minutes without a call, the lifetime of 12 hours or the hard stop." in notice
+        endless = dev(body + "idle_minutes = false\nlifetime_hours = false").warnings
+        assert any("what ends it is the hard stop after 30 days." in text for text in endless)
         assert "`pilot prices refresh --region us-east-1`" in notice
         assert not any("does not see" in text for text in dev(body + "monthly_budget_usd = false").warnings)
 
@@ -702,6 +738,21 @@ class TestWarnings:
         assert "2026-11-22" in notice
         assert "eu-west-1 may differ, by as much as monthly_budget_usd is then wrong" in notice
         assert "`pilot prices refresh --region eu-west-1`" in notice
+
+    def test_a_stage_where_nothing_sheds_an_overload_is_told_what_does(self, dev: Loader) -> None:
+        def told(body: str, **where: Any) -> list[str]:
+            return [text for text in dev(body, **where).warnings if "reserved_concurrency" in text]
+
+        (notice,) = told(ALEXATM)
+        assert "stages.dev.api.overload_latency_seconds is 29, so an overload is not shed" in notice
+        assert "instances (1) × what an instance serves at once" in notice
+        scaling = "max_instances = 4\ntarget_invocations_per_instance = 30\n"
+        assert "instances (4)" in told(CUSTOM + scaling)[0]
+        assert len(told(FALCON + API + "overload_latency_seconds = 20\nintegration_timeout_seconds = 20")) == 1
+        assert told(ALEXATM + API + "reserved_concurrency = 4") == []
+        assert told(ALEXATM + API + "overload_latency_seconds = 20") == []
+        assert told(FALCON) == []
+        assert told(ALEXATM, target="local") == []
 
     def test_a_price_that_was_cut_since_is_marked(self, dev: Loader) -> None:
         body = 'model = "falcon-40b"\ninstance_types = ["ml.p4d.24xlarge"]'

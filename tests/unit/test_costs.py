@@ -27,7 +27,9 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def test_it_keeps_what_the_api_says_of_money(stage: Stage) -> None:
-    costs = summary(REPORT, [{"at": 1.0}], stage)
+    following = {"target": "off", "by": "idle", "at": "2026-11-18T12:00:00Z", "message": "It is turned off."}
+    costs = summary({**REPORT, "next_trigger": following}, [{"at": 1.0}], stage)
+    assert costs["next_trigger"] == following
     assert (costs["usd_per_hour"], costs["cost_usd"], costs["usd_saved_this_month"]) == (1.515, 3.03, None)
     assert costs["receipts"] == [{"at": 1.0}]
     assert "model" not in costs

@@ -10,10 +10,12 @@ from typing import Any
 import boto3
 import pytest
 from common.ledger import Ledger
+from finetune.run import id_of
 from moto import mock_aws
 
+from pilotlight.cli import run_shown
 from pilotlight.deployment import Deployment, ledger_name
-from pilotlight.finetune import FineTunes, dataset
+from pilotlight.finetune import FineTunes, dataset, run_name
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,36 @@ def test_the_newest_run_is_the_first_however_many_pages_there_are_and_whatever_i
         ledger.put("finetune", name, {"id": name, "begun_at": begun, "filler": "x" * 390_000})
     found = FineTunes(Deployed("dev", "us-east-1")).latest(2)
     assert [record["begun_at"] for record in found] == [3.0, 2.0]
+
+
+RECORD = {
+    "id": "r",
+    "status": "done",
+    "execution_arn": "arn:aws:states:us-east-1:111122223333:execution:pilotlight-dev-finetune:r",
+    "asked": {},
+    "steps": [{"at": 1.0, "name": "Train", "message": "It trains."}],
+    "jobs": [{"name": "j", "kind": "train", "instance_type": "t", "status": "Completed", "seconds": 1, "usd": 1}],
+    "artifact": "s3://data/models/j/output/model/",
+    "report": "s3://data/models/j/report/e/output/model/report.html",
+    "usd": 1.0,
+}
+
+
+@pytest.mark.parametrize(("url", "linked"), [(None, True), ("http://127.0.0.1:1", False)])
+def test_a_run_is_shown_with_whole_links_and_on_the_embedded_cloud_with_its_paths_only(
+    capsys: pytest.CaptureFixture[str], url: str | None, linked: bool
+) -> None:
+    links = FineTunes(Deployed("dev", "us-east-1", url)).links(RECORD)
+    run_shown.show(RECORD, links)
+    shown = capsys.readouterr().out
+    assert (sorted(links) == ["artifact", "job j", "log of j", "report", "run"], bool(links)) == (linked, linked)
+    assert [name for name, link in links.items() if f"{name}: {link}\n" not in shown] == []
+    assert "s3://data/models/j/output/model/" in shown
+    assert ("https://" in shown) == linked
+
+
+def test_a_runs_id_fits_a_jobs_name_and_those_of_one_second_differ() -> None:
+    now = datetime(2026, 11, 24, 17, 1, 33, tzinfo=UTC)
+    names = {run_name(now) for _ in range(8)}
+    assert len(names) > 6  # of 65,536
+    assert all(id_of(name) == name and name.startswith("261124-170133-") for name in names)

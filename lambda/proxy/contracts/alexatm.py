@@ -13,6 +13,7 @@ from proxy.contracts.contract import NEW_TOKENS, checked_texts
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
 from proxy.strict_json import JsonObject
+from proxy.tally import NOT_TOLD, Counts
 
 CLM_MARK = "[CLM] "
 
@@ -54,6 +55,9 @@ class AlexaTM:
 
     def outcome(self, answer: object) -> Outcome:
         return Outcome(tuple(map(Choice, self.texts(answer))), is_bounded_by_estimate=True)
+
+    def counts(self, answer: object) -> Counts:  # noqa: ARG002 (its container tells none)
+        return NOT_TOLD
 
 
 def _marked_prompt(text: str) -> str:

@@ -6,6 +6,7 @@ from proxy.completion import Completion, Outcome
 from proxy.errors import BadModelAnswer
 from proxy.generation import Generation
 from proxy.strict_json import JsonObject
+from proxy.tally import Counts
 
 NEW_TOKENS = 64  # generated beyond the input where the caller sets no max_length
 
@@ -33,6 +34,10 @@ class Contract(Protocol):
 
     def outcome(self, answer: object) -> Outcome:
         """One parsed answer to such a body. Raises BadModelAnswer for any other shape."""
+        ...
+
+    def counts(self, answer: object) -> Counts:
+        """The tokens that a parsed answer of any shape says it took; nothing is raised."""
         ...
 
 

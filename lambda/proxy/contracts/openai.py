@@ -13,6 +13,7 @@ from proxy.contracts.sampling import new_tokens, refuse_what_it_lacks
 from proxy.generation import Generation
 from proxy.parameters import sequences
 from proxy.strict_json import JsonObject
+from proxy.tally import NOT_TOLD, Counts
 
 _SHAPE = '{"choices": [{"text": str} or {"message": {"content": str}}, …]}'
 
@@ -54,13 +55,18 @@ class OpenAI:
         items = fields.get("choices")
         choices = items if isinstance(items, list) and all(isinstance(item, dict) for item in items) else [{}]
         texts = checked_texts([_text(choice) for choice in choices], _SHAPE)
-        usage = fields.get("usage")
-        counts = usage if isinstance(usage, dict) else {}
+        counts = self.counts(answer)
         return Outcome(
             choices=tuple(map(Choice, texts, (_finish_reason(choice.get("finish_reason")) for choice in choices))),
-            prompt_tokens=counted(counts.get("prompt_tokens")),
-            completion_tokens=counted(counts.get("completion_tokens")),
+            prompt_tokens=counts.read,
+            completion_tokens=counts.written,
         )
+
+    def counts(self, answer: object) -> Counts:
+        usage = answer.get("usage") if isinstance(answer, dict) else None
+        if not isinstance(usage, dict):
+            return NOT_TOLD
+        return Counts(counted(usage.get("prompt_tokens")), counted(usage.get("completion_tokens")))
 
 
 def _text(choice: Mapping[str, object]) -> object:

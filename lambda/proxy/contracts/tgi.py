@@ -16,6 +16,7 @@ from proxy.errors import InvalidParameter
 from proxy.generation import Generation
 from proxy.parameters import sequences
 from proxy.strict_json import JsonObject
+from proxy.tally import Counts
 
 MAX_STOPS = 4  # TGI's own default; it refuses more
 
@@ -56,18 +57,22 @@ class TGI:
 
     def outcome(self, answer: object) -> Outcome:
         texts = self.texts(answer)
-        details = [_details(item) for item in (answer if isinstance(answer, list) else [answer])]
-        counts = [counted(about.get("generated_tokens")) for about in details]
-        reasons = [_finish_reason(about.get("finish_reason")) for about in details]
-        return Outcome(
-            choices=tuple(map(Choice, texts, reasons)),
-            completion_tokens=None if None in counts else sum(count or 0 for count in counts),
-        )
+        reasons = [_finish_reason(about.get("finish_reason")) for about in _all_details(answer)]
+        return Outcome(choices=tuple(map(Choice, texts, reasons)), completion_tokens=self.counts(answer).written)
+
+    def counts(self, answer: object) -> Counts:
+        """Of the prompt's tokens it says nothing without `decoder_input_details`, which lists them all."""
+        written = [counted(about.get("generated_tokens")) for about in _all_details(answer)]
+        return Counts(written=None if None in written or not written else sum(filter(None, written)))
 
 
 def _seeds(seed: float | None, texts: int) -> list[JsonObject]:
     """The parameter for each of several texts; empty where the server is to choose."""
     return [{} if seed is None else {"seed": int(seed) + index} for index in range(texts)]
+
+
+def _all_details(answer: object) -> list[Mapping[str, Any]]:
+    return [_details(item) for item in (answer if isinstance(answer, list) else [answer])]
 
 
 def _details(item: object) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from proxy.tasks.shape import Shape
 NOT_WRITTEN = object()  # stands for the value of a key that is not there
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_RESERVED = ("shots", "parameters", "prompt_only")
+_RESERVED = ("shots", "parameters", "prompt_only", "truncate", "split")
 
 
 class Flaw(NamedTuple):
@@ -67,6 +67,8 @@ _KEYS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "once": (_is_table, "a table of strings that are not empty"),
     "dummies": (_is_array_of(_is_table), "an array of tables of strings that are not empty"),
     "labels": (_is_array_of(_is_text), "an array of strings that are not empty"),
+    "long": (_is_text, "a field of the request"),
+    "splits": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 
@@ -92,6 +94,7 @@ def _shape_flaws(shape: Shape) -> Iterator[Flaw]:
     found = list(_field_flaws(shape))
     yield from found
     if not found:
+        yield from _long_flaws(shape)
         yield from _dummy_flaws(shape)
         yield from _border_flaws(shape)
 
@@ -133,6 +136,14 @@ def _field_flaws(shape: Shape) -> Iterator[Flaw]:
             yield Flaw(shape.name, "once", dict(shape.once), f"has {name}, which is none of the task's fields", allowed)
     if not shape.guard.labels:
         yield flaw("has no words by which the frame is told from the user's text", 'words, like "Text: {text}"')
+
+
+def _long_flaws(shape: Shape) -> Iterator[Flaw]:
+    if shape.long_field not in shape.request_fields:
+        allowed = f"a field of the request: {', '.join(shape.request_fields)}"
+        yield Flaw(shape.name, "long", shape.long, "is no field that could be cut", allowed)
+    if shape.labels and shape.can_split:
+        yield Flaw(shape.name, "splits", shape.splits, "would join several labels", "false where there are labels")
 
 
 def _dummy_flaws(shape: Shape) -> Iterator[Flaw]:

@@ -38,11 +38,11 @@ def pieces_of(shape: Shape, fields: Texts, shots: Sequence[Texts]) -> list[Piece
 def last_word(text: str) -> str:
     """The last word of a passage, without its full stop or question mark.
 
-    What is nothing but these is no word, unless nothing else is there.
+    What is nothing but these is no word, unless nothing else is there. White space has none.
     """
     words = text.split()
     bare = (word.rstrip(".?") for word in reversed(words))
-    return next(filter(None, bare), words[-1])
+    return next(filter(None, bare), words[-1] if words else "")
 
 
 def _dummies(shape: Shape, fields: Texts) -> Iterator[Texts]:

@@ -6,35 +6,56 @@ from typing import NamedTuple
 from common.shown import shown
 
 from proxy.errors import InvalidParameter
-from proxy.generation import check_text
+from proxy.generation import check_choice, check_text
 from proxy.parameters import RULES, Parameters, check_parameters
 from proxy.strict_json import JsonObject
 from proxy.tasks.shape import Shape
+from proxy.window import Side
 
 
 class TaskRequest(NamedTuple):
-    """Texts by field; a field of `once` that was not given has its default."""
+    """Texts by field; a field of `once` that was not given has its default. `truncate` and `split` say what becomes of
+    the task's long field where the prompt is longer than the window.
+    """
 
     fields: Mapping[str, str]
     shots: Sequence[Mapping[str, str]]
     parameters: Parameters
     prompt_only: bool
+    truncate: Side | None
+    split: bool
 
 
 def check_task_request(shape: Shape, body: JsonObject) -> TaskRequest:
     """The request in a body. Raises InvalidParameter naming the field at fault, as in `shots[0].summary`."""
-    allowed = (*shape.request_fields, "shots", "parameters", "prompt_only")
+    allowed = (*shape.request_fields, "shots", "parameters", "prompt_only", "truncate", "split")
     _refuse_unknown(body, allowed, f"a field of the task {shape.name}", "")
     given = {**shape.once, **body}
     prompt_only = body.get("prompt_only", False)
     if not isinstance(prompt_only, bool):
         raise InvalidParameter(f"prompt_only is {shown(prompt_only)}, but must be true or false.", param="prompt_only")
+    parameters = _parameters(body.get("parameters", {}))
+    truncate, split = _choice(shape, body, parameters)
     return TaskRequest(
         fields=_texts(given, shape.request_fields, ""),
         shots=_shots(shape, body.get("shots", [])),
-        parameters=_parameters(body.get("parameters", {})),
+        parameters=parameters,
         prompt_only=prompt_only,
+        truncate=truncate,
+        split=split,
     )
+
+
+def _choice(shape: Shape, body: JsonObject, parameters: Parameters) -> tuple[Side | None, bool]:
+    given: JsonObject = {name: body[name] for name in ("truncate", "split") if name in body}
+    truncate, split = check_choice({**parameters, **given})
+    if split and not shape.can_split:
+        raise InvalidParameter(
+            f"split joins the outputs for the parts of a text, and the one output of {shape.name} is for a whole "
+            f"{shape.long_field}: set truncate to {', '.join(Side)} instead.",
+            param="split",
+        )
+    return truncate, split
 
 
 def _shots(shape: Shape, given: object) -> list[Mapping[str, str]]:

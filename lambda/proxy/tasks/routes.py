@@ -7,9 +7,10 @@ from common.shown import shown
 
 from proxy.contracts.alexatm import with_clm_mark
 from proxy.errors import RouteNotFound
-from proxy.fit import check_fits
+from proxy.fit import Framing
+from proxy.generate import Model
 from proxy.generation import Generation
-from proxy.long_inputs import Model
+from proxy.long_inputs import any_length, planned
 from proxy.request import MAX_BODY_BYTES
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX
@@ -39,14 +40,14 @@ def carried_out(tasks: Mapping[str, Shape], path: str, body: JsonObject, *, cont
         raise RouteNotFound(f"There is no task {shown(name)}. Tasks: {', '.join(tasks)}.")
     shape = tasks[name]
     request = check_task_request(shape, body)
-    text = _prompt(shape, request, contract)
+    generation, framing = _generation(shape, request), _framing(shape, request, contract)
+    done = (planned if request.prompt_only else any_length)(generation, model, framing)
+    characters = sum(map(len, done.prompts))
     if request.prompt_only:
-        return {"prompt": text, "prompt_characters": len(text)}
-    generation = Generation(inputs=(text,), is_batch=False, parameters=request.parameters, trim_at=shape.delimiter)
-    check_fits(generation, model.window, param=None, advice="Send shorter texts, or fewer shots.")
-    outputs = model.answer(generation)
-    label = {"label": label_in(outputs[0], shape.labels)} if shape.labels else {}
-    return {"output": outputs[0], "outputs": outputs, **label, "prompt_characters": len(text)}
+        parts = {"prompts": list(done.prompts)} if request.split else {}
+        return {"prompt": done.prompts[0], **parts, "prompt_characters": characters, **done.told}
+    label = {"label": label_in(done.texts[0], shape.labels)} if shape.labels else {}
+    return {"output": done.texts[0], "outputs": done.texts, **label, "prompt_characters": characters, **done.told}
 
 
 def label_in(output: str, labels: Sequence[str]) -> str | None:
@@ -57,9 +58,29 @@ def label_in(output: str, labels: Sequence[str]) -> str | None:
     return None
 
 
-def _prompt(shape: Shape, request: TaskRequest, contract: str) -> str:
-    text = prompt(shape, request.fields, request.shots, line_break=_LINE_BREAKS.get(contract))
-    return with_clm_mark(text) if contract == "alexatm" else text
+def _generation(shape: Shape, request: TaskRequest) -> Generation:
+    return Generation(
+        inputs=(request.fields[shape.long_field],),
+        is_batch=False,
+        parameters=request.parameters,
+        trim_at=shape.delimiter,
+        truncate=request.truncate,
+        split=request.split,
+    )
+
+
+def _framing(shape: Shape, request: TaskRequest, contract: str) -> Framing:
+    """The prompt is written anew around each text that is sent: what is left of one must not break the frame either."""
+
+    def around(text: str) -> str:
+        fields = {**request.fields, shape.long_field: text}
+        written = prompt(shape, fields, request.shots, line_break=_LINE_BREAKS.get(contract))
+        return with_clm_mark(written) if contract == "alexatm" else written
+
+    choices = "truncate to head, tail or middle" + (", or split to true" if shape.can_split else "")
+    return Framing(
+        shape.long_field, around, None, f"Send shorter texts or fewer shots, or set {choices}, for {shape.long_field}."
+    )
 
 
 def _described(shape: Shape) -> JsonObject:
@@ -72,5 +93,7 @@ def _described(shape: Shape) -> JsonObject:
         "output": shape.output,
         "labels": list(shape.labels) or None,
         "delimiter": shape.delimiter,
+        "long": shape.long_field,
+        "splits": shape.can_split,
         "shape": shape.lead + shape.shot,
     }

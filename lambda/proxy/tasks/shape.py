@@ -37,6 +37,8 @@ class Shape:
     once: Mapping[str, str] = field(default_factory=dict)
     dummies: Sequence[Mapping[str, str]] = ()
     labels: Sequence[str] = ()
+    long: str = ""
+    splits: bool | None = None
 
     @cached_property
     def lead_template(self) -> Template:
@@ -67,6 +69,17 @@ class Shape:
     def request_fields(self) -> tuple[str, ...]:
         """What the request gives beside its shots."""
         return tuple(dict.fromkeys((*self.lead_template.fields, *self.question_template.fields)))
+
+    @property
+    def long_field(self) -> str:
+        """The field of the request that `truncate` and `split` shorten: the first that always has to be given."""
+        given = [name for name in self.request_fields if name not in self.once]
+        return self.long or [*given, *self.request_fields][0]
+
+    @property
+    def can_split(self) -> bool:
+        """Whether the outputs for the parts of a text make one for the whole. Labels do not."""
+        return not self.labels if self.splits is None else self.splits
 
     @cached_property
     def guard(self) -> Guard:

@@ -10,7 +10,7 @@ from finetune.run import Job, Run
 
 from .fakes import BUCKET, World, refused
 
-EVALUATED = "The loss on 10 unseen rows went from 3 to 1.5 (+50.0% better)."
+EVALUATED = "The loss on 10 unseen rows went from 3 to 1.5 (50.0% better)."
 RUN = Run(
     id="run-1",
     asked={"dataset": f"s3://{BUCKET}/datasets/tickets/", "approve": True, "hyperparameters": {"epoch": "3"}},

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from finetune.errors import BadRequest
-from finetune.jobs import evaluation_request, job_name, training_request
+from finetune.jobs import beside, evaluation_request, job_name, training_request
 from finetune.money import spent_usd
 from finetune.plan import Plan
 from finetune.spec import Settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pilotlight.local.sagemaker import wire
 from pilotlight.training_file import training
@@ -40,7 +42,6 @@ def evaluate(made: Plan, settings: Settings, *, spent: str = "0") -> dict[str, A
         instance_type=made.evaluation_types[0],
         attempt=1,
         spent_usd=Decimal(spent),
-        bucket=BUCKET,
         role_arn=ROLE,
     )
 
@@ -149,7 +150,14 @@ def test_an_evaluation_has_both_models_and_the_prompts() -> None:
     [base, *others] = [entry["DataSource"]["S3DataSource"] for entry in request["InputDataConfig"]]
     assert base["ModelAccessConfig"] == {"AcceptEula": True}
     assert not any("ModelAccessConfig" in other for other in others)
-    assert request["OutputDataConfig"]["S3OutputPath"] == f"s3://{BUCKET}/evaluations/"
+    assert request["OutputDataConfig"]["S3OutputPath"] == f"s3://{BUCKET}/models/job/report/"
+
+
+@given(st.from_regex(r"s3://[a-z]{3,9}/(models/|models/team/|)[a-z0-9-]{1,63}/output/model/", fullmatch=True))
+def test_a_report_lies_beside_the_model_and_is_never_served_with_it(model: str) -> None:
+    report, job = beside(model), model.removesuffix("output/model/")
+    assert report.startswith(job)
+    assert not report.startswith(model)
 
 
 def test_a_spot_job_keeps_checkpoints_and_waits_beyond_its_runtime() -> None:

@@ -237,6 +237,56 @@ class TestTwoRuns:
         assert turn_of(world) == "run-2"
 
 
+class TestManyRuns:
+    @pytest.fixture
+    def runs(self, world: World) -> list[Run]:
+        """The first one is promoted, and three wait for it, each at its place."""
+        runs = [at_work(world, run(number)) for number in (1, 2, 3, 4)]
+        promoted = at_work(world, to_the_end(promotion.promote, runs[0], world).run)
+        assert [promotion.promote(waiting, world.kit()).next for waiting in runs[1:]] == ["wait"] * 3
+        return [promoted, *runs[1:]]
+
+    def ended(self, world: World, one: Run) -> None:
+        at_work(world, replace(promotion.settle(one, world.kit()), status=DONE))
+
+    def test_they_have_their_turns_in_the_order_in_which_they_came(self, world: World, runs: list[Run]) -> None:
+        for place, ends in enumerate(runs):
+            assert turn_of(world) == ends.id
+            self.ended(world, ends)
+            for waiting in reversed(runs[place + 1 :]):  # the last one looks first
+                promotion.promote(waiting, world.kit())
+        assert turn_of(world) is None
+
+    def test_one_that_ended_while_it_waited_is_passed_over(self, world: World, runs: list[Run]) -> None:
+        self.ended(world, runs[1])
+        self.ended(world, runs[0])
+        assert promotion.promote(runs[3], world.kit()).next == "wait"
+        assert turn_of(world) == "run-3"
+
+    def test_one_that_was_killed_while_it_waited_is_passed_over_when_it_cannot_be_mended_any_more(
+        self, world: World, runs: list[Run]
+    ) -> None:
+        killed(world, runs[1])
+        self.ended(world, runs[0])
+        promotion.promote(runs[3], world.kit())
+        assert turn_of(world) == "run-2"
+        world.now += promotion.MENDING_SECONDS
+        promotion.promote(runs[3], world.kit())
+        assert turn_of(world) == "run-3"
+
+    def test_one_that_was_killed_while_it_waited_and_is_mended_leaves_its_turn_to_the_next(
+        self, world: World, runs: list[Run]
+    ) -> None:
+        killed(world, runs[1])
+        self.ended(world, runs[0])
+        promotion.promote(runs[3], world.kit())
+        mended = at_work(world, replace(runs[1], execution_arn="arn:mending"))
+        assert promotion.roll_back(mended, world.kit()) == Answer(mended)
+        self.ended(world, mended)
+        promotion.promote(runs[3], world.kit())
+        assert turn_of(world) == "run-3"
+
+
 class TestAnEndpointThatWasOff:
     def test_it_is_lit_for_the_promotion_and_off_again_after_it(self, world: World) -> None:
         world.endpoint.is_on = False

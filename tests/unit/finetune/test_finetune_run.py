@@ -74,8 +74,7 @@ class Story:
 
     def jobs_leave_something(self) -> None:
         for job in self.world.sagemaker.created:
-            kind = "evaluations" if "/evaluations/" in job["OutputDataConfig"]["S3OutputPath"] else "models"
-            prefix = f"s3://{BUCKET}/{kind}/{job['TrainingJobName']}/output/model/"
+            prefix = f"{job['OutputDataConfig']['S3OutputPath']}{job['TrainingJobName']}/output/model/"
             epochs = [{"epoch": 1, "train_loss": 2.0, "eval_loss": 1.5}]
             self.world.s3.objects[f"{prefix}pilotlight/training.json"] = json.dumps({"epochs": epochs}).encode()
             self.world.s3.objects[f"{prefix}evaluation.json"] = json.dumps(self.evaluation).encode()
@@ -341,6 +340,7 @@ def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
     record = story.run()
     assert (record["status"], record["step"]) == ("failed", "Evaluate")
+    assert "went from 3 to 3.3 (10.0% worse)" in record["message"]
     assert record["artifact"] in record["message"]
     assert story.world.states.requests == []
 
@@ -385,17 +385,51 @@ def test_a_promotion_that_sagemaker_rolls_back_fails_the_run(story: Story) -> No
 def test_a_job_that_was_started_elsewhere_is_put_behind_the_api(story: Story) -> None:
     world = story.world
     artifact = f"s3://{BUCKET}/models/theirs/output/model/"
-    world.sagemaker.jobs["theirs"] = {
-        "ResourceConfig": {"InstanceType": "ml.p9.48xlarge", "InstanceCount": 2},
-        "looks": 1,
-        "end": {"TrainingJobStatus": "Completed", "ModelArtifacts": {"S3ModelArtifacts": artifact}},
-    }
+    left_at(story, artifact)
     world.s3.objects.clear()
     state: dict[str, Any] = {"id": story.name, "given": {"asked": {"attach": "theirs"}, "by": "test"}}
     for step in ORDER:
         state = story.take(step, state)
     assert story.record["status"] == "done"
     assert (world.endpoint.override, story.record["usd"]) == (artifact, 0)
+
+
+def left_at(story: Story, artifact: str) -> str:
+    """The name of a job that was started elsewhere."""
+    story.world.sagemaker.jobs["theirs"] = {
+        "ResourceConfig": {"InstanceType": "ml.p9.48xlarge", "InstanceCount": 2},
+        "looks": 1,
+        "end": {"TrainingJobStatus": "Completed", "ModelArtifacts": {"S3ModelArtifacts": artifact}},
+    }
+    return "theirs"
+
+
+def test_a_report_lies_beside_its_model_also_where_that_was_trained_elsewhere(story: Story) -> None:
+    ours = story.run()
+    assert ours["report"].startswith(ours["artifact"].removesuffix("output/model/") + "report/")
+    again = Story(story.world, "20261124-180000-cd")
+    record = again.run(attach=left_at(story, f"s3://{BUCKET}/models/team/theirs/output/model/"))
+    assert record["status"] == "done", record["message"]
+    assert record["report"].startswith(f"s3://{BUCKET}/models/team/theirs/report/")
+    assert record["report"].endswith("/report.html")
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        "s3://somewhere/models/theirs/output/model/",
+        f"s3://{BUCKET}/trained/theirs/output/model/",
+        f"s3://{BUCKET}/models/job/report/theirs/output/model/",
+        f"s3://{BUCKET}/models/theirs/output/model.tar.gz",
+    ],
+)
+def test_a_model_that_the_endpoint_could_not_load_is_refused_before_anything_is_paid_for(
+    story: Story, artifact: str
+) -> None:
+    record = story.run(attach=left_at(story, artifact))
+    assert (record["status"], record["step"], record["usd"]) == ("failed", "Train", 0)
+    assert artifact in record["message"]
+    assert story.world.sagemaker.created == []
 
 
 def test_a_dropped_run_toml_starts_a_run_of_the_dataset_beside_it(story: Story) -> None:

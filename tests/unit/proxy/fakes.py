@@ -280,6 +280,7 @@ class Api:
         *,
         seconds: float = 0.0,
         tasks: Callable[[], Mapping[str, Shape]] = shipped_tasks,
+        has_console: bool = True,
     ) -> None:
         self.settings = settings
         self.clock = FakeClock()
@@ -305,7 +306,11 @@ class Api:
             answers=lambda: self.answers,
             tasks=tasks,
             finetunes=lambda: FineTunes(
-                lambda: self.runs, lambda: self.runs, arn=settings.finetune_arn, kind=settings.finetune_program
+                lambda: self.runs,
+                lambda: self.runs,
+                arn=settings.finetune_arn,
+                kind=settings.finetune_program,
+                has_console=has_console,
             ),
         )
 

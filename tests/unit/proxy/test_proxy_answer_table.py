@@ -1,15 +1,20 @@
 """The table of kept answers, by DynamoDB's own service model."""
 
+import json
+import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
-from proxy.answer_table import AnswerTable
+from proxy.answer_table import CLIENT_CONFIG, AnswerTable
 from proxy.errors import AnswersUnavailable
-from proxy.idempotency import Entry, State
+from proxy.idempotency import RESERVE_SECONDS, Entry, State
 
 SESSION = boto3.Session("access-key", "secret-key", region_name="us-east-1")
 ENTRY = Entry(request="r", owner="request-1", state=State.RUNNING, lease_until=1030.4, expires_at=1030.4)
@@ -123,3 +128,22 @@ def test_the_client_is_made_by_the_first_call_and_once() -> None:
     table.claim("k", ENTRY, now=1000.0)
     table.release("k", owner="request-1")
     assert len(made) == 1
+
+
+def test_whatever_the_network_does_an_answer_is_kept_or_given_up_in_the_time_that_is_reserved() -> None:
+    """Both attempts connect as late as they may, wait as long as they may, and botocore pauses between them."""
+    config = vars(CLIENT_CONFIG)
+    assert config["retries"] == {"mode": "legacy", "total_max_attempts": 2}
+    known = json.loads((Path(botocore.__file__).parent / "data/_retry.json").read_text(encoding="utf-8"))
+    pause = known["retry"]["dynamodb"]["__default__"]["delay"]["base"]
+    assert 2 * (config["connect_timeout"] + config["read_timeout"]) + pause <= RESERVE_SECONDS
+
+
+def test_a_table_that_never_answers_is_given_up_in_that_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = SESSION.client("dynamodb", endpoint_url=url, config=CLIENT_CONFIG)
+        started = time.monotonic()
+        with pytest.raises(AnswersUnavailable):
+            AnswerTable(lambda: client, "answers").keep("k", ENTRY)
+        assert 1.1 <= time.monotonic() - started < RESERVE_SECONDS

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy.endpoint import Facts, redacted, report, saved_usd
 from proxy.errors import ControlPlaneFailed, EndpointMissing
-from proxy.next_off import NOTHING, Remembered
+from proxy.next_trigger import NOTHING, Remembered
 from proxy.settings import Limits
 
 from tests.unit.proxy.fakes import SETTINGS, Api, event, moment
@@ -31,8 +31,11 @@ PRICES = {"ml.g4dn.12xlarge": 4.89}
 LIMITS = Limits(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100)
 
 
-def reported(facts: Facts, remembered: Remembered = NOTHING) -> dict[str, Any]:
-    settings = {"limits": LIMITS, "usd_per_hour": PRICES, "always_on_usd_per_hour": 9.78}
+HARD_STOP_ONLY = Limits(idle_minutes=None, lifetime_hours=None, monthly_budget_usd=None)
+
+
+def reported(facts: Facts, remembered: Remembered = NOTHING, limits: Limits = LIMITS) -> dict[str, Any]:
+    settings = {"limits": limits, "usd_per_hour": PRICES, "always_on_usd_per_hour": 9.78}
     return dict(report(facts, remembered, now=moment(), **settings))  # type: ignore[arg-type]
 
 
@@ -45,7 +48,7 @@ class TestReport:
         api.control_plane.known = ON
         answer = api.endpoint()
         assert answer.status == 200
-        assert answer.body.pop("turns_off_next")["by"] == "hard_stop"
+        assert answer.body.pop("next_trigger")["by"] == "lifetime"
         assert answer.body == {
             "endpoint_name": "pilotlight-test",
             "model": "alexatm-20b",
@@ -84,7 +87,7 @@ class TestReport:
             "budget_usd": 100,
             "snoozed_until": None,
             "wake_seconds": 600,
-            "turns_off_next": {"by": None, "at": None, "message": "It is off: nothing is billed."},
+            "next_trigger": {"target": None, "by": None, "at": None, "message": "It is off: nothing is billed."},
             "failure_reason": None,
             "attention": [],
             "request_id": "request-1",
@@ -136,6 +139,10 @@ class TestReport:
     def test_a_price_that_is_not_known_is_null_not_zero(self) -> None:
         answer = reported(replace(ON, variant=replace(VARIANT, instance_type="ml.unknown.large")))
         assert (answer["usd_per_hour"], answer["cost_usd"]) == (None, None)
+        [notice] = answer["attention"]
+        assert "No price is known for ml.unknown.large" in notice
+        assert "the budget does not see" in notice
+        assert reported(replace(ON, variant=None))["attention"] == []
 
     def test_the_initial_count_stands_in_until_sagemaker_states_one(self) -> None:
         starting = replace(ENDPOINT, status="Creating", instance_count=None)
@@ -152,11 +159,29 @@ class TestReport:
         assert reported(replace(ON, endpoint=replace(ENDPOINT, created=moment(-60))))["cost_usd"] == 0
 
     def test_what_turns_it_off_next_is_honest(self) -> None:
-        stated = reported(ON)["turns_off_next"]
-        assert (stated["by"], stated["at"]) == ("hard_stop", "2027-01-15T20:00:00Z")
+        stated = reported(ON, limits=HARD_STOP_ONLY)["next_trigger"]
+        assert (stated["target"], stated["by"], stated["at"]) == ("off", "hard_stop", "2027-01-15T20:00:00Z")
         assert "pilot off" in stated["message"]
-        unstated = reported(replace(ON, stack=replace(STACK, parameters={"EndpointState": "on"})))["turns_off_next"]
-        assert (unstated["by"], unstated["at"]) == ("you", None)
+        endless = replace(ON, stack=replace(STACK, parameters={"EndpointState": "on"}))
+        unstated = reported(endless, limits=HARD_STOP_ONLY)["next_trigger"]
+        assert (unstated["target"], unstated["by"], unstated["at"]) == (None, None, None)
+        assert "`pilot off`" in unstated["message"]
+
+    def test_a_schedule_comes_before_what_is_later_and_lights_it_again(self) -> None:
+        """Half past nine in Paris is half an hour from now; the lifetime has hours left."""
+        limits = LIMITS._replace(schedules="on 09:30 MON,FRI Europe/Paris;off 09:30 FRI Europe/Paris")
+        off = reported(ON, limits=limits)["next_trigger"]
+        assert (off["target"], off["by"], off["at"]) == ("off", "schedule", "2027-01-15T08:30:00Z")
+        on = reported(OFF, limits=limits)["next_trigger"]
+        assert (on["target"], on["by"], on["at"]) == ("on", "schedule", "2027-01-15T08:30:00Z")
+        assert on["message"].startswith("It is off: nothing is billed. It is turned on next by schedule, at 2027-01-15")
+        going = replace(ON, stack=StackFacts("UPDATE_IN_PROGRESS", {"EndpointState": "off"}))
+        assert reported(going, limits=limits)["next_trigger"]["target"] is None
+
+    def test_what_the_meter_saw_of_the_endpoint_before_does_not_count(self) -> None:
+        """Five minutes at most, until its next tick."""
+        meter = {"in_service_since": moment(90_000).timestamp(), "last_call": moment(50_000).timestamp()}
+        assert reported(ON, Remembered(meter, {}, {}))["next_trigger"]["by"] == "lifetime"
 
     def test_an_idle_endpoint_says_when_it_goes(self) -> None:
         """An hour after the last call, or after it came into service; a snooze puts it off."""
@@ -166,18 +191,18 @@ class TestReport:
             (served | {"last_call": moment(600).timestamp()}, {}, moment(600 - 3600)),
             (served, {"until": moment(-7200).timestamp()}, moment(-7200)),
         ):
-            stated = reported(ON, Remembered(meter, snooze, {}))["turns_off_next"]
+            stated = reported(ON, Remembered(meter, snooze, {}))["next_trigger"]
             assert (stated["by"], stated["at"]) == ("idle", iso(at))
 
     def test_a_budget_that_is_spent_sooner_comes_first(self) -> None:
         month = f"{moment():%Y-%m}"
         meter = {"in_service_since": moment().timestamp(), "usd_this_month": 99.511, "month": month}
         stated = reported(ON, Remembered(meter, {}, {}))
-        assert stated["turns_off_next"]["by"] == "budget"
-        assert stated["turns_off_next"]["at"] == iso(moment(-360))
+        assert stated["next_trigger"]["by"] == "budget"
+        assert stated["next_trigger"]["at"] == iso(moment(-360))
         assert (stated["usd_this_month"], stated["budget_usd"]) == (99.51, 100)
         raised = reported(ON, Remembered(meter, {}, {"usd": 200}))
-        assert (raised["turns_off_next"]["by"], raised["budget_usd"]) == ("idle", 200)
+        assert (raised["next_trigger"]["by"], raised["budget_usd"]) == ("idle", 200)
 
     def test_a_month_that_is_over_is_not_reported(self) -> None:
         assert reported(ON, Remembered({"month": "1999-01", "usd_this_month": 5}, {}, {}))["usd_this_month"] is None

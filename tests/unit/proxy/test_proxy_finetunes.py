@@ -81,6 +81,14 @@ def test_a_record_is_told_without_what_would_let_anybody_approve(api: Api) -> No
     assert not {"token", "execution_arn"} & answer.body.keys()
 
 
+@pytest.mark.parametrize("has_console", [True, False])
+def test_a_record_is_told_with_links_to_the_console_where_there_is_one(has_console: bool) -> None:
+    api = Api(has_console=has_console)
+    api.runs.records["r"] = {**RECORD, "execution_arn": "arn:aws:states:us-east-1:111122223333:execution:m:r"}
+    links = read(api, "r").body["links"]
+    assert ("run" in links, bool(links)) == (has_console, has_console)
+
+
 @pytest.mark.parametrize("run", ["nobody", "..%2f", "a" * 200])
 def test_a_run_that_does_not_exist_is_not_found(api: Api, run: str) -> None:
     assert read(api, run).status == 404

@@ -117,8 +117,48 @@ class TestMetrics:
         assert set(units) <= set(line)
         assert (line["Attempts"], line["Retries"], line["Refused"], line["Failed"]) == (1, 0, 0, 0)
         assert line["ModelLatency"] == 2000
-        assert 100 <= line["TokensInEstimate"] <= 120  # 400 letters and a frame
-        assert line["TokensOutEstimate"] >= 100
+        assert 100 <= line["TokensIn"] <= 120  # 400 letters and a frame
+        assert line["TokensOut"] >= 100
+        assert line["tokens_estimated"] == ["in", "out"]
+
+    def test_tokens_are_the_containers_own_where_it_tells_them(
+        self, vllm: Api, tgi: Api, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+        vllm.runtime.model = lambda _: json.dumps({"choices": [{"text": "x" * 400}], "usage": usage}).encode()
+        vllm.generate({"text_inputs": ["a" * 400, "b"]})
+        line = self.line(capsys)
+        assert (line["TokensIn"], line["TokensOut"]) == (14, 10)
+        assert "tokens_estimated" not in line
+        written = [{"generated_text": "x" * 400, "details": {"generated_tokens": 5, "finish_reason": "length"}}]
+        tgi.runtime.model = lambda _: json.dumps(written).encode()
+        body = {"model": "falcon-7b-instruct", "prompt": "a" * 400, "n": 2, "temperature": 1, "max_tokens": 5}
+        assert tgi.send(event("POST", "/v1/completions", body)).status == 200
+        line = self.line(capsys)
+        assert (line["TokensIn"] > 200, line["TokensOut"], line["tokens_estimated"]) == (True, 10, ["in"])
+
+    @pytest.mark.parametrize(
+        ("answer", "out"),
+        [
+            ({"choices": [{"text": "x" * 400}], "usage": None}, 108),
+            ({"choices": [{"text": "x" * 400}], "usage": {"completion_tokens": "5"}}, 118),
+            ({"choices": [{"text": "x" * 400}], "usage": {"completion_tokens": -5}}, 118),
+            (["x" * 400], 101),
+        ],
+    )
+    def test_what_is_no_count_is_estimated(
+        self, vllm: Api, capsys: pytest.CaptureFixture[str], answer: object, out: int
+    ) -> None:
+        vllm.runtime.script = [json.dumps(answer).encode()]
+        vllm.generate(PROMPT)
+        line = self.line(capsys)
+        assert abs(line["TokensOut"] - out) <= 3
+        assert line["tokens_estimated"] == ["in", "out"]
+
+    def test_an_answer_that_is_no_json_has_tokens_too(self, vllm: Api, capsys: pytest.CaptureFixture[str]) -> None:
+        vllm.runtime.script = [b"x" * 400]
+        vllm.generate(PROMPT)
+        assert self.line(capsys)["TokensOut"] == 100
 
     def test_their_time_is_the_events(self, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
         """Simulated time is in the event only."""

@@ -10,7 +10,7 @@ from common.tokens import estimate_tokens, most_tokens
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy.errors import ConnectionLost, EndpointMissing, ModelRefused
-from proxy.long_inputs import worth_starting
+from proxy.parts import worth_starting
 from proxy.window import Window
 
 from tests.unit.proxy.fakes import SETTINGS, START, Api

@@ -1,6 +1,7 @@
 """`tasks.toml`: a task of one's own is a table, and a table that makes no task is refused by name."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ OWN = {
 }
 
 
-def own(**changes: object) -> dict[str, object]:
+def own(**changes: object) -> dict[str, dict[str, object]]:
     table = {key: value for key, value in {**OWN, **changes}.items() if value is not None}
     return {"animal": table}
 
@@ -58,7 +59,20 @@ def test_a_task_without_letters_in_its_frame_is_guarded_by_its_signs() -> None:
     assert prompt(shape, {"text": "a; b"}, [], line_break=None) == "a; b =>"
 
 
-BROKEN: dict[str, tuple[dict[str, object], str]] = {
+def test_the_long_field_is_the_first_that_has_to_be_given_unless_the_table_says_which() -> None:
+    leading = own(lead="In {language}. ", shot="Text: {text} | About: {topic} | Animal: {animal}", dummies=None)
+    assert shapes(leading)["animal"].long_field == "text"
+    leading["animal"]["long"] = "topic"
+    assert shapes(leading)["animal"].long_field == "topic"
+
+
+def test_a_task_with_labels_is_not_split_and_any_other_is_unless_the_table_says_so() -> None:
+    assert shapes(own())["animal"].can_split
+    assert not shapes(own(labels=["cat"]))["animal"].can_split
+    assert not shapes(own(splits=False))["animal"].can_split
+
+
+BROKEN: dict[str, tuple[Mapping[str, object], str]] = {
     "no table": ({"animal": "Text"}, "is no table"),
     "its name": ({"Animal!": own()["animal"]}, "has no good name"),
     "a missing key": (own(shot=None), "shot is missing"),
@@ -97,6 +111,12 @@ BROKEN: dict[str, tuple[dict[str, object], str]] = {
         'dummies[0].animal = "cat" is no label',
     ),
     "a label with the delimiter": (own(labels=["cat", "a##b"]), 'labels[1] = "a##b" cannot'),
+    "a long field that is none": (own(long="tale"), 'long = "tale" is no field that could be cut; allowed: a field'),
+    "the output as the long field": (own(long="animal"), "allowed: a field of the request: text, language"),
+    "a long field as a number": (own(long=5), "long = 5 is of another kind; allowed: a field of the request"),
+    "splits as text": (own(splits="no"), 'splits = "no" is of another kind; allowed: true or false'),
+    "labels of parts": (own(labels=["cat"], splits=True), "splits = true would join several labels"),
+    "a field called split": (own(shot="Text: {split} {language} Animal: {animal}"), "has {split}, by which a request"),
     "fields that touch": (own(shot="Text: {text}{language} Animal: {animal}"), "two fields that touch"),
     "half a delimiter before a field": (own(shot="Text: #{text} {language} Animal: {animal}"), "before a field"),
     "half a delimiter behind a field": (own(shot="Text: {text}# {language} Animal: {animal}"), "behind a field"),

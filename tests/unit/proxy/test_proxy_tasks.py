@@ -173,6 +173,17 @@ REFUSED: dict[str, tuple[str, object, str]] = {
     "bad parameter": ("summarize", {"article": "T", "parameters": {"top_p": 1}}, "top_p"),
     "trim_at among parameters": ("summarize", {"article": "T", "parameters": {"trim_at": ";"}}, "trim_at"),
     "prompt_only as text": ("summarize", {"article": "T", "prompt_only": "true"}, "prompt_only"),
+    "a side that is none": ("summarize", {"article": "T", "truncate": "left"}, "truncate"),
+    "split as text": ("summarize", {"article": "T", "split": "true"}, "split"),
+    "both": ("summarize", {"article": "T", "split": True, "truncate": "tail"}, "truncate"),
+    "several outputs a part": (
+        "summarize",
+        {"article": "T", "split": True, "parameters": {"num_return_sequences": 2, "do_sample": True}},
+        "num_return_sequences",
+    ),
+    "an answer to each part": ("answer", {"context": "C", "question": "Q", "split": True}, "split"),
+    "a label for each part": ("entail", {"context": "C", "hypothesis": "H", "split": True}, "split"),
+    "split among parameters": ("summarize", {"article": "T", "parameters": {"split": True}}, "split"),
     "bad parameter, prompt only": (
         "summarize",
         {"article": "T", "prompt_only": True, "parameters": {"top_k": 0}},
@@ -196,7 +207,7 @@ def test_a_body_that_is_no_json_object_is_refused(api: Api, body: str) -> None:
 
 def test_an_unknown_field_is_answered_with_the_allowed_ones(api: Api) -> None:
     message = api.task("translate", {"sourc": "T"}).error["message"]
-    assert "source, target_language, shots, parameters, prompt_only" in message
+    assert "source, target_language, shots, parameters, prompt_only, truncate, split" in message
 
 
 @pytest.mark.parametrize("name", ["nothing", "Summarize", "", "a/b", "..", "%3Bdrop", "{task}", "summarize/"])
@@ -232,6 +243,8 @@ class TestListing:
             "output": "target",
             "labels": None,
             "delimiter": ";",
+            "long": "source",
+            "splits": True,
             "shape": "Sentence: {source}; Translation in {target_language}: {target}",
         }
         assert found["answer"]["fields"] == ["context", "question"]
@@ -253,7 +266,9 @@ FIELDS = ["article", "summary", "input", "source", "target_language", "context",
 
 @given(
     st.sampled_from([*BODIES, "nothing"]),
-    st.dictionaries(st.sampled_from([*FIELDS, "shots", "parameters", "prompt_only"]), JSON, max_size=4),
+    st.dictionaries(
+        st.sampled_from([*FIELDS, "shots", "parameters", "prompt_only", "truncate", "split"]), JSON, max_size=4
+    ),
 )
 def test_no_json_object_as_body_is_ever_answered_by_5xx(task: str, body: dict[str, Any]) -> None:
     assert Api().task(task, body).status in (200, 400, 404)

@@ -76,6 +76,44 @@ def test_an_idle_off_does_not_take_over_from_a_wake(machine: Machine, world: Wor
     assert (on.outcome, world.is_on) == ("on", True)
 
 
+class TestBesideALighting:
+    """A conditional off looks on, and of the two one acts."""
+
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "heartbeat"])
+    def test_one_whose_reason_holds_takes_over_to_act(
+        self, machine: Machine, world: World, aws: Aws, reason: str
+    ) -> None:
+        world.fate = Fated(creation=["hangs"])
+        on = machine.start("on", lifetime_hours=0.25)
+        machine.step(on)
+        machine.meter = {"usd_this_month": 100.0, "month": "2026-11", "whole_at": world.now - 60 * MINUTE}
+        off = machine.start("off", reason)
+        off.at = on.at = world.now + 35 * MINUTE
+        machine.step(off)
+        lease = aws.ledger.get("switch", "lease")
+        assert lease is not None
+        assert (off.calls, lease["execution"]) == (["cancel"], off.arn)
+        machine.step(on)
+        assert (on.outcome, on.calls) == ("superseded", ["update"])
+        machine.finish(off)
+        assert (off.outcome, world.is_off, len(aws.receipts)) == ("off", True, 1)
+
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "heartbeat"])
+    def test_one_that_finds_nothing_yet_waits_for_what_is_lit(
+        self, machine: Machine, world: World, reason: str
+    ) -> None:
+        """Between two rounds the stack says off, and it is not done."""
+        world.fate = Fated(creation=["no capacity"] * 3)
+        on = machine.start("on")
+        while not (world.is_off and on.memory.get("resume_at")):
+            machine.step(on)
+        off = machine.start("off", reason)
+        machine.step(off)
+        assert off in machine.running
+        machine.finish(on, off)
+        assert (on.outcome, off.outcome, off.calls, world.is_on) == ("on", "not due any more", [], True)
+
+
 def test_a_dead_holder_is_taken_over_at_once(machine: Machine, world: World) -> None:
     lit(machine)
     dead = machine.start("off")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from common.facts import EndpointFacts, VariantFacts
+from common.schedule import parse
 from hypothesis import given
 from hypothesis import strategies as st
 from switch import bill
@@ -15,6 +16,7 @@ from tests.unit.switch.fake_aws import Aws
 from tests.unit.switch.machine import SETTINGS, Machine, last_message, lit
 from tests.unit.switch.world import MINUTE, START, Fated, World
 
+SCHEDULED = replace(SETTINGS, schedules=parse("on 08:00 MON,THU Europe/Paris"))
 PRICES = {"ml.g5.xlarge": 1.41, "ml.g4dn.12xlarge": 4.89}
 
 
@@ -89,6 +91,16 @@ def test_the_receipt_of_an_off(machine: Machine, world: World, aws: Aws) -> None
     }
 
 
+def test_a_message_says_that_dollars_are_not_known(aws: Aws) -> None:
+    """And no budget is named as what ends it."""
+    machine = Machine(aws, replace(SETTINGS, usd_per_hour={}, idle_minutes=None))
+    assert machine.run("on").outcome == "on"
+    assert (aws.receipts[0]["usd"], aws.receipts[0]["next"]["by"]) == (None, "lifetime")
+    assert "what that cost is not known" in last_message(aws)
+    assert "is not counted in the month's budget" in last_message(aws)
+    assert "an unknown price" in last_message(aws)
+
+
 def test_the_key_of_a_receipt_is_its_time_and_target(machine: Machine, aws: Aws) -> None:
     machine.run("on")
     at = datetime.fromtimestamp(aws.receipts[0]["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -98,19 +110,64 @@ def test_the_key_of_a_receipt_is_its_time_and_target(machine: Machine, aws: Aws)
 def test_an_on_says_what_turns_it_off_next(machine: Machine, aws: Aws) -> None:
     machine.run("on")
     receipt = aws.receipts[0]
-    assert receipt["next"] == {"by": "idle", "at": receipt["at"] + 60 * MINUTE}
+    assert receipt["next"] == {"target": "off", "by": "idle", "at": receipt["at"] + 60 * MINUTE}
     assert "turned off next by idle" in last_message(aws)
     assert "if nobody calls it" in last_message(aws)
 
 
 def test_where_idle_is_switched_off_the_lifetime_is_next_and_then_the_hard_stop(world: World, aws: Aws) -> None:
-    Machine(aws, replace(SETTINGS, idle_minutes=None)).run("on", lifetime_hours=2)
-    assert aws.receipts[0]["next"] == {"by": "lifetime", "at": START + 2 * 3600}
-    Machine(aws).run("off")
-    begun = world.now
-    Machine(aws, replace(SETTINGS, idle_minutes=None, lifetime_hours=None)).run("on", lifetime_hours=2)
-    assert aws.receipts[0]["next"]["by"] == "hard_stop"
-    assert 0 <= aws.receipts[0]["next"]["at"] - (begun + 2 * 3600 + 15 * MINUTE) < MINUTE
+    """The lifetime's alarm counts the configured hours, so an end that was brought forward is the hard stop's."""
+    settings = replace(SETTINGS, idle_minutes=None)
+    Machine(aws, settings).run("on")
+    assert world.endpoint is not None
+    assert aws.receipts[0]["next"] == {"target": "off", "by": "lifetime", "at": world.endpoint.created + 12 * 3600}
+    for shorter in (settings, replace(settings, lifetime_hours=None)):
+        Machine(aws).run("off")
+        begun = world.now
+        Machine(aws, shorter).run("on", lifetime_hours=2)
+        assert aws.receipts[0]["next"]["by"] == "hard_stop"
+        assert 0 <= aws.receipts[0]["next"]["at"] - (begun + 2 * 3600 + 15 * MINUTE) < MINUTE
+
+
+def test_a_budget_that_is_nearly_spent_comes_first(machine: Machine, aws: Aws) -> None:
+    machine.meter = {"usd_this_month": 100 - 1.41 / 4, "month": "2026-11"}
+    machine.run("on")
+    receipt = aws.receipts[0]
+    assert (receipt["next"]["by"], round(receipt["next"]["at"] - receipt["at"])) == ("budget", 15 * MINUTE)
+
+
+def test_what_was_called_a_while_ago_idles_sooner(machine: Machine, world: World, aws: Aws) -> None:
+    """An end that is moved is no use of the endpoint."""
+    lit(machine)
+    called = world.now - 20 * MINUTE
+    machine.meter = {"in_service_since": world.now - 80 * MINUTE, "last_call": called}
+    machine.run("on", extend=True)
+    assert aws.receipts[0]["next"] == {"target": "off", "by": "idle", "at": called + 60 * MINUTE}
+
+
+def test_a_receipt_of_an_off_says_when_a_schedule_lights_it_again(aws: Aws) -> None:
+    """Lit on a Wednesday, 2026-11-18 at noon in Paris."""
+    machine = Machine(aws, SCHEDULED)
+    lit(machine)
+    machine.run("off", "idle")
+    at = datetime(2026, 11, 19, 7, tzinfo=UTC).timestamp()
+    assert aws.receipts[0]["next"] == {"target": "on", "by": "schedule", "at": at}
+    assert "It is turned on next by schedule, at 2026-11-19T07:00:00Z" in last_message(aws)
+
+
+def test_no_schedule_lights_it_while_the_months_money_is_spent(aws: Aws) -> None:
+    machine = Machine(aws, SCHEDULED)
+    lit(machine)
+    machine.meter = {"usd_this_month": 100.0, "month": "2026-11"}
+    machine.run("off", "manual")
+    at = datetime(2026, 12, 3, 7, tzinfo=UTC).timestamp()
+    assert aws.receipts[0]["next"] == {"target": "on", "by": "schedule", "at": at}
+
+
+def test_a_stack_that_could_not_be_read_promises_nothing(aws: Aws) -> None:
+    step = {"request": {"target": "off"}, "execution": "arn", "now": "2026-11-18T12:00:00+00:00"}
+    Machine(aws, SCHEDULED).switch.step({**step, "failure": {"Error": "States.Timeout"}})
+    assert aws.receipts[0]["next"] is None
 
 
 def test_a_failed_wake_tells_what_it_cost(machine: Machine, world: World, aws: Aws) -> None:

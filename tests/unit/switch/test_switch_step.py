@@ -1,10 +1,12 @@
 """The step's edges: bad input, broken executions, an AWS that is down."""
 
 from dataclasses import replace
+from datetime import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from common.schedule import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from switch.errors import TransientError
@@ -157,6 +159,8 @@ def test_settings_name_each_variable() -> None:
     assert Settings.from_environment(environ) == replace(SETTINGS, bake_seconds=600)
     pools = Settings.from_environment(environ | {"INSTANCE_POOLS": "true"})
     assert (pools.instance_pools, pools.choices) == (True, ("ml.g5.xlarge or ml.g5.2xlarge or ml.g5.4xlarge",))
+    scheduled = Settings.from_environment(environ | {"SCHEDULES": "off 19:00 MON Europe/Paris"})
+    assert scheduled.limits.schedules == (Start("off", time(19), frozenset({0}), "Europe/Paris"),)
     off = Settings.from_environment(environ | {"IDLE_MINUTES": "", "LIFETIME_HOURS": "", "MONTHLY_BUDGET_USD": ""})
     assert (off.idle_minutes, off.lifetime_hours, off.monthly_budget_usd) == (None, None, None)
     with pytest.raises(KeyError, match="WAKE_LIMIT_SECONDS"):
