@@ -53,7 +53,7 @@ def promote(run: Run, kit: Kit) -> Answer:
     ended = _ended(kit, state["execution"])
     on_trial = state["phase"] == ON_TRIAL
     if ended is None:
-        return _looking_again(run, kit) if on_trial or not is_baking(kit) else _on_trial(run, kit)
+        return _looking_again(run, kit) if on_trial or not bakes(run, kit) else _on_trial(run, kit)
     outcome, message = ended
     if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
@@ -64,10 +64,12 @@ def promote(run: Run, kit: Kit) -> Answer:
     raise RunFailed(f"The endpoint did not take the tuned model, and serves what it served before. {message}")
 
 
-def is_baking(kit: Kit) -> bool:
-    """Whether an update of the endpoint has given its new fleet the traffic, and its old one stands by."""
+def bakes(run: Run, kit: Kit) -> bool:
+    """Whether an update of the endpoint has given a fleet with this run's model the traffic, and the old one stands by.
+    The way back is an update that bakes as well.
+    """
     endpoint = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name)
-    return endpoint is not None and endpoint.baking
+    return endpoint is not None and endpoint.baking and _serves(_stack(kit), run.artifact)
 
 
 def is_over(run: Run, kit: Kit) -> bool:

@@ -42,6 +42,6 @@ def try_out(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
 def _taken_back(run: Run, kit: Kit) -> Answer:
     if promotion.is_over(run, kit):
         raise RunFailed(run.smoke["failed"])
-    if promotion.is_baking(kit):
+    if promotion.bakes(run, kit):
         metrics.put(kit.cloudwatch, kit.settings.stage, {FAILED_METRIC: 1.0}, kit.now)
     return Answer(run, "wait", RINGING_SECONDS)

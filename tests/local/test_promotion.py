@@ -14,7 +14,7 @@ from pilotlight.deployment import Deployment
 from .conftest import LocalCloud, Pilot, app_with, bash
 
 TUNED = "s3://a-bucket-that-is-not-here/tuned/"  # the built-in weights stand in for it
-BAKE_SECONDS = 15
+BAKE_SECONDS = 10
 """As pilotlight.toml says of the stage."""
 OTHER = "s3://a-bucket-that-is-not-here/other/"
 
@@ -193,7 +193,7 @@ class TestBeside:
             assert result["outcome"] == "failed"
             assert "old config" in result["message"]
             assert (stage.serves(), stage.parameters()["ModelDataUrl"]) == (TUNED, TUNED)
-            stage.clean()
+            assert stage.cloud.drifts() == {}
         finally:
             stage.deploy()
 

@@ -92,7 +92,9 @@ class Endpoint:
     outcomes: list[str] = field(default_factory=list)
     """What the next executions come to; `on` where nothing is said."""
     bakes: bool = False
-    """Whether an update is on trial, and with it the switch's execution not at its end."""
+    """Whether an update is on trial, and with it the switch's execution not at its end; what is tried is in force for
+    the stack already.
+    """
 
     def take(self, request: Mapping[str, Any]) -> tuple[str, str]:
         outcome = self.outcomes.pop(0) if self.outcomes else request["target"]

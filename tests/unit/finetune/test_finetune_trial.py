@@ -25,6 +25,7 @@ def world() -> World:
 def tried(world: World) -> Run:
     """Promoted, as far as the trial."""
     asked = promotion.promote(Run(id="run-1", artifact=TUNED, evaluation={"prompts": [PROMPT]}), world.kit())
+    world.endpoint.override = TUNED
     found = promotion.promote(asked.run, world.kit())
     assert (found.next, found.run.promotion["phase"]) == ("go", promotion.ON_TRIAL)
     return found.run
@@ -40,7 +41,10 @@ def rung(world: World) -> list[Any]:
 
 
 def ends(world: World, outcome: str) -> None:
+    """The switch's word of it; where SageMaker went back, the switch has told the stack so."""
     world.endpoint.bakes, world.endpoint.outcomes = False, [outcome]
+    if outcome != "on":
+        world.endpoint.override = OLDER
 
 
 class TestAnswersAsTaught:
@@ -93,6 +97,11 @@ class TestAnswersBadly:
         assert f"serves {OLDER} again: SageMaker went back" in back.run.message
         assert [request["reason"] for request in world.states.requests] == ["promotion"]
 
+    def test_the_way_back_is_no_trial_and_rings_no_alarm(self, world: World, failed: Run) -> None:
+        world.endpoint.override = OLDER  # the switch's next update, which bakes as well
+        assert smoke(failed, world).next == "wait"
+        assert len(rung(world)) == 1
+
     def test_one_that_came_through_before_the_alarm_is_taken_back_by_the_switch(
         self, world: World, failed: Run
     ) -> None:
@@ -113,6 +122,11 @@ def test_a_run_that_is_killed_on_trial_is_taken_back_once_that_is_over(world: Wo
     while answer.next == "wait":
         answer = promotion.roll_back(answer.run, world.kit())
     assert world.endpoint.override == OLDER
+
+
+def test_another_models_bake_is_not_this_ones_trial(world: World) -> None:
+    asked = promotion.promote(Run(id="run-1", artifact=TUNED), world.kit()).run
+    assert promotion.promote(asked, world.kit()).next == "wait"  # the stack has the older one's artifact
 
 
 def test_without_a_trial_the_smoke_test_is_all(world: World) -> None:
