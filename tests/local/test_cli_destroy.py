@@ -1,11 +1,13 @@
 """`pilot deploy` and `pilot destroy` on a cloud of their own: from whatever state, and nothing is left."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from threading import Event
 from typing import Any
 
@@ -14,7 +16,7 @@ import requests
 
 from pilotlight.deployment import Deployment
 
-from .conftest import LocalCloud, Pilot
+from .conftest import PILOT, ROOT, LocalCloud, Pilot
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,22 @@ def until(happened: Callable[[], object]) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def enabled(cloud: LocalCloud) -> set[str]:
+    return {rule["Name"] for rule in cloud.client("events").list_rules()["Rules"] if rule["State"] == "ENABLED"}
+
+
+def killed_when(words: str, folder: dict[str, str]) -> None:
+    """`pilot destroy`, killed by SIGKILL as soon as it says that."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PILOTLIGHT_"))}
+    with Popen(
+        [PILOT, "destroy", "--yes"], cwd=ROOT, env=environment | folder, stdout=DEVNULL, stderr=PIPE, text=True
+    ) as destroying:
+        assert destroying.stderr
+        said_so = any(words in line for line in destroying.stderr)
+        destroying.kill()
+    assert said_so
 
 
 @contextmanager
@@ -146,6 +164,20 @@ class TestDestroy:
         assert said(pilot, folder, "destroy", "--yes")["kept"]
         self.nothing_is_left(own)
         assert said(pilot, folder, "destroy", "--yes")["removed"] == []  # once more is no harm
+
+    def test_killed_before_the_endpoint_is_gone_it_left_armed_what_turns_it_off_and_can_be_repeated(
+        self, own: LocalCloud, pilot: Pilot, folder: dict[str, str]
+    ) -> None:
+        deployed(own, pilot, folder)
+        rules, hard_stops = enabled(own), own.client("scheduler").list_schedules()["Schedules"]
+        ours = {resource.get("PhysicalResourceId") for resource in deployment(own).stack_resources("FineTune")}
+        assert rules & ours
+        assert [schedule["State"] for schedule in hard_stops] == ["ENABLED"] * 2
+        killed_when("turning it off", folder)
+        assert enabled(own) == rules - ours
+        left = own.client("scheduler").list_schedules()["Schedules"]
+        assert all(schedule in hard_stops for schedule in left)  # they go with the endpoint
+        self.destroy(own, pilot, folder)
 
     def destroy(self, own: LocalCloud, pilot: Pilot, folder: dict[str, str]) -> None:
         """What it keeps it names before it begins, and once it is done; and that is what is kept."""
