@@ -85,6 +85,13 @@ asks = ordered(
 snoozes = ordered(st.tuples(minutes, st.integers(1, 400)).map(lambda pair: (pair[0], sum(pair))), most=3)
 spans = st.tuples(minutes, st.integers(1, 500)).map(lambda pair: (pair[0], sum(pair)))
 faults = st.dictionaries(st.sampled_from(FAULTS), st.lists(spans, min_size=1, max_size=2), max_size=3)
+# Who would turn it off is dead from some minute of the first life on: what is left is the hard stop.
+blackouts = st.builds(
+    lambda at, dead, others: others | {kind: [(at, 10**9)] for kind in dead},
+    st.integers(5, 300),
+    st.sampled_from([(METER, ALARMS), (METRICS, ALARMS), (SWITCH,), (METER, ALARMS, SWITCH)]),
+    faults,
+)
 setups = st.builds(
     setup,
     idle=st.sampled_from([10, 20, 60]),
@@ -99,7 +106,7 @@ plans = st.builds(
     asks=asks,
     snoozes=snoozes,
     forgets=st.lists(minutes, max_size=2).map(sorted),
-    faults=faults,
+    faults=st.one_of(faults, faults, blackouts),
 )
 
 
@@ -111,6 +118,12 @@ def quiet_stretches(simulation: Simulation) -> Iterator[tuple[int, int]]:
             yield since, call
             since = call + 1
         yield since, ended
+
+
+def lives(simulation: Simulation) -> list[tuple[int, int]]:
+    """From creation until it was gone, or to the end of the simulated days."""
+    present = simulation.cloud.endpoint
+    return [*simulation.cloud.lives, *([(present.created, DAYS)] if present else [])]
 
 
 def latest_end(simulation: Simulation, since: int, ended: int) -> float:
@@ -172,7 +185,7 @@ def test_nothing_is_there_past_its_hard_stop_nor_is_that_further_away_than_a_lif
     simulation = Simulation(given_setup, plan).run(DAYS)
     longest = max(given_setup.settings.default_hours, OTHER_HOURS) * 60
     assert all(first - at <= longest + 15 and second - first == 30 for at, first, second in simulation.ends)
-    assert all(gone <= stopped(simulation, gone) for _, gone in simulation.cloud.lives)
+    assert all(gone <= stopped(simulation, gone) for _, gone in lives(simulation))
 
 
 @given(setups, plans)
@@ -183,7 +196,7 @@ def test_what_never_comes_into_service_is_given_up_when_a_wake_has_lasted_too_lo
     """Without a capacity, broken, or stuck in Creating: while the switch works."""
     faults = {kind: spans for kind, spans in plan.faults.items() if kind != SWITCH}
     simulation = Simulation(given_setup, replace(plan, faults=faults)).run(DAYS)
-    for created, gone in simulation.cloud.lives:
+    for created, gone in lives(simulation):
         if any(created <= begun < gone for begun, _ in simulation.services):
             continue
         asked = [at for at, request in plan.asks if request["target"] == "on" and created <= at < gone]
@@ -286,9 +299,7 @@ def test_the_meter_counts_what_is_billed(given_setup: Setup, plan: Plan) -> None
     faults = {kind: spans for kind, spans in plan.faults.items() if kind in CREATIONS}
     kept = Plan(plan.calls, plan.asks, plan.snoozes, faults=faults)
     simulation = Simulation(given_setup, kept).run(DAYS + 1)  # the last minute is a tick
-    present = simulation.cloud.endpoint
-    lives = [*simulation.cloud.lives, *([(present.created, DAYS)] if present else [])]
-    billed = [gone - created for created, gone in lives]
+    billed = [gone - created for created, gone in lives(simulation)]
     metered = simulation.memory.hours_this_month * 60
     surely_seen = sum(minutes for minutes in billed if minutes > TICK_MINUTES)
     assert surely_seen - 1e-6 <= metered <= sum(billed) + len(billed) + 1e-6
