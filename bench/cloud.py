@@ -6,11 +6,20 @@ from datetime import UTC, datetime
 
 from common.facts import EndpointFacts, StackFacts, VariantFacts
 
+from bench.plan import BREAKS, CAPACITY, STUCK
+
 EPOCH = datetime(2026, 11, 2, tzinfo=UTC).timestamp()  # minute 0: a Monday, as the schedules of the plans expect
 INSTANCE_TYPE = "ml.g4dn.12xlarge"
 VARIANT = VariantFacts(instance_type=INSTANCE_TYPE, initial_instance_count=1)
 CONFIG = "config"
 DELETING_MINUTES = 2
+FAILING_MINUTES = 4
+GIVES_UP_MINUTES = 160  # CloudFormation, on an endpoint that is Creating
+_CANCELLED = "its creation was cancelled"
+_FAILURES = {
+    CAPACITY: "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error",
+    BREAKS: "The primary container did not pass the ping health check",
+}
 _OFF = {"EndpointState": "off", "TurnOffAt": "", "DeleteAt": ""}
 _OVERRIDES = {"ModelDataUrl": "", "InstanceType": "", "OverrideFor": ""}
 
@@ -31,20 +40,27 @@ def minute_of(utc: str) -> int | None:
 
 @dataclass
 class Endpoint:
-    """`turns` is the minute in which its present status ends, by being InService or gone."""
+    """`turns` is the minute in which its present status ends, by being InService, gone, or Failed for what `fails`
+    says.
+    """
 
     created: int
     status: str
     turns: int
+    fails: str = ""
 
 
 @dataclass
 class Cloud:
-    """`refuses` and `keeps` are faults: UpdateStack fails; a clean-up that ends well and leaves the endpoint behind."""
+    """`refuses`, `keeps` and `creation` are faults: UpdateStack fails; a clean-up that ends well and leaves the
+    endpoint behind; what becomes of a creation (CAPACITY, BREAKS, STUCK). `failure` is why an update was rolled back.
+    """
 
     wake_minutes: int
     refuses: bool = False
     keeps: bool = False
+    creation: str = ""
+    failure: str | None = None
     status: str = "CREATE_COMPLETE"
     parameters: dict[str, str] = field(default_factory=lambda: {**_OFF, **_OVERRIDES})
     endpoint: Endpoint | None = None
@@ -72,17 +88,15 @@ class Cloud:
         """Everything that happens by itself until `now`."""
         endpoint = self.endpoint
         if endpoint is not None and now >= endpoint.turns:
-            if endpoint.status == "Creating":
-                endpoint.status = "InService"
+            if endpoint.status == "Creating" and self.creation != STUCK:
+                endpoint.status = "Failed" if endpoint.fails else "InService"
             elif endpoint.status == "Deleting":
                 self.lives.append((endpoint.created, endpoint.turns))
                 self.endpoint = None
         match self.status:
-            case "UPDATE_IN_PROGRESS" if self.endpoint is None or self.endpoint.status == "Deleting":
-                self.status = "UPDATE_ROLLBACK_IN_PROGRESS"  # deleted under its creation
-            case "UPDATE_IN_PROGRESS" if self.serves:
-                self.status = "UPDATE_COMPLETE"
-            case "UPDATE_ROLLBACK_IN_PROGRESS" if self.endpoint is None or self._before["EndpointState"] == "on":
+            case "UPDATE_IN_PROGRESS":
+                self._create_on(now)
+            case "UPDATE_ROLLBACK_IN_PROGRESS" if self.endpoint is None or self.endpoint.status != "Deleting":
                 self.status, self.parameters = "UPDATE_ROLLBACK_COMPLETE", self._before
             case "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if self.endpoint is None or self.endpoint.status != "Deleting":
                 self.status = "UPDATE_COMPLETE"
@@ -96,8 +110,8 @@ class Cloud:
             return
         self._before, self.parameters = self.parameters, after
         if self.says_on:
-            self.status = "UPDATE_IN_PROGRESS"
-            self.endpoint = self.endpoint or Endpoint(now, "Creating", now + self.wake_minutes)
+            self.status, self.failure = "UPDATE_IN_PROGRESS", None
+            self.endpoint = self.endpoint or self._created(now)
         else:
             self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
             if not self.keeps:
@@ -106,14 +120,33 @@ class Cloud:
     def cancel(self, now: int) -> None:
         """CancelUpdateStack: what it was creating goes."""
         if self.status == "UPDATE_IN_PROGRESS":
-            self.status = "UPDATE_ROLLBACK_IN_PROGRESS"
-            if self._before["EndpointState"] == "off":
-                self.delete(now)
+            self._roll_back(now, _CANCELLED)
 
     def delete(self, now: int) -> None:
         """DeleteEndpoint."""
         if self.endpoint is not None and self.endpoint.status != "Deleting":
             self.endpoint.status, self.endpoint.turns = "Deleting", now + DELETING_MINUTES
+
+    def _created(self, now: int) -> Endpoint:
+        fails = _FAILURES.get(self.creation, "")
+        return Endpoint(now, "Creating", now + (FAILING_MINUTES if fails else self.wake_minutes), fails)
+
+    def _create_on(self, now: int) -> None:
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.status == "Deleting":
+            self._roll_back(now, _CANCELLED)  # deleted under its creation
+        elif endpoint.status == "InService":
+            self.status = "UPDATE_COMPLETE"
+        elif endpoint.status == "Failed":
+            self._roll_back(now, endpoint.fails)
+        elif now >= endpoint.created + GIVES_UP_MINUTES:
+            self._roll_back(now, "Exceeded attempts to wait")
+
+    def _roll_back(self, now: int, why: str) -> None:
+        """What it was creating goes, unless the clean-up leaves it behind."""
+        self.status, self.failure = "UPDATE_ROLLBACK_IN_PROGRESS", why
+        if self._before["EndpointState"] == "off" and not self.keeps:
+            self.delete(now)
 
     def stack_facts(self) -> StackFacts:
         return StackFacts(self.status, dict(self.parameters), outputs={"Fingerprint": "fingerprint"})

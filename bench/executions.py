@@ -111,7 +111,7 @@ class Executions:
             endpoint=cloud.endpoint_facts(),
             variant=VARIANT if cloud.endpoint else None,
             expected_config=CONFIG,
-            failure="its creation was cancelled",
+            failure=cloud.failure,
             meter=meter or None,
             awaiting_meter_since=self._awaiting,
             snoozed_until=known.snoozed_until,

@@ -8,6 +8,7 @@ from meter.facts import Policy
 from switch.settings import Settings
 
 METER, ALARMS, SWITCH, UPDATES, CLEANUP, METRICS = "meter", "alarms", "switch", "updates", "clean-up", "metrics"
+CAPACITY, BREAKS, STUCK = CREATIONS = "no capacity", "failed creation", "stuck creating"
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Plan:
 
     `calls` are minutes with a call, `asks` starts of the switch with their input, `snoozes` (when, until when),
     `forgets` losses of the meter's memory. `faults` maps METER, SWITCH or ALARMS (dead), UPDATES (refused), CLEANUP
-    (leaves the endpoint behind) or METRICS (cannot be read) to spans (from, until).
+    (leaves the endpoint behind), METRICS (cannot be read), CAPACITY or BREAKS (a creation that begins will fail) or
+    STUCK (no creation ends) to spans (from, until).
     """
 
     calls: Sequence[int] = ()

@@ -14,14 +14,15 @@ from meter.readings import Readings, readings
 from bench.alarms import Alarms
 from bench.cloud import DELETING_MINUTES, VARIANT, Cloud, minute_of, seconds
 from bench.executions import Executions, Known
-from bench.plan import ALARMS, CLEANUP, METER, METRICS, SWITCH, UPDATES, Plan, Setup
+from bench.plan import ALARMS, CLEANUP, CREATIONS, METER, METRICS, SWITCH, UPDATES, Plan, Setup
 
 TICK_MINUTES = 5
 
 
 class Simulation:
     """One stage under one plan. `served` and `met` are the calls that found it in service, and those that did not;
-    `overdue` the ticks that told of an off which is due and not being done.
+    `overdue` the ticks that told of an off which is due and not being done. `ends` are the hard stops that the stack
+    came to have: (since when, the first, the second).
     """
 
     def __init__(self, setup: Setup, plan: Plan) -> None:
@@ -36,6 +37,7 @@ class Simulation:
         self.ticks = 0
         self.minutes_past_the_end = 0
         self.overdue: list[int] = []
+        self.ends: list[tuple[int, int, int]] = []
         self.served: list[int] = []
         self._turns = sorted(moment for spans in plan.faults.values() for span in spans for moment in span)
         self._alarms = Alarms(setup.policy)
@@ -65,6 +67,7 @@ class Simulation:
     def _minute(self) -> None:
         now, plan = self.now, self.plan
         self.cloud.refuses, self.cloud.keeps = plan.fails(UPDATES, now), plan.fails(CLEANUP, now)
+        self.cloud.creation = next((kind for kind in CREATIONS if plan.fails(kind, now)), "")
         self.cloud.advance(now)
         self._take_events()
         if (now % TICK_MINUTES == 0 or self._skipped) and not plan.fails(METER, now):
@@ -75,6 +78,7 @@ class Simulation:
         if plan.fails(SWITCH, now):
             self.executions.kill()
         self.executions.step(self.cloud, self._known(), now)
+        self._note_ends()
         self._note_service()
 
     def _take_events(self) -> None:
@@ -156,6 +160,11 @@ class Simulation:
         elif not serves and self._in_service_since is not None:
             self.services.append((self._in_service_since, self.now))
             self._in_service_since = None
+
+    def _note_ends(self) -> None:
+        first, second = (minute_of(self.cloud.parameters[name]) for name in ("TurnOffAt", "DeleteAt"))
+        if first is not None and second is not None and (first, second) not in [entry[1:] for entry in self.ends[-1:]]:
+            self.ends.append((self.now, first, second))
 
     def _next_tick(self) -> int:
         return self.now - self.now % TICK_MINUTES + TICK_MINUTES

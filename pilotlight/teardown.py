@@ -1,13 +1,14 @@
 """`pilot destroy`: a stage goes, whatever state it is in, and nothing that bills is left.
 
 1. The API goes first: no call can wake the endpoint any more.
-2. Rules and schedules are silenced and the switch's executions stopped; one more is started, which turns the endpoint
-   off: it knows the way from every state. Where there is no switch, or it fails, CloudFormation is waited for.
-3. `cdk destroy --all`.
+2. What may light the endpoint is silenced and the switch's executions stopped; one more is started, which turns the
+   endpoint off: it knows the way from every state. Where there is no switch, or it fails, CloudFormation is waited for.
+3. What turns the endpoint off is silenced as well, and `cdk destroy --all` run.
 4. What carries the stage's tag is removed, and a look from outside says what is left.
 
-The hard stops stay armed until their stack is gone, so that a destroy which is killed halfway is no way to pay forever;
-one that fails enables again what it silenced.
+So a destroy which is killed halfway is no way to pay forever: while there is an endpoint that the switch can turn off,
+its meter, alarms and schedules stay armed, and the hard stops until their stack is gone. One that fails enables again
+what it silenced.
 """
 
 import time
@@ -67,10 +68,12 @@ class Teardown:
             self.cdk("destroy", deployment.stack_name("Api"), "--exclusively", "--force")
         triggers = Triggers(deployment)
         try:
-            self.report("silencing what starts the switch")
-            triggers.silence()
+            self.report("silencing what lights the endpoint")
+            triggers.silence_lighting()
             triggers.stop_executions()
             self._turn_off()
+            self.report("silencing what turns it off")
+            triggers.silence()
             triggers.stop_executions()
             self._settle()
             self.report("cdk destroy --all")

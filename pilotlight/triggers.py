@@ -1,7 +1,8 @@
 """What starts something by itself: rules, schedules and state machines, which `pilot destroy` silences."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from pilotlight.deployment import Deployment
 _RULE, _SCHEDULE, _MACHINE = "AWS::Events::Rule", "AWS::Scheduler::Schedule", "AWS::StepFunctions::StateMachine"
 # What GetSchedule tells and UpdateSchedule does not take.
 _READ_ONLY = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
+_ROLES = ("Control", "FineTune")
 _GONE = ("ResourceNotFoundException", "StateMachineDoesNotExist", "ExecutionDoesNotExist")
 
 
@@ -23,19 +25,33 @@ class Triggers:
     deployment: Deployment
     _silenced: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
+    def silence_lighting(self) -> None:
+        """Disable what may light the endpoint: schedules, and what starts or mends a fine-tuning run. What turns it off
+        stays armed.
+        """
+        self._disable_rules("FineTune")
+        self._disable_schedules(lambda schedule: not _turns_off(schedule))
+
     def silence(self) -> None:
-        """Disable what is enabled. `restore` undoes it."""
-        events, scheduler = self.deployment.client("events"), self.deployment.client("scheduler")
-        for rule in self._names(_RULE):
+        """Disable whatever is still enabled. `restore` undoes both."""
+        self._disable_rules(*_ROLES)
+        self._disable_schedules(lambda _: True)
+
+    def _disable_rules(self, *roles: str) -> None:
+        events = self.deployment.client("events")
+        for rule in self._names(_RULE, roles):
             with _unless_gone():
                 if events.describe_rule(Name=rule)["State"] == "ENABLED":
                     events.disable_rule(Name=rule)
                     self._silenced.append((f"rule {rule}", partial(events.enable_rule, Name=rule)))
+
+    def _disable_schedules(self, chosen: Callable[[Mapping[str, Any]], bool]) -> None:
+        scheduler = self.deployment.client("scheduler")
         for name in self._names(_SCHEDULE):
             with _unless_gone():
                 found = scheduler.get_schedule(Name=name)
                 schedule = {key: value for key, value in found.items() if key not in _READ_ONLY}
-                if schedule.get("State", "ENABLED") == "ENABLED":
+                if schedule.get("State", "ENABLED") == "ENABLED" and chosen(schedule):
                     scheduler.update_schedule(**schedule | {"State": "DISABLED"})
                     self._silenced.append((f"schedule {name}", partial(scheduler.update_schedule, **schedule)))
 
@@ -70,13 +86,19 @@ class Triggers:
                         stopped.append(execution)
         return stopped
 
-    def _names(self, kind: str) -> list[str]:
+    def _names(self, kind: str, roles: Collection[str] = _ROLES) -> list[str]:
         return [
             resource["PhysicalResourceId"]
-            for role in ("Control", "FineTune")
+            for role in roles
             for resource in self.deployment.stack_resources(role)
             if resource["ResourceType"] == kind and resource.get("PhysicalResourceId")
         ]
+
+
+def _turns_off(schedule: Mapping[str, Any]) -> bool:
+    """By what it gives to the switch."""
+    given: Any = json.loads(schedule["Target"].get("Input") or "{}")
+    return isinstance(given, dict) and given.get("target") == "off"
 
 
 @contextlib.contextmanager

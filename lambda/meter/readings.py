@@ -153,11 +153,10 @@ def _due_since(dues: tuple[str, ...], memory: Memory, facts: Facts, now: float) 
 
 
 def _outlived(taken: Readings, facts: Facts, now: float, policy: Policy) -> bool:
-    """An end that lies further ahead was asked for: `pilot on --hours` moves it, and the hard stops with it."""
+    """By the stated end: `pilot on --hours` moves it either way, and the hard stops with it."""
+    if policy.lifetime_hours is None:
+        return False
     end = turn_off_at(facts.stack)
-    margin = policy.end_after_lifetime_minutes * 60
-    return (
-        policy.lifetime_hours is not None
-        and taken.minutes_on >= policy.lifetime_hours * 60
-        and (end is None or now >= end - margin)
-    )
+    if end is None:
+        return taken.minutes_on >= policy.lifetime_hours * 60
+    return now >= end - policy.end_after_lifetime_minutes * 60

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from pilotlight.deployment import Deployment
 
 from .conftest import METER, LocalCloud, Pilot, bash
 
-USD_PER_HOUR = 4.89
+USD_PER_HOUR = Decimal("4.89")
 PERIOD = timedelta(minutes=5)
 pytestmark = pytest.mark.usefixtures("on_for_the_others")
 
@@ -69,6 +70,18 @@ class Life:
             self.advance(minutes=1)
         return self.deployment.receipts(1)[0]
 
+    def seen_gone(self, since: datetime) -> Decimal:
+        """When the execution of the switch that turned it off since then looked at the world for the last time."""
+        states = self.cloud.client("stepfunctions")
+        [arn] = [
+            found["executionArn"]
+            for found in states.list_executions(stateMachineArn=self.deployment.switch_arn)["executions"]
+            if found["startDate"] >= since
+            and '"outcome": "off"' in states.describe_execution(executionArn=found["executionArn"])["output"]
+        ]
+        steps = [step for step in history(states, arn) if step["type"] == "TaskStateEntered"]
+        return exactly(max(step["timestamp"] for step in steps))
+
     def call(self) -> None:
         assert self.cloud.generate("hello", max_length=10).status_code == 200
 
@@ -105,17 +118,18 @@ class TestIdle:
         assert timedelta(minutes=60) <= gone - silence <= timedelta(minutes=62) + PERIOD
         receipt = life.receipt()
         assert (receipt["target"], receipt["reason"], receipt["outcome"]) == ("off", "idle", "off")
-        hours = (receipt["at"] - endpoint["CreationTime"].timestamp()) / 3600
-        assert receipt["usd"] == pytest.approx(USD_PER_HOUR * hours, abs=0.01)
+        right_to_the_cent(life, receipt, endpoint["CreationTime"], silence, gone)
         clean(life, pilot)
 
     def test_never_called_it_lives_for_the_whole_window_and_again_the_second_time(
         self, life: Life, pilot: Pilot
     ) -> None:
         for _ in range(2):
-            lit = life.now()
+            lit, endpoint = life.now(), life.endpoint()
+            assert endpoint
             gone = life.until_off(at_most=timedelta(minutes=75))
             assert timedelta(minutes=60) <= gone - lit <= timedelta(minutes=62) + PERIOD
+            right_to_the_cent(life, life.receipt(), endpoint["CreationTime"], lit, gone)
             life.told(lit, "in 10 the endpoint is turned off")
             assert pilot("on", "--yes").returncode == 0
 
@@ -304,6 +318,21 @@ def start_switch(life: Life, target: str) -> str:
         input=json.dumps({"target": target, "reason": "manual", "by": "a test"}),
     )
     return str(started["executionArn"])
+
+
+def exactly(moment: datetime) -> Decimal:
+    """Seconds since the epoch."""
+    return Decimal(str(moment.timestamp()))
+
+
+def right_to_the_cent(life: Life, receipt: dict[str, Any], created: datetime, since: datetime, gone: datetime) -> None:
+    """The dollars are those from its creation, as SageMaker said, until the step of the switch that saw it gone, which
+    was within the minute before it was seen to be gone from outside.
+    """
+    until = life.seen_gone(since)
+    assert exactly(gone) - 70 <= until <= exactly(gone)
+    usd = (until - exactly(created)) * USD_PER_HOUR / 3600
+    assert Decimal(str(receipt["usd"])) == usd.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def turn_off_at(life: Life) -> datetime:

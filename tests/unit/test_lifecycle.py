@@ -6,24 +6,30 @@ Each example is two simulated days of calls, silences, snoozes, schedules, wakes
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from meter.facts import Policy
 from switch.due import MOST_PUT_OFF_SECONDS, PAUSE_SECONDS
 from switch.lease import PUT_OFF
 from switch.settings import Settings
 
-from bench.cloud import INSTANCE_TYPE
-from bench.plan import ALARMS, CLEANUP, METER, METRICS, SWITCH, UPDATES, Plan, Setup
+from bench.alarms import SILENCE_MINUTES
+from bench.cloud import DELETING_MINUTES, GIVES_UP_MINUTES, INSTANCE_TYPE
+from bench.plan import ALARMS, BREAKS, CAPACITY, CLEANUP, CREATIONS, METER, METRICS, STUCK, SWITCH, UPDATES, Plan, Setup
 from bench.simulation import TICK_MINUTES, Simulation
 
 USD_PER_HOUR = 4.89
 DAYS = 2 * 24 * 60
 PAUSE = PAUSE_SECONDS // 60
-FAULTS = (METER, ALARMS, SWITCH, UPDATES, CLEANUP, METRICS)
+PUT_OFF_MINUTES = MOST_PUT_OFF_SECONDS // 60
+OTHER_HOURS = 5
+SECOND_TYPE = "ml.g5.12xlarge"
+WAKE_LIMIT_MINUTES = 30
+FAULTS = (METER, ALARMS, SWITCH, UPDATES, CLEANUP, METRICS, *CREATIONS)
 ON: dict[str, Any] = {"target": "on", "reason": "manual", "by": "a person"}
 OFF: dict[str, Any] = {"target": "off", "reason": "schedule", "by": "a schedule"}
 
@@ -45,11 +51,11 @@ def setup(
             notices_topic_arn="notices",
             switch_arn="switch",
             usd_per_hour=usd_per_hour,
-            instance_types=(INSTANCE_TYPE,),
+            instance_types=(INSTANCE_TYPE, SECOND_TYPE),
             lifetime_hours=lifetime,
             idle_minutes=idle,
             monthly_budget_usd=budget,
-            wake_limit_seconds=1800,
+            wake_limit_seconds=WAKE_LIMIT_MINUTES * 60,
             promotion="blue-green",
             resource_types=(),
         ),
@@ -74,11 +80,18 @@ def ordered(entries: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[lis
 
 
 asks = ordered(
-    st.tuples(minutes, st.sampled_from([ON, ON, OFF, {**ON, "lifetime_hours": 5, "extend": True}])), most=6
+    st.tuples(minutes, st.sampled_from([ON, ON, OFF, {**ON, "lifetime_hours": OTHER_HOURS, "extend": True}])), most=6
 ).map(lambda listed: [(0, ON), *listed])
 snoozes = ordered(st.tuples(minutes, st.integers(1, 400)).map(lambda pair: (pair[0], sum(pair))), most=3)
 spans = st.tuples(minutes, st.integers(1, 500)).map(lambda pair: (pair[0], sum(pair)))
 faults = st.dictionaries(st.sampled_from(FAULTS), st.lists(spans, min_size=1, max_size=2), max_size=3)
+# Who would turn it off is dead from some minute of the first life on: what is left is the hard stop.
+blackouts = st.builds(
+    lambda at, dead, others: others | {kind: [(at, 10**9)] for kind in dead},
+    st.integers(5, 300),
+    st.sampled_from([(METER, ALARMS), (METRICS, ALARMS), (SWITCH,), (METER, ALARMS, SWITCH)]),
+    faults,
+)
 setups = st.builds(
     setup,
     idle=st.sampled_from([10, 20, 60]),
@@ -93,7 +106,7 @@ plans = st.builds(
     asks=asks,
     snoozes=snoozes,
     forgets=st.lists(minutes, max_size=2).map(sorted),
-    faults=faults,
+    faults=st.one_of(faults, faults, blackouts),
 )
 
 
@@ -107,32 +120,103 @@ def quiet_stretches(simulation: Simulation) -> Iterator[tuple[int, int]]:
         yield since, ended
 
 
-def latest_end(plan: Plan, setup: Setup, since: int) -> int:
-    """When an endpoint that nobody calls any more must be out of service, as the issue says: window + snooze + 15.
+def lives(simulation: Simulation) -> list[tuple[int, int]]:
+    """From creation until it was gone, or to the end of the simulated days."""
+    present = simulation.cloud.endpoint
+    return [*simulation.cloud.lives, *([(present.created, DAYS)] if present else [])]
 
-    A fault excuses until it is over, and then for a window, as the meter may not have seen what happened meanwhile;
-    so does a loss of the memory. Broken alarms alone excuse nothing.
+
+def latest_end(simulation: Simulation, since: int, ended: int) -> float:
+    """When an endpoint that nobody calls any more must be out of service, as the issue says: window + snooze + 15 min,
+    whatever cannot be created or updated, and whatever alarm is dead; ten more for what survives a clean-up. Where the
+    meter or the switch is broken, or the memory was lost: when that is over and seen, and at the hard stop's time at
+    the latest.
     """
-    window = setup.policy.idle_minutes or 0
-    end = since + int(window) + 15
-    before = None
+    plan, window = simulation.plan, int(simulation.setup.policy.idle_minutes or 0)
+    late = 25 if CLEANUP in plan.faults else 15
+    end, before = float(since + window + late), 0.0
     while before != end:
         before = end
-        excuses = [until + 15 for at, until in plan.snoozes if at < end]
-        excuses += [at + 5 + int(window) + 15 for at in plan.forgets if since <= at < end]
-        for kind, listed in plan.faults.items():
-            if kind != ALARMS:
-                excuses += [until + int(window) + 25 for start, until in listed if since < until and start < end]
-        end = max(end, *excuses, 0)
-    return end
+        snoozed = [until + late for at, until in plan.snoozes if at < end]
+        forgotten = [at + 5 + window + late for at in plan.forgets if since <= at < end]
+        broken = [
+            min(until + window + 10 + late, told_of_silence(plan, kind, start))
+            for kind in (METER, METRICS, SWITCH)
+            for start, until in plan.faults.get(kind, ())
+            if since < until and start < end
+        ]
+        end = max(end, *snoozed, *forgotten, *broken, 0)
+    return min(end, stopped(simulation, ended))
+
+
+def told_of_silence(plan: Plan, kind: str, since: int) -> float:
+    """When the heartbeat's alarm has turned it off, where that alarm works: it acts once."""
+    acts = kind != SWITCH and not plan.faults.keys() & {ALARMS, SWITCH}
+    return since + SILENCE_MINUTES + PAUSE + 5 if acts else inf
+
+
+def stopped(simulation: Simulation, ended: int) -> float:
+    """When the hard stop in force has ended what was there until `ended`: the first needs a switch, the second nothing.
+    Not so what outlives an off whose switch dies meanwhile, which a person is told of (docs/decisions.md).
+    """
+    faults = simulation.plan.faults.keys()
+    if faults >= {SWITCH, CLEANUP}:
+        return inf
+    [*_, (_, first, second)] = [entry for entry in simulation.ends if entry[0] < ended]
+    return second + DELETING_MINUTES if SWITCH in faults else first + 15
 
 
 @given(setups, plans)
 @settings(max_examples=150, deadline=None)
 def test_nothing_stays_in_service_without_a_call(given_setup: Setup, plan: Plan) -> None:
     simulation = Simulation(given_setup, plan).run(DAYS)
+    for _, reason in simulation.executions.offs:
+        event(reason)
     for since, ended in quiet_stretches(simulation):
-        assert ended <= latest_end(plan, given_setup, since)
+        assert ended <= latest_end(simulation, since, ended)
+
+
+@given(setups, plans)
+@settings(max_examples=100, deadline=None)
+def test_nothing_is_there_past_its_hard_stop_nor_is_that_further_away_than_a_life_is_long(
+    given_setup: Setup, plan: Plan
+) -> None:
+    """Nor what never came into service."""
+    simulation = Simulation(given_setup, plan).run(DAYS)
+    longest = max(given_setup.settings.default_hours, OTHER_HOURS) * 60
+    assert all(first - at <= longest + 15 and second - first == 30 for at, first, second in simulation.ends)
+    assert all(gone <= stopped(simulation, gone) for _, gone in lives(simulation))
+
+
+@given(setups, plans)
+@settings(max_examples=100, deadline=None)
+def test_what_never_comes_into_service_is_given_up_when_a_wake_has_lasted_too_long(
+    given_setup: Setup, plan: Plan
+) -> None:
+    """Without a capacity, broken, or stuck in Creating: while the switch works."""
+    faults = {kind: spans for kind, spans in plan.faults.items() if kind != SWITCH}
+    simulation = Simulation(given_setup, replace(plan, faults=faults)).run(DAYS)
+    for created, gone in lives(simulation):
+        if any(created <= begun < gone for begun, _ in simulation.services):
+            continue
+        asked = [at for at, request in plan.asks if request["target"] == "on" and created <= at < gone]
+        event("never came into service")
+        assert gone <= max([created, *asked]) + WAKE_LIMIT_MINUTES + 20
+
+
+@given(setups, plans)
+@settings(max_examples=100, deadline=None)
+def test_while_meter_alarms_and_switch_work_the_hard_stop_has_nothing_to_end_and_the_budget_holds(
+    given_setup: Setup, plan: Plan
+) -> None:
+    """But for the tick that sees it, the pause that is waited for, and the deletion."""
+    faults = {kind: spans for kind, spans in plan.faults.items() if kind in CREATIONS}
+    simulation = Simulation(given_setup, replace(plan, faults=faults, forgets=())).run(DAYS)
+    policy = given_setup.policy
+    assert policy.lifetime_hours is None or "hard_stop" not in [reason for _, reason in simulation.executions.offs]
+    if policy.monthly_budget_usd is not None:
+        late = TICK_MINUTES + PUT_OFF_MINUTES + DELETING_MINUTES + 1
+        assert simulation.billed_minutes() <= policy.monthly_budget_usd / USD_PER_HOUR * 60 + late
 
 
 @given(setups, plans)
@@ -212,11 +296,10 @@ def test_the_meter_counts_what_is_billed(given_setup: Setup, plan: Plan) -> None
     """Until the minute in which the switch saw that it was gone, also where it came and went between two ticks. Not
     surely one that comes with the meter's very first tick and is gone by its second.
     """
-    kept = Plan(plan.calls, plan.asks, plan.snoozes)
+    faults = {kind: spans for kind, spans in plan.faults.items() if kind in CREATIONS}
+    kept = Plan(plan.calls, plan.asks, plan.snoozes, faults=faults)
     simulation = Simulation(given_setup, kept).run(DAYS + 1)  # the last minute is a tick
-    present = simulation.cloud.endpoint
-    lives = [*simulation.cloud.lives, *([(present.created, DAYS)] if present else [])]
-    billed = [gone - created for created, gone in lives]
+    billed = [gone - created for created, gone in lives(simulation)]
     metered = simulation.memory.hours_this_month * 60
     surely_seen = sum(minutes for minutes in billed if minutes > TICK_MINUTES)
     assert surely_seen - 1e-6 <= metered <= sum(billed) + len(billed) + 1e-6
@@ -310,6 +393,31 @@ class TestBroken:
         simulation = simulated(setup(), asks=[(0, ON)], faults={CLEANUP: self.forever})
         [(_, ended)] = simulation.services
         assert ended <= 70 + 15
+
+
+class TestWhatCannotBeCreated:
+    def test_without_capacity_every_type_is_tried_for_three_rounds_and_nothing_is_left(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON)], faults={CAPACITY: ((0, DAYS),)})
+        assert (len(simulation.cloud.lives), simulation.services, simulation.cloud.says_on) == (2 * 3, [], False)
+
+    def test_a_creation_that_fails_is_not_tried_again(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON)], faults={BREAKS: ((0, DAYS),)})
+        assert (len(simulation.cloud.lives), simulation.services, simulation.cloud.says_on) == (1, [], False)
+
+    def test_what_is_stuck_in_creating_is_given_up(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON)], faults={STUCK: ((0, DAYS),)})
+        [(_, gone)] = simulation.cloud.lives
+        assert gone <= WAKE_LIMIT_MINUTES + 10
+
+    def test_under_a_switch_that_is_dead_cloudformation_gives_up(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON)], faults={STUCK: ((0, DAYS),), SWITCH: ((1, DAYS),)})
+        assert simulation.cloud.lives == [(0, GIVES_UP_MINUTES + DELETING_MINUTES)]
+
+
+def test_an_end_that_was_asked_for_waits_for_a_pause_as_a_lifetime_does() -> None:
+    asks = [(0, ON), (100, {**ON, "lifetime_hours": 5, "extend": True})]
+    simulation = simulated(setup(), asks=asks, calls=[*range(10, 398), *range(405, 500)])
+    assert simulation.executions.offs == [(403, "lifetime")]
 
 
 def test_a_month_over_its_budget_is_off_and_stays_off() -> None:

@@ -15,10 +15,13 @@ def refusal(code: str, message: str = "no") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
 
 
+ENABLED = {"Tick": True, "Idle": True, "On1": True, "Off1": True, "Own": False}
+
+
 @dataclass
 class World:
     """A stage and every client of it. `done` is what happened, in order; `statuses` are the endpoint stack's, `stuck`
-    the rules that cannot be enabled.
+    the rules that cannot be enabled. `armed` is what was enabled at every look at the switch that turns it off.
     """
 
     stacks: list[str] = field(default_factory=lambda: ["Foundation", "Control", "Endpoint", "Api"])
@@ -28,7 +31,8 @@ class World:
     survivors: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
-    enabled: dict[str, bool] = field(default_factory=lambda: {"Tick": True, "Idle": True, "Off1": True, "Own": False})
+    enabled: dict[str, bool] = field(default_factory=lambda: dict(ENABLED))
+    armed: list[list[str]] = field(default_factory=list)
     seconds: float = 0.0
     stage: str = "test"
     place: str = "a place"
@@ -59,8 +63,11 @@ class World:
         assert role in ("Control", "FineTune")
         if role not in self.stacks:
             return []
-        kinds = {"Tick": "Events::Rule", "Idle": "Events::Rule", "Off1": "Scheduler::Schedule"}
-        kinds |= {"Own": "Events::Rule", "machine": "StepFunctions::StateMachine", "table": "DynamoDB::Table"}
+        if role == "FineTune":
+            return [{"ResourceType": "AWS::Events::Rule", "PhysicalResourceId": "Dropped"}]
+        kinds = {"Tick": "Events::Rule", "Idle": "Events::Rule", "On1": "Scheduler::Schedule"}
+        kinds |= {"Off1": "Scheduler::Schedule", "Own": "Events::Rule"}
+        kinds |= {"machine": "StepFunctions::StateMachine", "table": "DynamoDB::Table"}
         listed = [{"ResourceType": f"AWS::{kind}", "PhysicalResourceId": name} for name, kind in kinds.items()]
         return [*listed, {"ResourceType": "AWS::Events::Rule"}]  # one that was never created
 
@@ -87,8 +94,10 @@ class World:
         self._set(request["Name"], True)
 
     def get_schedule(self, **request: str) -> dict[str, Any]:
-        read_only = {"Arn": "arn", "ResponseMetadata": {}}
-        return {"Name": request["Name"], "State": "ENABLED", "Target": {"Arn": "x"}, **read_only}
+        name, read_only = request["Name"], {"Arn": "arn", "ResponseMetadata": {}}
+        target = {"Arn": "x", "Input": f'{{"target": "{name[:-1].lower()}"}}'}
+        state = "ENABLED" if self.enabled[name] else "DISABLED"
+        return {"Name": name, "State": state, "Target": target, **read_only}
 
     def update_schedule(self, **request: Any) -> None:
         assert request.keys() == {"Name", "State", "Target"}
@@ -111,6 +120,7 @@ class World:
         return {"executionArn": "arn:off"}
 
     def describe_execution(self, **_: str) -> dict[str, Any]:
+        self.armed.append([name for name, enabled in self.enabled.items() if enabled])
         if self.switch == "fails":
             return {"status": "ABORTED"}
         return {"status": "SUCCEEDED", "output": f'{{"outcome": "{self.switch}", "message": ""}}'}
@@ -164,6 +174,14 @@ def test_callers_go_first_then_triggers_then_the_endpoint_then_the_rest() -> Non
     assert World().destroy() == [API, STOP, "switch off", STOP, ALL]
 
 
+def test_one_that_is_killed_before_the_endpoint_is_gone_leaves_armed_what_turns_it_off() -> None:
+    """And nothing that lights it: neither a schedule nor what starts a run."""
+    world = World(stacks=["Foundation", "Control", "Endpoint", "Api", "FineTune"], enabled={**ENABLED, "Dropped": True})
+    world.destroy()
+    assert world.armed == [["Tick", "Idle", "Off1"]]
+    assert not any(world.enabled.values())
+
+
 @pytest.mark.parametrize("switch", ["fails", "gone", "refused"])
 def test_a_switch_that_fails_does_not_keep_a_stage_alive(switch: str) -> None:
     assert World(switch=switch).destroy()[-1] == ALL
@@ -196,14 +214,14 @@ def test_a_destroy_that_fails_leaves_the_triggers_as_they_were() -> None:
     world = World(cdk_fails=True)
     with pytest.raises(RuntimeError):
         world.destroy()
-    assert world.enabled == {"Tick": True, "Idle": True, "Off1": True, "Own": False}
+    assert world.enabled == ENABLED
 
 
 def test_what_cannot_be_enabled_again_is_named_and_keeps_nothing_else_disabled() -> None:
     world = World(cdk_fails=True, stuck=["Idle"])
     with pytest.raises(TeardownError, match=r"^cdk failed\. STILL DISABLED.*rule Idle \(.*Throttling"):
         world.destroy()
-    assert world.enabled == {"Tick": True, "Idle": False, "Off1": True, "Own": False}
+    assert world.enabled == {**ENABLED, "Idle": False}
 
 
 @pytest.mark.parametrize("survivor", ["endpoint", "Endpoint"])

@@ -87,6 +87,14 @@ class TestLifetime:
         meter.reads(lit(last_call=START + 19.75 * HOUR, stack=moved), START + 19.75 * HOUR)
         assert meter.due() == ("lifetime",)
 
+    def test_an_end_that_was_moved_nearer_holds_too(self) -> None:
+        """Else the hard stop would end it, a quarter of an hour late and without waiting for a pause in the calls."""
+        meter, moved = Meter(), stack(ends=START + 5.25 * HOUR)
+        meter.reads(lit(last_call=START + 5 * HOUR, stack=moved), START + 5 * HOUR - MINUTE)
+        assert meter.due() == ()
+        meter.reads(lit(last_call=START + 5 * HOUR, stack=moved), START + 5 * HOUR)
+        assert meter.due() == ("lifetime",)
+
     def test_without_a_stated_end_its_hours_hold(self) -> None:
         meter = Meter()
         meter.reads(lit(last_call=START + 12 * HOUR, stack=stack(ends=None)), START + 12 * HOUR)
