@@ -15,7 +15,8 @@ import pytest
 
 from pilotlight.finetune import RUN_FILE, Record
 
-from .conftest import LocalCloud, Pilot, bash
+from .conftest import LocalCloud, Pilot, app_with, bash
+from .test_promotion import Stage
 from .tuning import HYPERPARAMETERS, ROWS, SETTINGS, Tuning, job_of, said_at
 
 FIRST, SECOND = "ml.g5.xlarge", "ml.g5.2xlarge"
@@ -351,6 +352,33 @@ def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple
     assert f"The endpoint serves {before} again" in record["message"]
     assert record["message"] in tuning.told(record["id"])
     tuning.serves(before)
+
+
+def test_the_smoke_test_asks_while_the_old_model_stands_by_and_sagemaker_goes_back_to_it(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record], pilot: Pilot, tmp_path: Path
+) -> None:
+    """With the ten minutes that the trial has on AWS."""
+    tuning, other = tuned
+    spare = next(record for record in two if record["artifact"] != tuning.override())
+    stage, before = Stage(tuning.cloud, pilot), tuning.override()
+    stage.deploy(app_with(tmp_path, "promotion_bake_seconds = 600"))
+    try:
+        tuning.faults({"fault": "model_error_5xx", "times": 100})
+        mute = tuning.attached("mute on trial", other)
+        tuning.cloud.fault()
+        assert (mute["status"], mute["step"]) == ("failed", "Smoke")
+        assert f"The endpoint serves {before} again: SageMaker went back to it." in mute["message"]
+        tuning.serves(before)
+        good = tuning.attached("good on trial", spare)
+        said = [step["message"] for step in good["steps"] if step["name"] in ("Promote", "Smoke")]
+        assert ["on trial" in said[1], "through the API" in said[2], said[3]] == [
+            True,
+            True,
+            f"The endpoint serves {spare['artifact']}.",
+        ]
+        tuning.serves(spare["artifact"])
+    finally:
+        stage.deploy()
 
 
 @pytest.mark.usefixtures("two")
