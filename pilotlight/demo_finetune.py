@@ -33,8 +33,8 @@ def tell(narrator: Narrator, cloud: Cloud) -> None:
         check_never_taught(formatted(prompts, before), len(prompts))
     with narrator.step("Fine-tune: pilot finetune examples/finetune --wait") as said:
         record = finetuned(state, narrator)
+        said.append(f"for about USD {record['usd']:.4f}, by the price of the instance that it would have run on:")
         said.extend(f"{step['name']}: {step['message']}" for step in record["steps"])
-        said.append(f"spent: about USD {record['usd']:.4f}, by the price of the instance that it would have run on")
     with narrator.step("Ask again") as said:
         after = answered(state, prompts)
         said.extend(told(prompts, after))

@@ -9,6 +9,9 @@ from aws_cdk import Aws
 
 from pilotlight.deployment import ALL_ROLES, finetune_name, ledger_name, stack_name, switch_name
 
+METRICS_NAMESPACE = "Pilotlight"
+"""Of every stage's own metrics."""
+
 
 @dataclass(frozen=True)
 class Names:

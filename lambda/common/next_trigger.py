@@ -46,6 +46,15 @@ class Trigger(NamedTuple):
     at: float
 
 
+def used_at(created: float | None, served: float | None, called: float | None, now: float) -> float:
+    """The last call, or the start of service; now, where the meter has not seen this endpoint in service: it has just
+    been lit.
+    """
+    if created is None or served is None or served < created:
+        return now
+    return max(served, called or 0.0)
+
+
 def turns_off(seen: Seen, limits: Limits, now: float) -> Trigger | None:
     """Of an endpoint that is on, or on its way there, and is not called any more."""
     moments = {
@@ -88,14 +97,12 @@ def _idle(seen: Seen, limits: Limits) -> float | None:
 
 
 def _lifetime(seen: Seen, limits: Limits) -> float | None:
-    """Not before the configured hours have passed, nor before an end that was moved further ahead: an end that was
-    brought forward (`pilot on --hours`) is the hard stop's.
-    """
+    """By the stated end, which `pilot on --hours` moves either way; by the configured hours where none is stated."""
     if limits.lifetime_hours is None:
         return None
-    own = [] if seen.created is None else [seen.created + limits.lifetime_hours * 3600]
-    stated = [] if seen.ends is None else [seen.ends - AFTER_LIFETIME_SECONDS]
-    return max([*own, *stated], default=None)
+    if seen.ends is not None:
+        return seen.ends - AFTER_LIFETIME_SECONDS
+    return None if seen.created is None else seen.created + limits.lifetime_hours * 3600
 
 
 def _budget(seen: Seen, limits: Limits, now: float) -> float | None:

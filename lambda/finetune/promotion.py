@@ -1,7 +1,4 @@
-"""The tuned model behind the API, and back: through the switch only, one run at a time.
-
-Whose turn it is stands in the ledger's entry promotion/endpoint (finetune.turns), written over its last version only.
-"""
+"""The tuned model behind the API, and back: through the switch only, one run at a time (finetune.turn_taking)."""
 
 import json
 from collections.abc import Mapping
@@ -12,22 +9,14 @@ from common import describe
 from common.executions import execution_arn, start_once
 from common.facts import StackFacts
 
+from finetune import turn_taking
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.run import KIND, RUNNING, Run
-from finetune.turns import Turns
+from finetune.run import Run
 from finetune.waits import SHORTEST_SECONDS, pause
 
 MOST_TRIES = 3
 """Of a promotion that another change of the endpoint overtook."""
-
-MOST_TRIES_TO_WRITE = 20
-"""In one step, which Step Functions repeats."""
-
-MENDING_SECONDS = 7200
-"""So long after its execution ended a run may still be mended: that begins at once, and its steps are repeated for half
-an hour.
-"""
 
 MOST_PAUSE_SECONDS = 120
 """Between looks at a promotion that was asked for, so that its trial is seen."""
@@ -44,7 +33,7 @@ _OVERTAKEN = ("superseded", "joined")
 
 def promote(run: Run, kit: Kit) -> Answer:
     """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has put back what was."""
-    if not _hold(run, kit):
+    if not turn_taking.take(run.id, kit):
         waiting = run.saying("Promote", kit.now, "Another run is being promoted: this one waits.")
         return _looking_again(waiting, kit)
     state = run.promotion
@@ -89,7 +78,7 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     That it is served again the switch must say: the stack's parameter is set before the endpoint follows.
     """
     state = run.promotion
-    if not state or state["phase"] in ("rolled back", "settled") or not _holds(run, kit):
+    if not state or state["phase"] in ("rolled back", "settled") or not turn_taking.has(run.id, kit):
         return Answer(run)
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
@@ -152,7 +141,7 @@ def settle(run: Run, kit: Kit) -> Run:
     if lit_for_it(run) and state["phase"] != "settled":
         given = {"target": "off", "reason": "promotion over", "by": f"fine-tune {run.id}"}
         left = _start(kit, _name(run, "off", 0), given)
-    _release(run, kit, left)
+    turn_taking.leave(run.id, kit, left)
     return replace(run, promotion={**state, "phase": "settled"}) if state else run
 
 
@@ -167,8 +156,7 @@ def _begin(run: Run, kit: Kit) -> Answer:
 
 def _is_on(kit: Kit) -> bool:
     """Whether there is an endpoint, and none that goes: the run before may have had it turned off a moment ago."""
-    held, _ = kit.ledger.entry("promotion", "endpoint")
-    off = str((held or {}).get("off", ""))
+    off = turn_taking.off_before(kit)
     if off and _runs(kit, off):
         return False
     endpoint = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name)
@@ -226,50 +214,6 @@ def _stack(kit: Kit) -> StackFacts | None:
 
 def _serves(stack: StackFacts | None, artifact: str) -> bool:
     return stack is not None and stack.override("ModelDataUrl") == artifact
-
-
-def _hold(run: Run, kit: Kit) -> bool:
-    """Whether it is this run's turn. It has a place among those who wait from now on, unless somebody was faster."""
-    turns, version = _turns(kit)
-    asked = turns.asked_by(run.id, lambda other: _is_at_it(kit, other))
-    return _written(kit, turns, asked, version) and asked.run == run.id
-
-
-def _holds(run: Run, kit: Kit) -> bool:
-    return _turns(kit)[0].run == run.id
-
-
-def _turns(kit: Kit) -> tuple[Turns, int]:
-    held, version = kit.ledger.entry("promotion", "endpoint")
-    return Turns.from_data(held), version
-
-
-def _written(kit: Kit, before: Turns, after: Turns, version: int) -> bool:
-    return after == before or kit.ledger.put_if("promotion", "endpoint", after.to_data(), version=version)
-
-
-def _is_at_it(kit: Kit, holder: str) -> bool:
-    """Whether that run has not ended, and its execution runs, or ended less than MENDING_SECONDS ago.
-
-    A killed run's model may still be served, so its mending, whose execution becomes the run's, has the turn as well.
-    """
-    record = kit.ledger.get(KIND, holder)
-    if record is None or record["status"] != RUNNING:
-        return False
-    execution = describe.execution(kit.stepfunctions, str(record["execution_arn"]))
-    if execution is None:
-        return False
-    ended = execution.get("stopDate")
-    return ended is None or kit.now < ended.timestamp() + MENDING_SECONDS
-
-
-def _release(run: Run, kit: Kit, off: str) -> None:
-    """Whoever waits next finds the turn free, and what turns the endpoint `off`. Runs that come meanwhile write too."""
-    for _ in range(MOST_TRIES_TO_WRITE):
-        turns, version = _turns(kit)
-        if _written(kit, turns, turns.left_by(run.id, off), version):
-            return
-    raise RuntimeError(f"Run {run.id} could not leave its turn: the ledger's promotion/endpoint changes all the time.")
 
 
 def _runs(kit: Kit, execution: str) -> bool:

@@ -31,12 +31,10 @@ class Turns:
         if run not in waiting:
             if len(waiting) >= most:
                 waiting = tuple(filter(is_at_it, waiting))
-            waiting = (*waiting, run)[:most]
+            waiting = (*waiting, run)
         if self.run and is_at_it(self.run):
-            return replace(self, waiting=waiting)
-        first = next((place for place, other in enumerate(waiting) if other == run or is_at_it(other)), None)
-        if first is None:  # all of them have died since, and this one has no place
-            return replace(self, run=run, waiting=())
+            return replace(self, waiting=waiting[:most])
+        first = next(place for place, other in enumerate(waiting) if other == run or is_at_it(other))
         return replace(self, run=waiting[first], waiting=waiting[first + 1 :])
 
     def left_by(self, run: str, off: str) -> "Turns":

@@ -39,13 +39,6 @@ class Remembered:
         """The meter's memory; empty where it is of another month."""
         return self.meter if self.meter.get("month") == f"{now:%Y-%m}" else {}
 
-    def used_at(self, created: float | None) -> float | None:
-        """The last call, or the start of service; None where the meter has not seen this endpoint in service."""
-        served = _number(self.meter.get("in_service_since"))
-        if created is None or served < created:
-            return None
-        return max(served, _number(self.meter.get("last_call")))
-
 
 NOTHING = Remembered({}, {}, {})
 
@@ -61,9 +54,10 @@ def seen(
 ) -> Seen:
     """`ends` is the hard stop's time."""
     since = created.timestamp() if created else None
+    served = _number(remembered.meter.get("in_service_since"))
     return Seen(
         created=since,
-        used_at=remembered.used_at(since),
+        used_at=next_trigger.used_at(since, served, _number(remembered.meter.get("last_call")), now.timestamp()),
         snoozed_until=remembered.snoozed_until,
         ends=ends.timestamp() if ends else None,
         spent_usd=month_usd(remembered.of_month(now)),
@@ -74,7 +68,12 @@ def seen(
 
 def told(state: str, facts: Seen, limits: Limits, now: datetime) -> dict[str, str | None]:
     """`{"target", "by", "at", "message"}`; the first three are null where nothing does by itself."""
-    known = next_trigger.Limits(*limits[:3], schedule.parse(limits.schedules))
+    known = next_trigger.Limits(
+        idle_minutes=limits.idle_minutes,
+        lifetime_hours=limits.lifetime_hours,
+        monthly_budget_usd=limits.monthly_budget_usd,
+        schedules=schedule.parse(limits.schedules),
+    )
     if state == "turning_off":
         return _told(None, "It is being turned off: billing ends when it is gone.")
     if state == "off":

@@ -24,9 +24,7 @@ class Limits(NamedTuple):
         def number(name: str) -> float | None:
             return float(environ[name]) if environ[name] else None
 
-        return cls(
-            number("IDLE_MINUTES"), number("LIFETIME_HOURS"), number("MONTHLY_BUDGET_USD"), environ.get("SCHEDULES", "")
-        )
+        return cls(number("IDLE_MINUTES"), number("LIFETIME_HOURS"), number("MONTHLY_BUDGET_USD"), environ["SCHEDULES"])
 
 
 @dataclass(frozen=True)

@@ -69,26 +69,19 @@ def _next_trigger(case: Case, usd_per_hour: float | None) -> Trigger | None:
 
 
 def _seen(case: Case, usd_per_hour: float | None) -> Seen:
-    facts = case.facts
+    facts, meter = case.facts, case.facts.meter
     stated = facts.stack.turn_off_at if facts.stack else None
+    created = facts.endpoint.created.timestamp() if facts.endpoint else None
+    called = max((meter.last_call if meter else None) or 0.0, facts.last_call or 0.0)
     return Seen(
-        created=facts.endpoint.created.timestamp() if facts.endpoint else None,
-        used_at=_used_at(case),
+        created=created,
+        used_at=next_trigger.used_at(created, meter.in_service_since if meter else None, called, case.now),
         snoozed_until=facts.snoozed_until or 0.0,
         ends=datetime.fromisoformat(stated).replace(tzinfo=UTC).timestamp() if stated else None,
         spent_usd=facts.meter.usd_this_month if facts.meter else None,
         ceiling_usd=gate.ceiling(case),
         usd_per_hour=usd_per_hour,
     )
-
-
-def _used_at(case: Case) -> float:
-    """Now, where the meter has not seen this endpoint in service: it has just been lit."""
-    facts = case.facts
-    served = facts.meter.in_service_since if facts.meter else None
-    if facts.endpoint is None or facts.meter is None or served is None or served < facts.endpoint.created.timestamp():
-        return case.now
-    return max(served, facts.meter.last_call or 0.0, facts.last_call or 0.0)
 
 
 def subject(receipt: Mapping[str, Any], stage: str) -> str:

@@ -83,5 +83,5 @@ class Settings:
             resource_types=tuple(json.loads(environ["RESOURCE_TYPES"])),
             instance_pools=environ.get("INSTANCE_POOLS") == "true",
             bake_seconds=float(environ["BAKE_SECONDS"]),
-            schedules=schedule.parse(environ.get("SCHEDULES", "")),
+            schedules=schedule.parse(environ["SCHEDULES"]),
         )

@@ -98,10 +98,7 @@ def status(
     record = runs.record(run) if run else _last(runs)
     if png:
         LossCurve(record["id"], record.get("losses", {})).png(png)
-    if as_json:
-        print_json({**_public(record), "links": runs.links(record)})
-    else:
-        show(record, runs.links(record))
+    _tell(runs, record, as_json)
 
 
 @finetune_commands.command()
@@ -169,12 +166,17 @@ def follow(runs: FineTunes, run: str, as_json: bool) -> None:
             f"[dim]{datetime.now(UTC):%H:%M:%S}[/] [bold]{record['step']}[/] {escape(record['message'])}",
             highlight=False,
         )
-    if as_json:
-        print_json({**_public(record), "links": runs.links(record)})
-    else:
-        show(record, runs.links(record))
+    _tell(runs, record, as_json)
     if record["status"] != "done":
         raise Refused(f"Run {run} failed at {record['step']}: {record['message']}")
+
+
+def _tell(runs: FineTunes, record: Record, as_json: bool) -> None:
+    links = runs.links(record)
+    if as_json:
+        print_json({**_public(record), "links": links})
+    else:
+        show(record, links)
 
 
 def _asked(

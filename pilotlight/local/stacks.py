@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pilotlight.local.sagemaker.bake import ROUNDING_SECONDS
 from pilotlight.local.sagemaker.endpoint import Endpoint
 from pilotlight.local.sagemaker.endpoints import Endpoints
 from pilotlight.local.sagemaker.faults import Faults
@@ -19,7 +20,6 @@ CREATION_SECONDS = 160 * 60.0
 """How long CloudFormation waits for an endpoint to come up (its resource schema)."""
 _CLEANUP_ATTEMPTS = 3
 _POLL_SECONDS = 0.05
-_ROUNDING_SECONDS = 0.001  # the clock may stop so long before a moment that it advances to
 
 
 class Cancelled(ValueError):
@@ -47,7 +47,7 @@ class EndpointWaits:
                     return found
                 if cancellable and is_cancelled(stack):
                     raise Cancelled("Resource creation cancelled")
-                if self._now() >= deadline - _ROUNDING_SECONDS:
+                if self._now() >= deadline - ROUNDING_SECONDS:
                     raise TimeoutError(f"Endpoint {endpoint} was still {found.status} after 160 minutes")
                 time.sleep(_POLL_SECONDS)
         finally:
@@ -83,7 +83,7 @@ class EndpointWaits:
         endpoint, deadline = self._waiting.get(stack, ("", 0.0))
         if self._endpoints.bakes_until(endpoint) is not None:  # which no cancelling shortens
             return True
-        in_time = now < deadline - _ROUNDING_SECONDS
+        in_time = now < deadline - ROUNDING_SECONDS
         return in_time and self._endpoints.is_stuck(endpoint) and not is_cancelled(stack)
 
 

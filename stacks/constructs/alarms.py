@@ -13,8 +13,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from pilotlight.config import Stage
+from stacks.names import METRICS_NAMESPACE
 
-NAMESPACE = "Pilotlight"
 METER_PERIOD = Duration.minutes(5)
 
 
@@ -87,7 +87,7 @@ class Alarms(Construct):
 
     def _metric(self, name: str) -> cloudwatch.Metric:
         return cloudwatch.Metric(
-            namespace=NAMESPACE,
+            namespace=METRICS_NAMESPACE,
             metric_name=name,
             dimensions_map={"Stage": self._stage},
             period=METER_PERIOD,

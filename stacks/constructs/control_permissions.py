@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 
 from pilotlight.config import Stage
 from stacks.acknowledge import acknowledge, wildcard
-from stacks.constructs.statements import allow
+from stacks.constructs.statements import allow, allow_own_metrics
 from stacks.names import Names
 
 # The whole of the endpoint stack: an update by the switch may touch nothing else.
@@ -102,9 +102,7 @@ class ControlPermissions:
             ),
             allow(["states:DescribeExecution"], self._machines),
             allow(["sns:Publish"], self._topic),
-            allow(
-                ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
-            ),
+            allow_own_metrics(),
         ]
 
     def of_the_warning(self) -> list[iam.PolicyStatement]:

@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from pilotlight.deployment import job_prefix
 from pilotlight.stage import Stage
 from stacks.acknowledge import acknowledge, wildcard
-from stacks.constructs.statements import allow
+from stacks.constructs.statements import allow, allow_own_metrics
 from stacks.names import Names
 
 
@@ -79,9 +79,7 @@ class FineTunePermissions:
             allow(["states:StartExecution"], self._names.switch_arn),
             allow(["states:DescribeExecution"], *self._executions),
             allow(["cloudwatch:GetMetricStatistics"], "*"),
-            allow(
-                ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": "Pilotlight"}}
-            ),
+            allow_own_metrics(),
             allow(["apigateway:GET"], self._keys),
             allow(["execute-api:Invoke"], self._completions),
             allow(["sns:Publish"], self._names.notices_arn),

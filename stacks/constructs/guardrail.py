@@ -1,13 +1,15 @@
 """What watches an endpoint's update: the new fleet has the traffic, the old one stands by, and alarms decide."""
 
+from collections.abc import Iterator
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from pilotlight.stage import Stage
-from stacks.constructs.alarms import NAMESPACE
 from stacks.constructs.model_endpoint import VARIANT_NAME
+from stacks.names import METRICS_NAMESPACE
 
 _MINUTE = Duration.minutes(1)
 _FAILING_SHARE = 0.1
@@ -19,37 +21,13 @@ class Guardrail(Construct):
     an update bakes makes SageMaker go back to the old fleet.
 
     They say nothing without data. A small endpoint has few calls, so the fine-tuning's smoke test asks through the API
-    meanwhile, and rings the third alarm itself (lambda/finetune/smoke.py).
+    meanwhile, and rings the third alarm itself (lambda/finetune/trial.py).
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, endpoint: sagemaker.CfnEndpoint) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
         self._endpoint = endpoint
-        seconds = stage.api.integration_timeout_seconds
-        alarms = [
-            self._alarm(
-                "errors",
-                self._of_sagemaker("Invocation5XXErrors"),
-                _FAILING_SHARE,
-                f"The model fails more than {_FAILING_SHARE:.0%} of its calls.",
-            ),
-            self._alarm(
-                "latency",
-                self._of_sagemaker("ModelLatency"),
-                seconds * 1_000_000,  # the metric is in microseconds
-                f"The model takes more than the {seconds} seconds that the API can wait.",
-            ),
-        ]
-        if stage.finetune:
-            failed = cloudwatch.Metric(
-                namespace=NAMESPACE,
-                metric_name="SmokeFailed",
-                dimensions_map={"Stage": stage.name},
-                period=_MINUTE,
-                statistic="Maximum",
-            )
-            alarms.append(self._alarm("smoke", failed, 0, "A promoted model failed its smoke test.", minutes=1))
         config = sagemaker.CfnEndpoint
         endpoint.deployment_config = config.DeploymentConfigProperty(
             blue_green_update_policy=config.BlueGreenUpdatePolicyProperty(
@@ -58,9 +36,26 @@ class Guardrail(Construct):
                 )
             ),
             auto_rollback_configuration=config.AutoRollbackConfigProperty(
-                alarms=[config.AlarmProperty(alarm_name=alarm.ref) for alarm in alarms]
+                alarms=[config.AlarmProperty(alarm_name=alarm.ref) for alarm in self._alarms()]
             ),
         )
+
+    def _alarms(self) -> Iterator[cloudwatch.CfnAlarm]:
+        failing = f"The model fails more than {_FAILING_SHARE:.0%} of its calls."
+        yield self._alarm("errors", self._of_sagemaker("Invocation5XXErrors"), _FAILING_SHARE, failing)
+        seconds = self._stage.api.integration_timeout_seconds
+        slow = f"The model takes more than the {seconds} seconds that the API can wait."
+        # The metric is in microseconds.
+        yield self._alarm("latency", self._of_sagemaker("ModelLatency"), seconds * 1_000_000, slow)
+        if self._stage.finetune:
+            failed = cloudwatch.Metric(
+                namespace=METRICS_NAMESPACE,
+                metric_name="SmokeFailed",
+                dimensions_map={"Stage": self._stage.name},
+                period=_MINUTE,
+                statistic="Maximum",
+            )
+            yield self._alarm("smoke", failed, 0, "A promoted model failed its smoke test.", minutes=1)
 
     def _of_sagemaker(self, name: str) -> cloudwatch.Metric:
         return cloudwatch.Metric(

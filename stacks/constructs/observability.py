@@ -7,7 +7,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-_NAMESPACE = "Pilotlight"
+from stacks.names import METRICS_NAMESPACE
+
 _PERIOD = Duration.minutes(5)
 _FAILURES_IN_A_PERIOD = 5
 _SLOW_SHARE = 0.8  # of the time that a request has
@@ -91,7 +92,7 @@ class Observability(Construct):
 
     def _metric(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
         return cloudwatch.Metric(
-            namespace=_NAMESPACE,
+            namespace=METRICS_NAMESPACE,
             metric_name=name,
             dimensions_map={"Stage": self._stage_name},
             statistic=statistic,

@@ -197,14 +197,24 @@ def test_a_job_may_read_and_pull_what_a_program_of_the_users_own_is_made_of_and_
     assert pulled == [f"{registry}pilotlight-training", f"{registry}trains"]
 
 
-def test_the_losses_of_a_running_job_can_be_read(template: Template) -> None:
-    allowed = [
-        statement["Resource"]
+def allowed(template: Template, action: str) -> list[dict[str, Any]]:
+    """The statements that name this action alone."""
+    return [
+        statement
         for policy in template.find_resources("AWS::IAM::Policy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if statement["Action"] == "cloudwatch:GetMetricStatistics"
+        if statement["Action"] == action
     ]
-    assert allowed == ["*"]  # it has no resource level
+
+
+def test_the_losses_of_a_running_job_can_be_read(template: Template) -> None:
+    (statement,) = allowed(template, "cloudwatch:GetMetricStatistics")
+    assert statement["Resource"] == "*"  # it has no resource level
+
+
+def test_a_failed_smoke_test_can_ring_its_alarm(template: Template) -> None:
+    conditions = [statement["Condition"] for statement in allowed(template, "cloudwatch:PutMetricData")]
+    assert {"StringEquals": {"cloudwatch:namespace": "Pilotlight"}} in conditions
 
 
 def test_the_api_knows_whose_hyperparameters_it_takes(synthesis: Synthesis) -> None:

@@ -125,13 +125,21 @@ class TestEndpointStack:
         template = synthesis.template("mine", "Endpoint")
         alarms = template.find_resources("AWS::CloudWatch::Alarm")
         assert {alarm["Condition"] for alarm in alarms.values()} == {"EndpointIsOn"}
-        watched = {alarm["Properties"]["AlarmName"]: alarm["Properties"]["MetricName"] for alarm in alarms.values()}
-        assert watched == {
-            "pilotlight-mine-errors": "Invocation5XXErrors",
-            "pilotlight-mine-latency": "ModelLatency",
-            "pilotlight-mine-smoke": "SmokeFailed",
+        watched = {alarm["Properties"]["AlarmName"]: alarm["Properties"] for alarm in alarms.values()}
+        told = ("MetricName", "Statistic", "Threshold", "DatapointsToAlarm", "EvaluationPeriods")
+        assert {name: tuple(alarm[key] for key in told) for name, alarm in watched.items()} == {
+            "pilotlight-mine-errors": ("Invocation5XXErrors", "Average", 0.1, 2, 3),
+            "pilotlight-mine-latency": ("ModelLatency", "Average", 29_000_000, 2, 3),
+            "pilotlight-mine-smoke": ("SmokeFailed", "Maximum", 0, 1, 1),
         }
-        assert {alarm["Properties"]["TreatMissingData"] for alarm in alarms.values()} == {"notBreaching"}
+        seen = {
+            name: {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+            for name, alarm in watched.items()
+        }
+        fleet = {"EndpointName": "pilotlight-mine", "VariantName": "AllTraffic"}
+        assert list(seen.values()) == [fleet, fleet, {"Stage": "mine"}]
+        assert {alarm["TreatMissingData"] for alarm in watched.values()} == {"notBreaching"}
+        assert {alarm["Period"] for alarm in watched.values()} == {60}
         config = only(template, "AWS::SageMaker::Endpoint")["Properties"]["DeploymentConfig"]
         assert config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"] == {
             "Type": "ALL_AT_ONCE",
@@ -146,6 +154,15 @@ class TestEndpointStack:
             "Invocation5XXErrors",
             "ModelLatency",
         }
+
+    def test_sagemaker_may_look_at_these_alarms_and_no_others(self, synthesis: Synthesis) -> None:
+        def looks(stage: str) -> list[str]:
+            statements = role_statements(synthesis, stage, "sagemaker.amazonaws.com")
+            return [json.dumps(s["Resource"]) for s in statements if s["Action"] == "cloudwatch:DescribeAlarms"]
+
+        (resource,) = looks("mine")
+        assert ":alarm:pilotlight-mine-*" in resource
+        assert looks("volume") == []
 
     def test_one_fleet_has_nothing_to_go_back_to_and_no_alarms(self, synthesis: Synthesis) -> None:
         template = synthesis.template("volume", "Endpoint")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.records import Record, now
 
-_ROUNDING_SECONDS = 0.001
+ROUNDING_SECONDS = 0.001
 """The clock may stop a rounding before a moment that it advances to, and no advance would ever end there."""
 
 InAlarm = Callable[[Sequence[str]], bool]
@@ -52,7 +52,7 @@ class Bake:
 
     @property
     def goes_on(self) -> bool:
-        return now().timestamp() < self.until - _ROUNDING_SECONDS and not self.is_lost
+        return now().timestamp() < self.until - ROUNDING_SECONDS and not self.is_lost
 
     def describe(self) -> Record:
         """As PendingDeploymentSummary of DescribeEndpoint."""

@@ -35,7 +35,7 @@ def test_a_good_end_says_what_serves_and_what_it_cost(world: World) -> None:
     assert "USD 1.00" in told["Message"]
 
 
-LIT = {"phase": "smoked", "previous": "", "was_on": False, "execution": "arn", "tries": 1}
+LIT = {"phase": "promoted", "previous": "", "was_on": False, "execution": "arn", "tries": 1}
 """The promotion of a run that lit the endpoint."""
 
 
@@ -131,7 +131,7 @@ class TestWhatFailsAtTheEnd:
             with pytest.raises(ClientError):
                 end(lit, world.kit())
         written = Run.from_data(world.ledger.get(KIND, lit.id) or {})
-        assert (written.status, written.promotion["phase"]) == (status, "smoked")
+        assert (written.status, written.promotion["phase"]) == (status, "promoted")
         assert end(written, world.kit()).run.promotion["phase"] == "settled"
         assert [request["target"] for request in world.states.requests] == ["off"]
         assert len(world.sns.told) == 1

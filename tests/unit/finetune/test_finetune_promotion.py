@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from finetune import promotion
+from finetune import promotion, turn_taking
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import DONE, FAILED, KIND, Run
@@ -200,7 +200,7 @@ class TestTwoRuns:
         first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
         killed(world, first)
         assert promotion.promote(run(2), world.kit()).next == "wait"
-        world.now += 2 * promotion.MENDING_SECONDS
+        world.now += 2 * turn_taking.MENDING_SECONDS
         first = at_work(world, replace(first, execution_arn="arn:mending"))
         waiting = promotion.promote(run(2), world.kit())
         assert (waiting.next, turn_of(world)) == ("wait", "run-1")
@@ -210,7 +210,7 @@ class TestTwoRuns:
 
     def test_one_that_nobody_mends_is_taken_over_in_the_end(self, world: World) -> None:
         killed(world, at_work(world, to_the_end(promotion.promote, run(1), world).run))
-        world.now += promotion.MENDING_SECONDS - 1
+        world.now += turn_taking.MENDING_SECONDS - 1
         assert promotion.promote(run(2), world.kit()).next == "wait"
         world.now += 1
         to_the_end(promotion.promote, run(2), world)
@@ -219,7 +219,7 @@ class TestTwoRuns:
     def test_one_that_is_mended_after_that_leaves_the_endpoint_to_its_successor(self, world: World) -> None:
         first = at_work(world, to_the_end(promotion.promote, run(1), world).run)
         killed(world, first)
-        world.now += promotion.MENDING_SECONDS
+        world.now += turn_taking.MENDING_SECONDS
         promotion.promote(run(2), world.kit())
         assert promotion.roll_back(first, world.kit()) == Answer(first)
 
@@ -270,7 +270,7 @@ class TestManyRuns:
         self.ended(world, runs[0])
         promotion.promote(runs[3], world.kit())
         assert turn_of(world) == "run-2"
-        world.now += promotion.MENDING_SECONDS
+        world.now += turn_taking.MENDING_SECONDS
         promotion.promote(runs[3], world.kit())
         assert turn_of(world) == "run-3"
 

@@ -144,3 +144,5 @@ def test_a_promotion_is_looked_at_often_enough_to_see_its_trial(world: World) ->
     world.states.running.add(begun.promotion["execution"])
     for minutes in (30, 60, 110):
         assert promotion.promote(begun, world.kit(now=world.now + minutes * 60)).wait_seconds <= 120
+    later = promotion.promote(begun, world.kit(now=world.now + 3 * 3600))
+    assert later.wait_seconds > 600  # an execution's history is bounded

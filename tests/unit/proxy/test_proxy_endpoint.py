@@ -48,7 +48,7 @@ class TestReport:
         api.control_plane.known = ON
         answer = api.endpoint()
         assert answer.status == 200
-        assert answer.body.pop("next_trigger")["by"] == "lifetime"
+        assert answer.body.pop("next_trigger")["by"] == "idle"
         assert answer.body == {
             "endpoint_name": "pilotlight-test",
             "model": "alexatm-20b",
@@ -179,9 +179,10 @@ class TestReport:
         assert reported(going, limits=limits)["next_trigger"]["target"] is None
 
     def test_what_the_meter_saw_of_the_endpoint_before_does_not_count(self) -> None:
-        """Five minutes at most, until its next tick."""
+        """Five minutes at most, until its next tick: it counts as used now."""
         meter = {"in_service_since": moment(90_000).timestamp(), "last_call": moment(50_000).timestamp()}
-        assert reported(ON, Remembered(meter, {}, {}))["next_trigger"]["by"] == "lifetime"
+        stated = reported(ON, Remembered(meter, {}, {}))["next_trigger"]
+        assert (stated["by"], stated["at"]) == ("idle", iso(moment(-3600)))
 
     def test_an_idle_endpoint_says_when_it_goes(self) -> None:
         """An hour after the last call, or after it came into service; a snooze puts it off."""

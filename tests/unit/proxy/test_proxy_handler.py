@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from proxy import errors, handler
+from proxy.settings import Settings
 
 from tests.unit.proxy.fakes import Api, event
 
@@ -24,6 +25,7 @@ ENVIRONMENT = {
     "IDLE_MINUTES": "60",
     "LIFETIME_HOURS": "12",
     "MONTHLY_BUDGET_USD": "",
+    "SCHEDULES": "",
     "WAKE_ON_CALL": "false",
     "IDEMPOTENCY_TABLE": "answers",
     "ALWAYS_ON_USD_PER_HOUR": "4.89",
@@ -121,6 +123,20 @@ def test_the_deployed_handler_knows_the_models_window(monkeypatch: pytest.Monkey
     response = handler.lambda_handler(event("POST", "/generate", {"text_inputs": "a long text " * 20}), None)
     assert response["statusCode"] == 422
     assert "20 tokens of input, 40 of input and output" in json.loads(str(response["body"]))["error"]["message"]
+
+
+@pytest.mark.usefixtures("wired")
+@pytest.mark.parametrize("diverted", [True, False])
+def test_the_deployed_handler_links_to_a_console_unless_its_calls_go_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, diverted: bool
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    if diverted:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("proxy.finetunes.FineTunes", lambda *_, **given: seen.update(given))
+    handler._Seams(Settings.from_environment(ENVIRONMENT)).finetunes()
+    assert seen["has_console"] is not diverted
 
 
 class TestLog:

@@ -92,17 +92,6 @@ def test_an_endpoint_that_somebody_deleted_leaves_a_stack_to_repair(machine: Mac
     assert (world.says, world.calls) == ("off", ["update"])
 
 
-def test_a_failed_rollback_is_continued(machine: Machine, world: World) -> None:
-    world.fate = Fated(creation=["breaks"], rollback=["fails"])
-    killed = machine.start("on")
-    machine.step(killed)
-    machine.kill(killed)
-    world.advance(world.now + 30 * MINUTE)
-    assert world.status == "UPDATE_ROLLBACK_FAILED"
-    assert machine.run("off").outcome == "off"
-    assert world.calls == ["update", "continue"]
-
-
 def test_a_rollback_to_an_endpoint_that_is_gone_skips_it(machine: Machine, world: World) -> None:
     """Else the stack would ask a person for what the hard stop did."""
     lit(machine)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from common.facts import EndpointFacts, VariantFacts
 from common.schedule import parse
@@ -116,17 +117,20 @@ def test_an_on_says_what_turns_it_off_next(machine: Machine, aws: Aws) -> None:
 
 
 def test_where_idle_is_switched_off_the_lifetime_is_next_and_then_the_hard_stop(world: World, aws: Aws) -> None:
-    """The lifetime's alarm counts the configured hours, so an end that was brought forward is the hard stop's."""
+    """A quarter of an hour before the hard stop, where a request has moved that as well."""
     settings = replace(SETTINGS, idle_minutes=None)
-    Machine(aws, settings).run("on")
-    assert world.endpoint is not None
-    assert aws.receipts[0]["next"] == {"target": "off", "by": "lifetime", "at": world.endpoint.created + 12 * 3600}
-    for shorter in (settings, replace(settings, lifetime_hours=None)):
+    without = replace(settings, lifetime_hours=None)
+    for limits, hours, by, at in (
+        (settings, None, "lifetime", 12 * 3600),
+        (settings, 2, "lifetime", 2 * 3600),
+        (without, 2, "hard_stop", 2 * 3600 + 15 * MINUTE),
+    ):
         Machine(aws).run("off")
         begun = world.now
-        Machine(aws, shorter).run("on", lifetime_hours=2)
-        assert aws.receipts[0]["next"]["by"] == "hard_stop"
-        assert 0 <= aws.receipts[0]["next"]["at"] - (begun + 2 * 3600 + 15 * MINUTE) < MINUTE
+        asked: dict[str, Any] = {"lifetime_hours": hours} if hours else {}
+        Machine(aws, limits).run("on", **asked)
+        assert aws.receipts[0]["next"]["by"] == by
+        assert 0 <= aws.receipts[0]["next"]["at"] - (begun + at) < MINUTE
 
 
 def test_a_budget_that_is_nearly_spent_comes_first(machine: Machine, aws: Aws) -> None:

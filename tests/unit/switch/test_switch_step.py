@@ -153,6 +153,7 @@ def test_settings_name_each_variable() -> None:
         "MONTHLY_BUDGET_USD": "100",
         "WAKE_LIMIT_SECONDS": "2400",
         "PROMOTION": "blue-green",
+        "SCHEDULES": "",
         "BAKE_SECONDS": "600",
         "RESOURCE_TYPES": '["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"]',
     }

@@ -31,6 +31,11 @@ def minutes(machine: Machine, target: str, reason: str = "manual") -> tuple[Exec
 
 
 class TestOff:
+    def test_a_failed_rollback_is_continued(self, machine: Machine, world: World) -> None:
+        rollback_failed(machine, world)
+        assert machine.run("off").outcome == "off"
+        assert world.calls == ["continue"]
+
     def test_maintenance_that_never_ends_is_told_after_an_hour(self, machine: Machine, world: World, aws: Aws) -> None:
         """SageMaker refuses to delete an endpoint that it maintains, so nothing is tried."""
         lit(machine)
