@@ -11,6 +11,7 @@ from common.facts import StackFacts
 
 from finetune import turn_taking
 from finetune.answer import Answer, RunFailed
+from finetune.bake import bakes, quiet, ring
 from finetune.clients import Kit
 from finetune.run import Run
 from finetune.waits import SHORTEST_SECONDS, pause
@@ -48,17 +49,22 @@ def promote(run: Run, kit: Kit) -> Answer:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
         said = f"The endpoint serves {run.artifact}."
         return Answer(promoted.saying("Smoke" if on_trial else "Promote", kit.now, said))
-    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES and not on_trial:
-        return _ask(run, kit, {**state, "tries": state["tries"] + 1}, run.artifact, "promote")
+    in_force = not on_trial or _serves(_stack(kit), run.artifact)
+    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES and in_force:
+        return _asked_again(run, kit)
     raise RunFailed(f"The endpoint did not take the tuned model, and serves what it served before. {message}")
 
 
-def bakes(run: Run, kit: Kit) -> bool:
-    """Whether an update of the endpoint has given a fleet with this run's model the traffic, and the old one stands by.
-    The way back is an update that bakes as well.
-    """
-    endpoint = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name)
-    return endpoint is not None and endpoint.baking and _serves(_stack(kit), run.artifact)
+def _asked_again(run: Run, kit: Kit) -> Answer:
+    """After another change of the endpoint, which may be an off: that has its way."""
+    lease = kit.ledger.get("switch", "lease") or {}
+    if lease.get("target") == "off" and "finished_at" not in lease and _runs(kit, str(lease["execution"])):
+        return _looking_again(run, kit)
+    if not _is_on(kit):
+        raise RunFailed(
+            "The endpoint was turned off before it took the tuned model: attach the job once it is on again."
+        )
+    return _ask(run, kit, {**run.promotion, "tries": run.promotion["tries"] + 1}, run.artifact, "promote")
 
 
 def is_over(run: Run, kit: Kit) -> bool:
@@ -82,11 +88,14 @@ def roll_back(run: Run, kit: Kit) -> Answer:
         return Answer(run)
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
-        return _looking_again(run, kit)
+        rings = state["previous"] != run.artifact and state["phase"] != "rolling back" and bakes(run, kit)
+        return ring(run, kit) if rings else _looking_again(run, kit)
     outcome, message = ended
     said = _came_to(run, _stack(kit), outcome, message)
     if said is not None:
         return _rolled_back(run, kit, said)
+    if waits := quiet(run, kit):
+        return waits
     undoing = state["phase"] == "rolling back"
     back = {**state, "phase": "rolling back", "tries": state["tries"] + 1 if undoing else 0}
     # Somebody turned it off meanwhile: it is lit to go back only.

@@ -8,19 +8,13 @@ seconds, or one that nobody saw), a failure is what it always is: Rollback takes
 
 from dataclasses import replace
 
-from common import metrics
-
 from finetune import promotion
 from finetune.answer import Answer, RunFailed
+from finetune.bake import RINGING_SECONDS, bakes, ring
 from finetune.clients import Kit
 from finetune.run import Run
 from finetune.smoke import smoke
 from finetune.waits import SHORTEST_SECONDS
-
-FAILED_METRIC = "SmokeFailed"
-"""Whose alarm is one of the endpoint's guardrail (stacks/constructs/guardrail.py)."""
-RINGING_SECONDS = 30
-"""Twice in each of the alarm's minutes."""
 
 
 def try_out(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
@@ -31,6 +25,9 @@ def try_out(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
         return _taken_back(run, kit)
     if "prompts" in run.smoke:
         return promotion.promote(run, kit)
+    if not bakes(run, kit):  # it is through, or was taken back: the model from before would be judged
+        came = promotion.promote(run, kit)
+        return came if came.next == "wait" else smoke(came.run, kit, endpoint_url=endpoint_url)
     try:
         answer = smoke(run, kit, endpoint_url=endpoint_url)
     except RunFailed as failed:
@@ -42,6 +39,4 @@ def try_out(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
 def _taken_back(run: Run, kit: Kit) -> Answer:
     if promotion.is_over(run, kit):
         raise RunFailed(run.smoke["failed"])
-    if promotion.bakes(run, kit):
-        metrics.put(kit.cloudwatch, kit.settings.stage, {FAILED_METRIC: 1.0}, kit.now)
-    return Answer(run, "wait", RINGING_SECONDS)
+    return ring(run, kit) if bakes(run, kit) else Answer(run, "wait", RINGING_SECONDS)

@@ -87,6 +87,33 @@ def test_a_promotion_that_another_change_overtook_is_asked_for_again(world: Worl
     assert len(world.states.requests) == 3
 
 
+class TestAnOffThatOvertakesIt:
+    """A person's, a schedule's: it has its way."""
+
+    def lease(self, world: World, **more: object) -> None:
+        world.ledger.put("switch", "lease", {"target": "off", "execution": "arn:off", **more})
+
+    def test_it_is_waited_for_and_then_nothing_is_lit(self, world: World) -> None:
+        world.endpoint.outcomes = ["superseded"]
+        asked = promotion.promote(run(), world.kit()).run
+        self.lease(world)
+        world.states.running.add("arn:off")
+        for _ in range(3):
+            assert promotion.promote(asked, world.kit()).next == "wait"
+        world.states.running.discard("arn:off")
+        world.endpoint.is_on = False
+        with pytest.raises(RunFailed, match="was turned off before it took"):
+            promotion.promote(asked, world.kit())
+        assert [request["reason"] for request in world.states.requests] == ["promotion"]
+
+    def test_one_that_came_to_nothing_is_no_off(self, world: World) -> None:
+        world.endpoint.outcomes = ["superseded"]
+        asked = promotion.promote(run(), world.kit()).run
+        self.lease(world, finished_at=world.now)
+        to_the_end(promotion.promote, asked, world)
+        assert world.endpoint.override == TUNED
+
+
 def test_one_that_is_overtaken_for_ever_ends(world: World) -> None:
     world.endpoint.outcomes = ["superseded"] * 10
     with pytest.raises(RunFailed, match="did not take the tuned model"):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from finetune import promotion, trial
+from finetune import bake, promotion, trial
 from finetune.answer import Answer, RunFailed
 from finetune.run import Run
 
@@ -40,6 +40,16 @@ def rung(world: World) -> list[Any]:
     return [(data["MetricName"], data["Value"]) for put in world.cloudwatch.published for data in put["MetricData"]]
 
 
+def rolled_back(run: Run, world: World) -> Run:
+    for _ in range(20):
+        answer = promotion.roll_back(run, world.kit())
+        if answer.next != "wait":
+            return answer.run
+        world.now += answer.wait_seconds
+        run = answer.run
+    raise AssertionError(run)
+
+
 def ends(world: World, outcome: str) -> None:
     """The switch's word of it; where SageMaker went back, the switch has told the stack so."""
     world.endpoint.bakes, world.endpoint.outcomes = False, [outcome]
@@ -59,6 +69,26 @@ class TestAnswersAsTaught:
         answer = smoke(run, world)
         assert (answer.next, answer.run.promotion["phase"], rung(world)) == ("go", "promoted", [])
         assert [said["name"] for said in answer.run.steps][-2:] == ["Smoke", "Smoke"]
+
+    def test_a_request_of_somebody_else_that_leaves_it_in_force_changes_nothing(self, world: World, tried: Run) -> None:
+        """`pilot on --hours 3`, for example: the switch takes the newer request for both."""
+        run = smoke(tried, world).run
+        world.endpoint.bakes, world.endpoint.outcomes = False, ["superseded", "already on"]
+        answer = smoke(run, world)
+        while answer.next == "wait":
+            answer = smoke(answer.run, world)
+        run = answer.run
+        assert (answer.next, run.promotion["phase"], world.endpoint.override) == ("go", "promoted", TUNED)
+        assert len(world.api.calls) == 1
+
+    def test_what_sagemaker_went_back_to_is_not_judged(self, world: World, tried: Run) -> None:
+        """Between two tries of the smoke test, long before the switch is done with it."""
+        world.api.answers = [(504, "slow"), (200, "nonsense")]
+        run = smoke(tried, world).run
+        world.endpoint.bakes = False
+        world.states.running.add(run.promotion["execution"])
+        answer = smoke(run, world)
+        assert (answer.next, len(world.api.calls)) == ("wait", 1)
 
     @pytest.mark.parametrize("outcome", ["failed", "superseded"])
     def test_what_sagemaker_takes_back_nevertheless_fails_the_run(self, world: World, tried: Run, outcome: str) -> None:
@@ -108,20 +138,23 @@ class TestAnswersBadly:
         ends(world, "on")
         with pytest.raises(RunFailed, match="Only 0 of 1"):
             smoke(failed, world)
-        answer = promotion.roll_back(failed, world.kit())
-        while answer.next == "wait":
-            answer = promotion.roll_back(answer.run, world.kit())
+        rolled_back(failed, world)
         assert world.endpoint.override == OLDER
         assert [request["reason"] for request in world.states.requests] == ["promotion", "rollback"]
+        assert world.now >= failed.smoke["rung_at"] + bake.QUIET_SECONDS
+        assert rung(world)[-1] == ("SmokeFailed", 0.0)
 
 
-def test_a_run_that_is_killed_on_trial_is_taken_back_once_that_is_over(world: World, tried: Run) -> None:
-    assert promotion.roll_back(tried, world.kit()).next == "wait"
-    ends(world, "on")
-    answer = promotion.roll_back(tried, world.kit())
-    while answer.next == "wait":
-        answer = promotion.roll_back(answer.run, world.kit())
+@pytest.mark.parametrize(("outcome", "reasons"), [("failed", ["promotion"]), ("on", ["promotion", "rollback"])])
+def test_a_run_that_is_killed_on_trial_has_sagemaker_go_back(
+    world: World, tried: Run, outcome: str, reasons: list[str]
+) -> None:
+    ringing = promotion.roll_back(tried, world.kit())
+    assert (ringing.next, rung(world)) == ("wait", [("SmokeFailed", 1.0)])
+    ends(world, outcome)
+    rolled_back(ringing.run, world)
     assert world.endpoint.override == OLDER
+    assert [request["reason"] for request in world.states.requests] == reasons
 
 
 def test_another_models_bake_is_not_this_ones_trial(world: World) -> None:
