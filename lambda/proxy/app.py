@@ -4,6 +4,7 @@ A cold start imports what `POST /generate` needs. What other requests need is im
 here and in `proxy.handler`: `bench/cold.py` measures what that spares the one and costs the others.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -40,7 +41,7 @@ FINETUNE_ROUTE, APPROVAL_ROUTE = "/finetunes/{id}", "/finetunes/{id}/approval"
 
 class Proxy:
     """One a worker. `endpoint`, `answers`, `tasks` and `finetunes` are called once, by the first request that needs
-    them.
+    them. `nonce` gives another text each time.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Proxy:
         answers: "Callable[[], Answers]",
         tasks: "Callable[[], Mapping[str, Shape]]",
         finetunes: "Callable[[], FineTunes]",
+        nonce: Callable[[], str] = lambda: os.urandom(16).hex(),
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
@@ -60,6 +62,7 @@ class Proxy:
         self._answers = cache(answers)
         self._tasks = cache(tasks)
         self._finetunes = cache(finetunes)
+        self._nonce = nonce
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
@@ -104,9 +107,9 @@ class Proxy:
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once
 
-        return Once(
-            key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log, trace=call.trace
-        )
+        # Not the request's id: on a REST API a caller can set that, twice alike, with X-Amzn-RequestId.
+        owner = self._nonce()
+        return Once(key, self._answers(), owner=owner, now=call.now, deadline=call.deadline, log=log, trace=call.trace)
 
     def _route(self, request: Request) -> tuple[str, Callable[[Call], JsonObject]]:
         route = _pattern(request.path)

@@ -47,7 +47,7 @@ class Key(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What stands under a key. `owner` is the id of the request that claimed it; times are seconds since 1970."""
+    """What stands under a key. `owner` is a name of the one call that claimed it; times are seconds since 1970."""
 
     request: str
     owner: str

@@ -35,7 +35,7 @@ class Answers(Protocol):
 
 
 class Once:
-    """One call under a key: `now` is when it began by its event, `owner` its request's id."""
+    """One call under a key: `now` is when it began by its event, `owner` a name that no other call has."""
 
     def __init__(
         self,

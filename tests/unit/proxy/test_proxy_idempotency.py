@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy import errors
 from proxy.idempotency import KEPT_SECONDS, Entry, State, Verdict, judge
 
-from tests.unit.proxy.fakes import START, Answer, Api, FakeAnswers, event
+from tests.unit.proxy.fakes import START, Answer, Api, FakeAnswers, echo, event
 
 PROMPT = {"text_inputs": "hello"}
 IDENTITY = {"apiKeyId": "key-1"}
@@ -53,6 +53,12 @@ class TestTheSameCallAgain:
         )
         assert again.headers["x-request-id"] == "request-2"
         assert again.headers["x-pilotlight-attempts"] == "0"
+
+    def test_also_where_its_caller_gave_both_the_same_request_id(self, api: Api) -> None:
+        """On a REST API a caller can, with X-Amzn-RequestId."""
+        first, again = send(api, request_id="mine"), send(api, request_id="mine")
+        assert again.body == first.body
+        assert len(api.runtime.requests) == 1
 
     @pytest.mark.parametrize(("later", "invocations"), [(KEPT_SECONDS - 1, 1), (KEPT_SECONDS + 1, 2)])
     def test_the_answer_is_kept_for_ten_minutes_of_the_events_time(
@@ -121,6 +127,19 @@ class TestTwoCallsAtOnce:
         assert api.runtime.requests == []
         assert 5 < api.clock.elapsed < 7
         assert max(api.clock.slept) <= 1
+
+    def test_one_with_the_firsts_request_id_waits_as_any_other(self, api: Api) -> None:
+        second: list[Answer] = []
+
+        def meanwhile(_: dict[str, Any]) -> bytes:
+            api.runtime.model = echo
+            second.append(send(api, request_id="mine", headers={"X-Request-Timeout-Ms": "6000"}))
+            return b'{"generated_texts": ["mine"]}'
+
+        api.runtime.model = meanwhile
+        assert send(api, request_id="mine").status == 200
+        assert [answer.error["type"] for answer in second] == ["idempotency_key_in_use"]
+        assert len(api.runtime.requests) == 1
 
     def test_the_second_takes_over_when_the_first_fails(self, api: Api) -> None:
         key_id = self.running(api, lease_until=30)()
