@@ -25,6 +25,7 @@ from proxy.settings import Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
+from proxy.timing import caller_timeout
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -107,9 +108,17 @@ class Proxy:
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once
 
-        # Not the request's id: on a REST API a caller can set that, twice alike, with X-Amzn-RequestId.
-        owner = self._nonce()
-        return Once(key, self._answers(), owner=owner, now=call.now, deadline=call.deadline, log=log, trace=call.trace)
+        longest, limit = self._settings.integration_timeout_seconds, caller_timeout(call.request.headers)
+        return Once(
+            key,
+            self._answers(),
+            owner=self._nonce(),  # not the request's id: with X-Amzn-RequestId a caller can set that, twice alike
+            now=call.now,
+            timeout_seconds=longest if limit is None else min(longest, limit),
+            deadline=call.deadline,
+            log=log,
+            trace=call.trace,
+        )
 
     def _route(self, request: Request) -> tuple[str, Callable[[Call], JsonObject]]:
         route = _pattern(request.path)

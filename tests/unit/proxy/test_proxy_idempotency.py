@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy import errors
-from proxy.idempotency import KEPT_SECONDS, Entry, State, Verdict, judge
+from proxy.idempotency import KEPT_SECONDS, RESERVE_SECONDS, Entry, State, Verdict, judge
+from proxy.once import GRACE_SECONDS
+from proxy.timing import MAX_CREDIBLE_AGE_SECONDS
 
 from tests.unit.proxy.fakes import START, Answer, Api, FakeAnswers, echo, event
 
@@ -23,13 +25,14 @@ def send(
     identity: object = IDENTITY,
     request_id: str = "request-1",
     later: float = 0.0,
+    age: float = 0.0,
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """A call that arrives `later` seconds after the test's start, with the clock of its worker at that moment."""
+    """A call whose worker begins `later` seconds after the test's start, and `age` seconds after its arrival."""
     api.clock.elapsed = max(api.clock.elapsed, later)
     about = {
         "requestId": request_id,
-        "requestTimeEpoch": api.clock.time() * 1000,
+        "requestTimeEpoch": (api.clock.time() - age) * 1000,
         "identity": identity,
     }
     given = {"Idempotency-Key": key} | (headers or {})
@@ -140,6 +143,20 @@ class TestTwoCallsAtOnce:
         assert send(api, request_id="mine").status == 200
         assert [answer.error["type"] for answer in second] == ["idempotency_key_in_use"]
         assert len(api.runtime.requests) == 1
+
+    def test_a_first_that_began_late_holds_its_key_as_long(self, api: Api) -> None:
+        """A cold start of ten seconds: its work may last until 26 s after its arrival."""
+        second: list[Answer] = []
+
+        def meanwhile(_: dict[str, Any]) -> bytes:
+            api.runtime.model = echo
+            second.append(send(api, later=25, headers={"X-Request-Timeout-Ms": "3500"}))
+            return b'{"generated_texts": ["mine"]}'
+
+        api.runtime.model = meanwhile
+        assert send(api, later=10, age=10).headers["x-pilotlight-idempotency"] == "stored"
+        assert [answer.error["type"] for answer in second] == ["idempotency_key_in_use"]
+        assert api.runtime.timeouts == [16]
 
     def test_the_second_takes_over_when_the_first_fails(self, api: Api) -> None:
         key_id = self.running(api, lease_until=30)()
@@ -289,6 +306,24 @@ class TestTheHeader:
         answer = api.send(event("GET", "/endpoint", headers={"idempotency-key": "k"}, requestContext=about))
         assert answer.status == 200
         assert api.answers.calls == []
+
+
+@given(age=st.floats(0, MAX_CREDIBLE_AGE_SECONDS), limit=st.integers(20_000, 40_000))
+def test_a_call_holds_its_key_until_its_work_is_over_however_late_it_began_and_not_for_long_after(
+    age: float, limit: int
+) -> None:
+    api = Api()
+    leases: list[float] = []
+
+    def model(request: dict[str, Any]) -> bytes:
+        leases.extend(entry.lease_until for entry in api.answers.entries.values())
+        return echo(request)
+
+    api.runtime.model = model
+    answer = send(api, later=age, age=age, headers={"X-Request-Timeout-Ms": str(limit)})
+    deadline = START + age + int(answer.headers["x-pilotlight-budget-ms"]) / 1000
+    [lease] = leases
+    assert GRACE_SECONDS + RESERVE_SECONDS <= lease - deadline <= 6
 
 
 hashes = st.sampled_from(["a", "b"])
