@@ -89,7 +89,7 @@ class Proxy:
         key = key_of(request)
         reserve = 0.0 if key is None else RESERVE_SECONDS
         call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
-        log.budget_ms = round(call.deadline.seconds_left() * 1000)
+        log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
         log.limited_by_caller = call.is_limited_by_caller or None
         try:
             if key is None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ReadTimeoutError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ReadTimeoutError, SSLError
 from botocore.exceptions import ConnectionError as NotConnectedError
 from urllib3.exceptions import HTTPError
 
@@ -66,6 +66,7 @@ _CONNECTION_ERRORS: Mapping[type[Exception], tuple[type[Problem], str]] = {
         "would be paid for twice: ask for less, with fewer inputs, a smaller max_length or fewer "
         "num_return_sequences.",
     ),
+    SSLError: (ConnectionLost, _CUT),  # a NotConnectedError, but it also comes while the answer is read
     NotConnectedError: (ConnectionFailed, "No connection to SageMaker came about."),
     HTTPClientError: (ConnectionLost, _CUT),
     IncompleteReadError: (ConnectionLost, _CUT),

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,6 +255,17 @@ def test_a_connection_cut_after_the_request_is_lost_and_not_retried(serve: Calla
     with pytest.raises(errors.ConnectionLost):
         invoke(server.url)
     assert server.requests == 1
+
+
+def test_a_tls_error_may_come_after_the_request_was_sent_and_is_not_retried() -> None:
+    """As botocore raises it for one at any moment: where the handshake fails, another attempt would fail as well."""
+
+    class Client:
+        def invoke_endpoint(self, **_: Any) -> dict[str, Any]:
+            raise SSLError(endpoint_url="https://runtime", error=OSError("DECRYPTION_FAILED_OR_BAD_RECORD_MAC"))
+
+    with pytest.raises(errors.ConnectionLost):
+        SageMakerRuntime("e", lambda _: Client()).invoke(b"{}", timeout_seconds=1)
 
 
 def test_a_model_slower_than_the_timeout_is_not_asked_twice(serve: Callable[..., Server]) -> None:
