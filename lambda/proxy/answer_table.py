@@ -20,7 +20,7 @@ CLIENT_CONFIG = Config(
 
 # `judge` in DynamoDB's words; the last is for a claim that botocore repeats because its first answer was lost.
 _IS_FREE = (
-    "attribute_not_exists(id) OR expires_at <= :now OR (#state = :running AND lease_until <= :now) OR #owner = :owner"
+    "attribute_not_exists(id) OR expires_at <= :now OR (#state = :running AND (lease_until <= :now OR #owner = :owner))"
 )
 
 

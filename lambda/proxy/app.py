@@ -4,6 +4,7 @@ A cold start imports what `POST /generate` needs. What other requests need is im
 here and in `proxy.handler`: `bench/cold.py` measures what that spares the one and costs the others.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -24,6 +25,7 @@ from proxy.settings import Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
+from proxy.timing import caller_timeout
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -40,7 +42,7 @@ FINETUNE_ROUTE, APPROVAL_ROUTE = "/finetunes/{id}", "/finetunes/{id}/approval"
 
 class Proxy:
     """One a worker. `endpoint`, `answers`, `tasks` and `finetunes` are called once, by the first request that needs
-    them.
+    them. `nonce` gives another text each time.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Proxy:
         answers: "Callable[[], Answers]",
         tasks: "Callable[[], Mapping[str, Shape]]",
         finetunes: "Callable[[], FineTunes]",
+        nonce: Callable[[], str] = lambda: os.urandom(16).hex(),
     ) -> None:
         self._settings = settings
         self._contract = contract_named(settings.contract)
@@ -60,6 +63,7 @@ class Proxy:
         self._answers = cache(answers)
         self._tasks = cache(tasks)
         self._finetunes = cache(finetunes)
+        self._nonce = nonce
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
             "/generate": {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
@@ -85,7 +89,7 @@ class Proxy:
         key = key_of(request)
         reserve = 0.0 if key is None else RESERVE_SECONDS
         call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
-        log.budget_ms = round(call.deadline.seconds_left() * 1000)
+        log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
         log.limited_by_caller = call.is_limited_by_caller or None
         try:
             if key is None:
@@ -104,8 +108,16 @@ class Proxy:
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once
 
+        longest, limit = self._settings.integration_timeout_seconds, caller_timeout(call.request.headers)
         return Once(
-            key, self._answers(), owner=call.request.id, now=call.now, deadline=call.deadline, log=log, trace=call.trace
+            key,
+            self._answers(),
+            owner=self._nonce(),  # not the request's id: with X-Amzn-RequestId a caller can set that, twice alike
+            now=call.now,
+            timeout_seconds=longest if limit is None else min(longest, limit),
+            deadline=call.deadline,
+            log=log,
+            trace=call.trace,
         )
 
     def _route(self, request: Request) -> tuple[str, Callable[[Call], JsonObject]]:

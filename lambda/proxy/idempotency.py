@@ -1,9 +1,9 @@
 """`Idempotency-Key`: a POST that is sent again gets the first one's answer, for ten minutes.
 
-The first call claims the key for as long as its own deadline allows, and leaves its answer there. A second one that
+The first call claims the key for as long as its own caller may wait, and leaves its answer there. A second one that
 comes meanwhile waits within its own budget. A failure leaves nothing: whatever went wrong, sending it again tries
 again, and that includes a generation which timed out and may have been paid for. A first call that dies midway holds
-its key until its deadline has passed.
+its key until its time is over.
 
 All times are of the event's clock: DynamoDB removes what has expired when it likes.
 """
@@ -47,7 +47,7 @@ class Key(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What stands under a key. `owner` is the id of the request that claimed it; times are seconds since 1970."""
+    """What stands under a key. `owner` is a name of the one call that claimed it; times are seconds since 1970."""
 
     request: str
     owner: str

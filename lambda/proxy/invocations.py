@@ -1,5 +1,6 @@
 """The thin loop around the admission and retry policies: it alone waits, calls and counts."""
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -80,7 +81,7 @@ class Invocations:
         left = self._deadline.seconds_left()
         if left < MIN_ATTEMPT_SECONDS:
             raise DeadlineExceeded(
-                f"{max(0.0, left):.1f} s of the time budget are left, and calling the model needs "
+                f"{math.floor(10 * max(0.0, left)) / 10} s of the time budget are left, and calling the model needs "
                 f"{MIN_ATTEMPT_SECONDS:.0f} s: send fewer inputs at once, allow more time, or try again."
             )
         if self.attempts == 0:

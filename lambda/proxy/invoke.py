@@ -3,13 +3,14 @@
 The error shapes are those of botocore's `sagemaker-runtime` service model.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ReadTimeoutError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ReadTimeoutError, SSLError
 from botocore.exceptions import ConnectionError as NotConnectedError
 from urllib3.exceptions import HTTPError
 
@@ -41,6 +42,13 @@ _CUT = (
 # nothing.
 _ABSENT = re.compile(r"Endpoint .* of account .* not found|has no capacity to process this request")
 
+# Where containers say what is wrong: MMS and TorchServe, TGI, FastAPI and its lists of `msg`.
+_NAMES = ("message", "error", "detail", "msg")
+
+# A line ends here, also where it stands in escapes, and here a stack trace begins.
+_END = re.compile(r'[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|\\+[nr]|Traceback|File \\*"')
+MAX_SAID_CHARACTERS = 300
+
 # Codes of the service model, and the HTTP status for a code that is new or unstated.
 _SERVICE_ERRORS: Mapping[str | int, tuple[type[Problem], str]] = {
     "ThrottlingException": (Throttled, "SageMaker is throttling calls to the model."),
@@ -58,6 +66,7 @@ _CONNECTION_ERRORS: Mapping[type[Exception], tuple[type[Problem], str]] = {
         "would be paid for twice: ask for less, with fewer inputs, a smaller max_length or fewer "
         "num_return_sequences.",
     ),
+    SSLError: (ConnectionLost, _CUT),  # a NotConnectedError, but it also comes while the answer is read
     NotConnectedError: (ConnectionFailed, "No connection to SageMaker came about."),
     HTTPClientError: (ConnectionLost, _CUT),
     IncompleteReadError: (ConnectionLost, _CUT),
@@ -133,16 +142,37 @@ def _from_model(response: Mapping[str, Any]) -> Problem:
     if status == 429:
         return ModelOverloaded("The model has more calls than it takes.", retry_after_seconds=RETRY_AFTER_SECONDS)
     if 400 <= status < 500:
-        said = _first_line(response.get("OriginalMessage", ""))
-        return ModelRefused(f"The model refused the request with status {status}: {said}")
+        said = _one_line(_said(response.get("OriginalMessage", "")))
+        return ModelRefused(f"The model refused the request with status {status}{f': {said}' if said else '.'}")
     return ModelFailed(
         f"The model failed on this request with status {status}. It is not tried again on the same input."
     )
 
 
-def _first_line(message: str) -> str:
-    """What a container says to its caller, without the stack trace that some put behind it."""
-    return message.strip().partition("\n")[0][:300]
+def _said(answer: object, depth: int = 6) -> str:
+    """What a container says to its caller, out of the JSON that most put it in, some twice; empty if nothing."""
+    if depth == 0:
+        return ""
+    if isinstance(answer, str):
+        inner = _parsed(answer)
+        return (isinstance(inner, dict | list | str) and _said(inner, depth - 1)) or answer
+    if isinstance(answer, dict):
+        answer = [answer.get(name) for name in _NAMES]
+    texts = (_said(part, depth - 1) for part in answer) if isinstance(answer, list) else ()
+    return next(filter(None, texts), "")
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _one_line(said: str) -> str:
+    """The first line, without the stack trace that some put there or behind it; empty if no word is left."""
+    line = _END.split(said.strip(), maxsplit=1)[0].strip()[:MAX_SAID_CHARACTERS]
+    return line if re.search(r"\w", line) else ""
 
 
 def _from_connection(exc: Exception, timeout_seconds: int) -> Problem:

@@ -15,7 +15,7 @@ from proxy.timing import Deadline
 from proxy.trace import Trace
 
 MAX_ANSWER_BYTES = 390_000  # DynamoDB's 400 KB an item, less the rest of it
-GRACE_SECONDS = 5.0  # after the deadline, before a call that was not heard of counts as dead
+GRACE_SECONDS = 2.0  # after nobody waits for it any more, before a call that was not heard of counts as dead
 
 
 class Answers(Protocol):
@@ -35,7 +35,11 @@ class Answers(Protocol):
 
 
 class Once:
-    """One call under a key: `now` is when it began by its event, `owner` its request's id."""
+    """One call under a key: `now` is when it began by its event, `owner` a name that no other call has.
+
+    `timeout_seconds` after `now` nobody waits for it any more, however late its worker began: its lease is counted from
+    there, as what is left of the deadline does not say how old the request was.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Once:
         *,
         owner: str,
         now: datetime,
+        timeout_seconds: float,
         deadline: Deadline,
         log: LogLine,
         trace: Trace,
@@ -55,6 +60,7 @@ class Once:
         self._log = log
         self._trace = trace
         self._claims = 0
+        self._lease_until = now.timestamp() + timeout_seconds + GRACE_SECONDS
         self._epoch_less_clock = now.timestamp() - deadline.clock.monotonic()
 
     def answer(self, work: Callable[[], JsonObject]) -> JsonObject:
@@ -81,13 +87,12 @@ class Once:
         raise AssertionError("pauses do not end")
 
     def _claim(self) -> Entry:
-        lease_until = self._now() + self._deadline.seconds_left() + GRACE_SECONDS
         return Entry(
             request=self._key.request,
             owner=self._owner,
             state=State.RUNNING,
-            lease_until=lease_until,
-            expires_at=lease_until,
+            lease_until=self._lease_until,
+            expires_at=self._lease_until,
         )
 
     def _first(self, work: Callable[[], JsonObject]) -> JsonObject:

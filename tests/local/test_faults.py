@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
 import requests
 
-from .conftest import LocalCloud
+from .conftest import LocalCloud, Pilot
 
 
 def generate(cloud: LocalCloud, text: str, **headers: str) -> requests.Response:
@@ -138,3 +139,29 @@ def test_a_fault_that_is_none_is_refused(cloud: LocalCloud, fault: dict[str, obj
     response = cloud.fault(**fault)
     assert response.status_code == 400
     assert says in response.json()["error"]
+
+
+@pytest.mark.usefixtures("on_for_the_others")
+def test_without_capacity_every_call_is_told_at_once_that_nothing_serves(cloud: LocalCloud, pilot: Pilot) -> None:
+    """While it is being turned on, which fails, and afterwards."""
+    assert pilot("off", "--yes").returncode == 0
+    cloud.fault(fault="no_capacity", times=100)
+    seen = []
+    with ThreadPoolExecutor(1) as pool:
+        lighting = pool.submit(pilot, "on", "--yes")
+        while not lighting.done():
+            seen.append(timed(lambda: generate(cloud, "no capacity")))
+            cloud.advance(60)
+    assert lighting.result().returncode != 0
+    assert "capacity" in lighting.result().stdout + lighting.result().stderr
+    assert seen
+    seen.append(timed(lambda: generate(cloud, "no capacity")))
+    for response, seconds in seen:
+        error = response.json()["error"]["type"]
+        assert response.status_code == 503
+        assert error in {"endpoint_off", "endpoint_waking", "endpoint_failed"}
+        assert ("Retry-After" in response.headers) == (error != "endpoint_failed")  # waiting does not mend that
+        assert attempts(response) == 1  # SageMaker's runtime says that nothing is there
+        deadline_held(response, seconds)
+    assert seen[-1][0].json()["error"]["type"] == "endpoint_off"
+    assert reached(cloud, "no capacity") == 0

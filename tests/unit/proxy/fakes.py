@@ -14,7 +14,7 @@ from proxy.endpoint import Facts
 from proxy.endpoint_routes import EndpointRoutes
 from proxy.errors import AnswersUnavailable, Problem
 from proxy.finetunes import FineTunes
-from proxy.idempotency import Entry, Verdict, judge
+from proxy.idempotency import Entry, State, Verdict, judge
 from proxy.openai.template import ChatTemplate
 from proxy.serve import serve
 from proxy.settings import Limits, Settings
@@ -204,7 +204,9 @@ class FakeAnswers:
     def claim(self, key_id: str, entry: Entry, *, now: float) -> Entry | None:
         self._called("claim")
         standing = self.entries.get(key_id)
-        if standing is not None and judge(standing, request=entry.request, now=now) is not Verdict.FREE:
+        is_repeated = standing is not None and (standing.owner, standing.state) == (entry.owner, State.RUNNING)
+        is_free = standing is None or is_repeated or judge(standing, request=entry.request, now=now) is Verdict.FREE
+        if standing is not None and not is_free:
             self.after_claim()
             return standing
         self.entries[key_id] = entry

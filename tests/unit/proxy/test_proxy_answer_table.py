@@ -12,9 +12,10 @@ import botocore
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
+from moto import mock_aws
 from proxy.answer_table import CLIENT_CONFIG, AnswerTable
 from proxy.errors import AnswersUnavailable
-from proxy.idempotency import RESERVE_SECONDS, Entry, State
+from proxy.idempotency import RESERVE_SECONDS, Entry, State, Verdict, judge
 
 SESSION = boto3.Session("access-key", "secret-key", region_name="us-east-1")
 ENTRY = Entry(request="r", owner="request-1", state=State.RUNNING, lease_until=1030.4, expires_at=1030.4)
@@ -88,6 +89,34 @@ def test_a_claim_is_released_by_its_own_call_only(stubbed: tuple[AnswerTable, St
     stub.add_client_error("delete_item", "ConditionalCheckFailedException", http_status_code=400)
     table.release("k", owner="request-1")
     table.release("k", owner="request-1")
+
+
+@pytest.fixture
+def real() -> Iterator[AnswerTable]:
+    """Over moto, which reads the conditions."""
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(
+            TableName="answers",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield AnswerTable(lambda: client, "answers")
+
+
+@pytest.mark.parametrize("owner", ["request-0", "request-1"])
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(("lease_until", "expires_at"), [(1030, 1030), (1030, 1600), (900, 1600), (900, 900)])
+def test_only_what_is_free_can_be_claimed_or_what_is_at_work_for_the_same_call(
+    real: AnswerTable, owner: str, state: State, lease_until: float, expires_at: float
+) -> None:
+    """The latter is a claim that botocore repeats. An answer is nobody's to claim, not even its owner's."""
+    standing = Entry("r", owner, state, lease_until, expires_at)
+    assert real.claim("k", standing, now=1000.0) is None
+    is_free = judge(standing, request="r", now=1000.0) is Verdict.FREE
+    is_repeated = owner == ENTRY.owner and state is State.RUNNING
+    assert real.claim("k", ENTRY, now=1000.0) == (None if is_free or is_repeated else standing)
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException", "InternalError"])

@@ -57,12 +57,18 @@ class TestTheCallersTimeout:
     def test_a_bad_value_is_refused_on_every_route(self, api: Api) -> None:
         assert api.send(event("GET", "/endpoint", **within("soon"))).status == 400
 
-    def test_too_short_a_time_for_an_attempt_is_told_with_the_numbers(self, api: Api) -> None:
-        refusal = api.generate(PROMPT, **within("2500"))
+    @pytest.mark.parametrize(("milliseconds", "left"), [("2500", "1.5 s"), ("2999", "1.9 s"), ("1", "0.0 s")])
+    def test_too_short_a_time_for_an_attempt_is_told_with_the_numbers(
+        self, api: Api, milliseconds: str, left: str
+    ) -> None:
+        refusal = api.generate(PROMPT, **within(milliseconds))
         assert (refusal.status, refusal.error["type"]) == (504, "deadline_exceeded")
-        assert "1.5 s" in refusal.error["message"]
+        assert refusal.error["message"].startswith(left)
         assert "2 s" in refusal.error["message"]
         assert refusal.headers["x-pilotlight-attempts"] == "0"
+
+    def test_a_time_that_is_over_from_the_start_is_a_budget_of_nothing(self, api: Api) -> None:
+        assert api.generate(PROMPT, **within("1")).headers["x-pilotlight-budget-ms"] == "0"
 
 
 class TestWhatAnAnswerTells:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy import errors
-from proxy.idempotency import KEPT_SECONDS, Entry, State, Verdict, judge
+from proxy.idempotency import KEPT_SECONDS, RESERVE_SECONDS, Entry, State, Verdict, judge
+from proxy.once import GRACE_SECONDS
+from proxy.timing import MAX_CREDIBLE_AGE_SECONDS
 
-from tests.unit.proxy.fakes import START, Answer, Api, FakeAnswers, event
+from tests.unit.proxy.fakes import START, Answer, Api, FakeAnswers, echo, event
 
 PROMPT = {"text_inputs": "hello"}
 IDENTITY = {"apiKeyId": "key-1"}
@@ -23,13 +25,14 @@ def send(
     identity: object = IDENTITY,
     request_id: str = "request-1",
     later: float = 0.0,
+    age: float = 0.0,
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """A call that arrives `later` seconds after the test's start, with the clock of its worker at that moment."""
+    """A call whose worker begins `later` seconds after the test's start, and `age` seconds after its arrival."""
     api.clock.elapsed = max(api.clock.elapsed, later)
     about = {
         "requestId": request_id,
-        "requestTimeEpoch": api.clock.time() * 1000,
+        "requestTimeEpoch": (api.clock.time() - age) * 1000,
         "identity": identity,
     }
     given = {"Idempotency-Key": key} | (headers or {})
@@ -53,6 +56,12 @@ class TestTheSameCallAgain:
         )
         assert again.headers["x-request-id"] == "request-2"
         assert again.headers["x-pilotlight-attempts"] == "0"
+
+    def test_also_where_its_caller_gave_both_the_same_request_id(self, api: Api) -> None:
+        """On a REST API a caller can, with X-Amzn-RequestId."""
+        first, again = send(api, request_id="mine"), send(api, request_id="mine")
+        assert again.body == first.body
+        assert len(api.runtime.requests) == 1
 
     @pytest.mark.parametrize(("later", "invocations"), [(KEPT_SECONDS - 1, 1), (KEPT_SECONDS + 1, 2)])
     def test_the_answer_is_kept_for_ten_minutes_of_the_events_time(
@@ -121,6 +130,33 @@ class TestTwoCallsAtOnce:
         assert api.runtime.requests == []
         assert 5 < api.clock.elapsed < 7
         assert max(api.clock.slept) <= 1
+
+    def test_one_with_the_firsts_request_id_waits_as_any_other(self, api: Api) -> None:
+        second: list[Answer] = []
+
+        def meanwhile(_: dict[str, Any]) -> bytes:
+            api.runtime.model = echo
+            second.append(send(api, request_id="mine", headers={"X-Request-Timeout-Ms": "6000"}))
+            return b'{"generated_texts": ["mine"]}'
+
+        api.runtime.model = meanwhile
+        assert send(api, request_id="mine").status == 200
+        assert [answer.error["type"] for answer in second] == ["idempotency_key_in_use"]
+        assert len(api.runtime.requests) == 1
+
+    def test_a_first_that_began_late_holds_its_key_as_long(self, api: Api) -> None:
+        """A cold start of ten seconds: its work may last until 26 s after its arrival."""
+        second: list[Answer] = []
+
+        def meanwhile(_: dict[str, Any]) -> bytes:
+            api.runtime.model = echo
+            second.append(send(api, later=25, headers={"X-Request-Timeout-Ms": "3500"}))
+            return b'{"generated_texts": ["mine"]}'
+
+        api.runtime.model = meanwhile
+        assert send(api, later=10, age=10).headers["x-pilotlight-idempotency"] == "stored"
+        assert [answer.error["type"] for answer in second] == ["idempotency_key_in_use"]
+        assert api.runtime.timeouts == [16]
 
     def test_the_second_takes_over_when_the_first_fails(self, api: Api) -> None:
         key_id = self.running(api, lease_until=30)()
@@ -270,6 +306,24 @@ class TestTheHeader:
         answer = api.send(event("GET", "/endpoint", headers={"idempotency-key": "k"}, requestContext=about))
         assert answer.status == 200
         assert api.answers.calls == []
+
+
+@given(age=st.floats(0, MAX_CREDIBLE_AGE_SECONDS), limit=st.integers(20_000, 40_000))
+def test_a_call_holds_its_key_until_its_work_is_over_however_late_it_began_and_not_for_long_after(
+    age: float, limit: int
+) -> None:
+    api = Api()
+    leases: list[float] = []
+
+    def model(request: dict[str, Any]) -> bytes:
+        leases.extend(entry.lease_until for entry in api.answers.entries.values())
+        return echo(request)
+
+    api.runtime.model = model
+    answer = send(api, later=age, age=age, headers={"X-Request-Timeout-Ms": str(limit)})
+    deadline = START + age + int(answer.headers["x-pilotlight-budget-ms"]) / 1000
+    [lease] = leases
+    assert GRACE_SECONDS + RESERVE_SECONDS <= lease - deadline <= 6
 
 
 hashes = st.sampled_from(["a", "b"])

@@ -1,5 +1,7 @@
 """Every way in which SageMaker's runtime fails becomes one of the proxy's problems, after one attempt."""
 
+import json
+import re
 import socket
 import threading
 import time
@@ -9,7 +11,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, SSLError
 from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 from proxy import errors
 from proxy.invoke import SageMakerRuntime, client_config
 
@@ -76,6 +81,105 @@ def test_a_model_error_is_translated_by_the_containers_own_status(
     assert errors.status_of(raised.value) == answered
     assert ("too long" in raised.value.message) == (problem is errors.ModelRefused)
     assert "secret" not in raised.value.message
+
+
+def refused(said: str) -> str:
+    """What the caller of a container that says this, with status 400, is told."""
+
+    class Client:
+        def invoke_endpoint(self, **_: Any) -> dict[str, Any]:
+            fields = {"Error": {"Code": "ModelError"}, "OriginalStatusCode": 400, "OriginalMessage": said}
+            raise ClientError(fields, "InvokeEndpoint")  # type: ignore[arg-type]
+
+    with pytest.raises(errors.ModelRefused) as raised:
+        SageMakerRuntime("e", lambda _: Client()).invoke(b"{}", timeout_seconds=1)
+    return raised.value.message
+
+
+REFUSED = "The model refused the request with status 400"
+TRACE = 'Traceback (most recent call last):\n  File "/opt/secret.py", line 3, in f\nValueError: too long'
+MMS = {"code": 400, "type": "InternalServerException", "message": "too long"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "too long",
+        "too long\n" + TRACE,
+        "too long " + TRACE,
+        json.dumps(MMS),
+        json.dumps(MMS, indent=2),
+        json.dumps({"error": "too long", "error_type": "validation"}),
+        json.dumps({"error": {"message": "too long", "code": 3}}),
+        json.dumps({"error": json.dumps(MMS, indent=2)}),
+        json.dumps({"detail": "too long"}),
+        json.dumps({"detail": [{"loc": ["body"], "msg": "too long"}]}),
+        json.dumps({"message": "too long\n" + TRACE}),
+        json.dumps({"message": "too long\\n" + json.dumps(TRACE)}),
+        json.dumps("too long"),
+    ],
+)
+def test_the_caller_is_told_what_the_container_says_whatever_it_is_wrapped_in(said: str) -> None:
+    assert refused(said) == f"{REFUSED}: too long"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "{", "{}", "\\n", TRACE, json.dumps(TRACE), json.dumps({"error": TRACE}), json.dumps({"e": 1}, indent=1)],
+)
+def test_where_nothing_is_left_nothing_is_said(said: str) -> None:
+    assert refused(said) == f"{REFUSED}."
+
+
+@pytest.mark.parametrize("said", ['{"why": "too long"}', "400", "null", "[" * 100_000, '{"message": "too lo'])
+def test_what_is_in_no_known_shape_is_told_as_it_is(said: str) -> None:
+    assert refused(said) == (f"{REFUSED}: {said}" if said[0] != "[" else f"{REFUSED}.")
+
+
+pieces = st.sampled_from(
+    [
+        "Trace",
+        "back",
+        TRACE,
+        "File ",
+        '"',
+        '\\"',
+        "\\",
+        "n",
+        "\n",
+        "\r",
+        "\u2028",
+        "\x85",
+        "{",
+        '{"error": ',
+        "}",
+        "[",
+        "a" * 400,
+    ]
+)
+plain = st.lists(pieces | st.text(max_size=5), max_size=8).map("".join)
+wrapped = st.recursive(
+    plain,
+    lambda inner: (
+        st.builds(json.dumps, inner)
+        | st.builds(
+            lambda name, said, indent: json.dumps({name: said}, indent=indent),
+            st.sampled_from(["message", "error", "detail", "msg", "other"]),
+            inner | st.lists(inner, max_size=2),
+            st.sampled_from([None, 2]),
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@given(wrapped)
+def test_whatever_the_container_says_no_stack_trace_leaves_and_one_line_of_some_length(said: str) -> None:
+    message = refused(said)
+    assert "Traceback" not in message
+    assert not re.search(r'File \\*"', message)
+    assert len(message.splitlines()) == 1
+    assert len(message) <= len(f"{REFUSED}: ") + 300
 
 
 class Server:
@@ -151,6 +255,17 @@ def test_a_connection_cut_after_the_request_is_lost_and_not_retried(serve: Calla
     with pytest.raises(errors.ConnectionLost):
         invoke(server.url)
     assert server.requests == 1
+
+
+def test_a_tls_error_may_come_after_the_request_was_sent_and_is_not_retried() -> None:
+    """As botocore raises it for one at any moment: where the handshake fails, another attempt would fail as well."""
+
+    class Client:
+        def invoke_endpoint(self, **_: Any) -> dict[str, Any]:
+            raise SSLError(endpoint_url="https://runtime", error=OSError("DECRYPTION_FAILED_OR_BAD_RECORD_MAC"))
+
+    with pytest.raises(errors.ConnectionLost):
+        SageMakerRuntime("e", lambda _: Client()).invoke(b"{}", timeout_seconds=1)
 
 
 def test_a_model_slower_than_the_timeout_is_not_asked_twice(serve: Callable[..., Server]) -> None:
