@@ -57,7 +57,7 @@ def endpoint(client: SageMakerClient, name: str) -> EndpointFacts | None:
         instance_count=max(sum(counts), sum(pools.values())) + green or None,
         failure_reason=answer.get("FailureReason"),
         pools=pools,
-        baking=updates and "Baking" in states,
+        baking=answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName") if "Baking" in states else None,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 class EndpointFacts:
     """From DescribeEndpoint. `instance_count` is of both fleets during an update, and None until SageMaker states one.
     `pools` maps the instance types of instance pools to how many instances each has; it is empty without pools, and
-    until SageMaker states them. `baking`: the new fleet has the traffic, the old one stands by.
+    until SageMaker states them. `baking` is the config of a new fleet that has the traffic while the old one stands by.
     """
 
     status: str
@@ -18,7 +18,7 @@ class EndpointFacts:
     instance_count: int | None
     failure_reason: str | None
     pools: Mapping[str, int] = field(default_factory=dict)
-    baking: bool = False
+    baking: str | None = None
 
 
 @dataclass(frozen=True)

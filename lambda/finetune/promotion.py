@@ -11,7 +11,7 @@ from common.facts import StackFacts
 
 from finetune import turn_taking
 from finetune.answer import Answer, RunFailed
-from finetune.bake import bakes, quiet, ring
+from finetune.bake import RINGING_SECONDS, baking, ring
 from finetune.clients import Kit
 from finetune.run import Run
 from finetune.waits import SHORTEST_SECONDS, pause
@@ -43,7 +43,7 @@ def promote(run: Run, kit: Kit) -> Answer:
     ended = _ended(kit, state["execution"])
     on_trial = state["phase"] == ON_TRIAL
     if ended is None:
-        return _looking_again(run, kit) if on_trial or not bakes(run, kit) else _on_trial(run, kit)
+        return _looking_again(run, kit) if on_trial or not baking(run, kit) else _on_trial(run, kit)
     outcome, message = ended
     if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
@@ -88,14 +88,15 @@ def roll_back(run: Run, kit: Kit) -> Answer:
         return Answer(run)
     ended = _ended(kit, state["execution"])
     if ended is None:  # also a promotion that a killed run had asked for: the switch finishes what it began
-        rings = state["previous"] != run.artifact and state["phase"] != "rolling back" and bakes(run, kit)
-        return ring(run, kit) if rings else _looking_again(run, kit)
+        config = baking(run, kit) if state["previous"] != run.artifact and state["phase"] != "rolling back" else None
+        if config is None:
+            return _looking_again(run, kit)
+        ring(config, kit)
+        return Answer(run, "wait", RINGING_SECONDS)
     outcome, message = ended
     said = _came_to(run, _stack(kit), outcome, message)
     if said is not None:
         return _rolled_back(run, kit, said)
-    if waits := quiet(run, kit):
-        return waits
     undoing = state["phase"] == "rolling back"
     back = {**state, "phase": "rolling back", "tries": state["tries"] + 1 if undoing else 0}
     # Somebody turned it off meanwhile: it is lit to go back only.

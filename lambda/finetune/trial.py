@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from finetune import promotion
 from finetune.answer import Answer, RunFailed
-from finetune.bake import RINGING_SECONDS, bakes, ring
+from finetune.bake import RINGING_SECONDS, baking, ring
 from finetune.clients import Kit
 from finetune.run import Run
 from finetune.smoke import smoke
@@ -25,7 +25,7 @@ def try_out(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
         return _taken_back(run, kit)
     if "prompts" in run.smoke:
         return promotion.promote(run, kit)
-    if not bakes(run, kit):  # it is through, or was taken back: the model from before would be judged
+    if baking(run, kit) is None:  # it is through, or was taken back: the model from before would be judged
         came = promotion.promote(run, kit)
         return came if came.next == "wait" else smoke(came.run, kit, endpoint_url=endpoint_url)
     try:
@@ -39,4 +39,6 @@ def try_out(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
 def _taken_back(run: Run, kit: Kit) -> Answer:
     if promotion.is_over(run, kit):
         raise RunFailed(run.smoke["failed"])
-    return ring(run, kit) if bakes(run, kit) else Answer(run, "wait", RINGING_SECONDS)
+    if config := baking(run, kit):
+        ring(config, kit)
+    return Answer(run, "wait", RINGING_SECONDS)

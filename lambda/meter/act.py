@@ -24,4 +24,4 @@ def publish(clients: Clients, *, stage: str, readings: Readings, alive: bool, no
         "Mismatch": float(readings.mismatch or readings.overdue),
         "Heartbeat": 1.0 if alive else None,
     }
-    metrics.put(clients.cloudwatch, stage, values, now)
+    metrics.put(clients.cloudwatch, {"Stage": stage}, values, now)

@@ -20,14 +20,17 @@ class Guardrail(Construct):
     """Alarms that exist as long as the endpoint does, and the deployment config that names them: one that rings while
     an update bakes makes SageMaker go back to the old fleet.
 
-    They say nothing without data. A small endpoint has few calls, so the fine-tuning's smoke test asks through the API
-    meanwhile, and rings the third alarm itself (lambda/finetune/trial.py).
+    Each watches the fleet of the config that the stack holds: what the old fleet did, good or bad, must not decide,
+    least of all on the way back from a fleet that fails. They say nothing without data. A small endpoint has few calls,
+    so the fine-tuning's smoke test asks through the API meanwhile, and rings the third alarm itself
+    (lambda/finetune/trial.py).
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, endpoint: sagemaker.CfnEndpoint) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
         self._endpoint = endpoint
+        self._new_fleet = {"EndpointConfigName": endpoint.endpoint_config_name}
         config = sagemaker.CfnEndpoint
         endpoint.deployment_config = config.DeploymentConfigProperty(
             blue_green_update_policy=config.BlueGreenUpdatePolicyProperty(
@@ -51,7 +54,7 @@ class Guardrail(Construct):
             failed = cloudwatch.Metric(
                 namespace=METRICS_NAMESPACE,
                 metric_name="SmokeFailed",
-                dimensions_map={"Stage": self._stage.name},
+                dimensions_map={"Stage": self._stage.name, **self._new_fleet},
                 period=_MINUTE,
                 statistic="Maximum",
             )
@@ -61,7 +64,11 @@ class Guardrail(Construct):
         return cloudwatch.Metric(
             namespace="AWS/SageMaker",
             metric_name=name,
-            dimensions_map={"EndpointName": self._stage.endpoint_name, "VariantName": VARIANT_NAME},
+            dimensions_map={
+                "EndpointName": self._stage.endpoint_name,
+                "VariantName": VARIANT_NAME,
+                **self._new_fleet,
+            },
             period=_MINUTE,
             statistic="Average",
         )

@@ -136,8 +136,10 @@ class TestEndpointStack:
             name: {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
             for name, alarm in watched.items()
         }
-        fleet = {"EndpointName": "pilotlight-mine", "VariantName": "AllTraffic"}
-        assert list(seen.values()) == [fleet, fleet, {"Stage": "mine"}]
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig")
+        new = {"EndpointConfigName": {"Fn::GetAtt": [config, "EndpointConfigName"]}}
+        fleet = {"EndpointName": "pilotlight-mine", "VariantName": "AllTraffic"} | new
+        assert list(seen.values()) == [fleet, fleet, {"Stage": "mine"} | new]
         assert {alarm["TreatMissingData"] for alarm in watched.values()} == {"notBreaching"}
         assert {alarm["Period"] for alarm in watched.values()} == {60}
         config = only(template, "AWS::SageMaker::Endpoint")["Properties"]["DeploymentConfig"]

@@ -228,7 +228,7 @@ class TestInstancePools:
         self.config(sagemaker)
         sagemaker.endpoints.faults.add(Fault("no_capacity", instance_type=self.FIRST))
         assert self.counts(self.serve(sagemaker)) == {self.FIRST: 0, self.SECOND: 2}
-        assert sagemaker.endpoints.variant("e") == ("v", self.SECOND)
+        assert sagemaker.endpoints.variant("e") == ("v", self.SECOND, "pools")
 
     def test_with_capacity_it_is_the_one_of_the_first_priority(self, sagemaker: SageMaker) -> None:
         self.config(sagemaker)

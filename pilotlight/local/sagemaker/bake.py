@@ -1,8 +1,8 @@
 """Deployment guardrails: after an update the new fleet has the traffic and the old one stands by, while alarms decide.
 
 Source: "Deployment guardrails for updating models in production" in the SageMaker developer guide. Of the traffic
-modes there is ALL_AT_ONCE, which for one container is as good as any. What the guide leaves open is decided here: an
-alarm that is in ALARM already when the bake begins takes the update back too.
+modes there is ALL_AT_ONCE, which for one container is as good as any. What the guide leaves open is decided here: the
+alarms are looked at from the first full minute on, when CloudWatch has evaluated them for the new fleet.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,11 +35,12 @@ class Guardrail:
 
 @dataclass
 class Bake:
-    """The new fleet on trial; `until` in epoch seconds of simulated time."""
+    """The new fleet on trial, from `since` `until`, in epoch seconds of simulated time."""
 
     config: str
     variants: list[Record]
     container: Container
+    since: float
     until: float
     alarms: tuple[str, ...]
     in_alarm: InAlarm
@@ -48,7 +49,8 @@ class Bake:
     @property
     def is_lost(self) -> bool:
         """Whether SageMaker goes back to the old fleet."""
-        return self.died or self.in_alarm(self.alarms)
+        evaluated = now().timestamp() // 60 > self.since // 60
+        return self.died or (evaluated and self.in_alarm(self.alarms))
 
     @property
     def goes_on(self) -> bool:

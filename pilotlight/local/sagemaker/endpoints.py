@@ -114,16 +114,16 @@ class Endpoints:
                 )
             return None if endpoint.status == "Failed" else endpoint.in_traffic
 
-    def variant(self, endpoint_name: str) -> tuple[str, str | None]:
-        """The name of the endpoint's variant, and the type of its instances if they are of instance pools. Of an
-        endpoint that is gone meanwhile, SageMaker's usual name.
+    def variant(self, endpoint_name: str) -> tuple[str, str | None, str]:
+        """The name of the endpoint's variant, the type of its instances if they are of instance pools, and the config
+        of the fleet that answers. Of an endpoint that is gone meanwhile, SageMaker's usual name.
         """
         with self._lock:
             endpoint = self._endpoints.get(endpoint_name)
             if endpoint is None:
-                return "AllTraffic", None
-            variant = endpoint.variants[0]
-            return variant["VariantName"], endpoint.instance_type if "InstancePools" in variant else None
+                return "AllTraffic", None, ""
+            variant, config = endpoint.variants[0], endpoint.bake.config if endpoint.bake else endpoint.config
+            return variant["VariantName"], endpoint.instance_type if "InstancePools" in variant else None, config
 
     def in_transition(self) -> list[str]:
         """The names of endpoints whose status will change without time passing."""
@@ -204,7 +204,8 @@ class Endpoints:
                 config=config["EndpointConfigName"],
                 variants=config["ProductionVariants"],
                 container=container,
-                until=now().timestamp() + guardrail.seconds,
+                since=(begun := now().timestamp()),
+                until=begun + guardrail.seconds,
                 alarms=guardrail.alarms,
                 in_alarm=self._in_alarm,
             )

@@ -18,7 +18,7 @@ Sink = Callable[[str, dict[str, str], float, list[float]], None]
 @dataclass(frozen=True)
 class Invocation:
     """One request that reached a model: when it came (epoch seconds), the model's own status and time; of a variant of
-    instance pools the type of the instance.
+    instance pools the type of the instance; the config of the fleet that had the traffic.
     """
 
     endpoint: str
@@ -27,6 +27,7 @@ class Invocation:
     status: int
     model_seconds: float
     pool_type: str | None = None
+    config: str = ""
 
 
 class InvocationMetrics:
@@ -46,14 +47,16 @@ class InvocationMetrics:
         with self._lock:
             over = [invocation for invocation in self._seen if invocation.at < until]
             self._seen = [invocation for invocation in self._seen if invocation.at >= until]
-        minutes: dict[tuple[float, str, str, str], list[Invocation]] = defaultdict(list)
+        minutes: dict[tuple[float, str, str, str, str], list[Invocation]] = defaultdict(list)
         for call in over:
-            for pool_type in {"", call.pool_type or ""}:
-                minutes[call.at // 60 * 60, call.endpoint, call.variant, pool_type].append(call)
-        for (minute, endpoint, variant, pool_type), calls in sorted(minutes.items()):
+            # For the variant, and besides for each type of its pools and for the fleet of one config.
+            for further in {("", ""), ("InstanceType", call.pool_type or ""), ("EndpointConfigName", call.config)}:
+                if all(further) or not any(further):
+                    minutes[call.at // 60 * 60, call.endpoint, call.variant, *further].append(call)
+        for (minute, endpoint, variant, further_name, value), calls in sorted(minutes.items()):
             dimensions = {"EndpointName": endpoint, "VariantName": variant}
-            if pool_type:
-                dimensions["InstanceType"] = pool_type
+            if further_name:
+                dimensions[further_name] = value
             # A call without an answer (status 0: it timed out, or the container died) is the server's fault.
             series = {
                 "Invocations": [1.0] * len(calls),

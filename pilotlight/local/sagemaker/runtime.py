@@ -66,12 +66,12 @@ class Runtime:
         if container is None:
             raise AwsError("ServiceUnavailable", "The primary container is not running; see DescribeEndpoint.", 503)
         self._record(body)
+        # One variant an endpoint: more than that is not played here.
+        variant, pool_type, config = self._endpoints.variant(endpoint_name)
         arrived, begun = time.time(), time.monotonic()
         with container.called():
             status, answer = self._answer(endpoint_name, container, fault, body, content_type)
-        # One variant an endpoint: more than that is not played here.
-        variant, pool_type = self._endpoints.variant(endpoint_name)
-        self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun, pool_type))
+        self._observe(Invocation(endpoint_name, variant, arrived, status, time.monotonic() - begun, pool_type, config))
         return answer
 
     def _answer(

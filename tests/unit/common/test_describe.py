@@ -36,14 +36,14 @@ class SageMaker:
 @pytest.mark.parametrize(
     ("status", "pending", "instances", "baking"),
     [
-        ("Updating", {"CurrentInstanceCount": 2, "VariantStatus": [{"Status": "Baking"}]}, 4, True),
-        ("Updating", {"CurrentInstanceCount": 1, "VariantStatus": [{"Status": "Creating"}]}, 3, False),
-        ("Updating", {}, 2, False),
-        ("RollingBack", {"CurrentInstanceCount": 2, "VariantStatus": [{"Status": "Deleting"}]}, 4, False),
-        ("Creating", {"CurrentInstanceCount": 2, "VariantStatus": [{"Status": "Creating"}]}, 2, False),
+        ("Updating", {"CurrentInstanceCount": 2, "VariantStatus": [{"Status": "Baking"}]}, 4, "new"),
+        ("Updating", {"CurrentInstanceCount": 1, "VariantStatus": [{"Status": "Creating"}]}, 3, None),
+        ("Updating", {}, 2, None),
+        ("RollingBack", {"CurrentInstanceCount": 2, "VariantStatus": [{"Status": "Deleting"}]}, 4, None),
+        ("Creating", {"CurrentInstanceCount": 2, "VariantStatus": [{"Status": "Creating"}]}, 2, None),
     ],
 )
-def test_both_fleets_are_billed(status: str, pending: dict[str, Any], instances: int, baking: bool) -> None:
+def test_both_fleets_are_billed(status: str, pending: dict[str, Any], instances: int, baking: str | None) -> None:
     found = describe.endpoint(SageMaker(status, **pending), "e")
     assert found is not None
     assert (found.instance_count, found.baking) == (instances, baking)
