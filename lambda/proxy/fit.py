@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from common.tokens import SPECIAL_TOKENS, estimate_tokens
+from common.tokens import estimate_tokens
 
 from proxy.contracts.contract import NEW_TOKENS
 from proxy.errors import InvalidParameter, WindowExceeded
@@ -20,30 +20,41 @@ _ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to tru
 class Framing(NamedTuple):
     """What a text is sent in: `around` makes the prompt of it, and `param` is the text's name in the request.
 
-    `whole` is the prompt's name, where it is a field of the request by itself.
+    `whole` is the prompt's name, where it is a field of the request by itself. What stands around the text has up to
+    `tokens()` tokens, and the text itself up to `counted(text, by)` of those that `by` counts, special tokens included.
     """
 
     param: str
     around: Callable[[str], str]
     whole: str | None
     advice: str
+    tokens: Callable[[], int]
+    counted: Callable[[str, Count], int]
 
     def framed(self, generation: Generation, texts: Sequence[str]) -> Generation:
         """The generation whose inputs are the prompts of these texts."""
         prompts = tuple(map(self.around, texts))
         return generation if prompts == generation.inputs else generation._replace(inputs=prompts)
 
-    def counting(self, count: Count) -> Count:
-        """Tokens of the prompt made of a text, which `count` counts. What stands around it is always estimated: it
-        cannot be cut, and by a bound that is three times too high nothing would be left for the text.
+    def counting(self, by: Count) -> Count:
+        """Tokens of the prompt made of a text, no prompt being made: planning asks for many. What stands around it is
+        always estimated: it cannot be cut, and by a bound that is three times too high nothing would be left for the
+        text.
         """
-        empty = self.around("")
-        frame = estimate_tokens(empty) - count(empty)
-        return lambda text: frame + count(self.around(text))
+        frame = self.tokens()
+        return lambda text: frame + self.counted(text, by)
+
+    def fits(self, text: str, room: int, by: Count) -> bool:
+        """Whether the prompt made of `text` has no more than `room` tokens. The estimate reads the prompt itself, which
+        may be less than planning counts: so what is sent without `truncate` is not cut with it.
+        """
+        if self.counting(by)(text) <= room:
+            return True
+        return by is estimate_tokens and self.tokens() < room and estimate_tokens(self.around(text)) <= room
 
     def check_leaves_room(self, room: "Room") -> None:
         """Raises WindowExceeded, with the numbers, where next to nothing of the text would be left."""
-        frame = estimate_tokens(self.around("")) - SPECIAL_TOKENS
+        frame = self.tokens()
         if room.cut - frame < MIN_ROOM:
             raise WindowExceeded(
                 f"{self.param} cannot be cut so that it fits: there is room for {room.cut} tokens, and what stands "
@@ -53,7 +64,14 @@ class Framing(NamedTuple):
             )
 
 
-PLAIN = Framing("text_inputs", lambda text: text, "text_inputs", _ADVICE)  # nothing is around it
+PLAIN = Framing(  # nothing is around it
+    param="text_inputs",
+    around=lambda text: text,
+    whole="text_inputs",
+    advice=_ADVICE,
+    tokens=lambda: 0,
+    counted=lambda text, by: by(text),
+)
 
 
 def check_fits(generation: Generation, window: Window | None, framing: Framing = PLAIN) -> None:

@@ -86,14 +86,13 @@ class _Cutting(NamedTuple):
     framing: Framing
 
     def cuts(self, inputs: Sequence[str], by: Count) -> list[Cut]:
-        count = self.framing.counting(by)
-        return [self._cut(text, index, count) for index, text in enumerate(inputs)]
+        return [self._cut(text, index, by) for index, text in enumerate(inputs)]
 
-    def _cut(self, text: str, index: int, count: Count) -> Cut:
-        if count(text) <= self.room.uncut:
+    def _cut(self, text: str, index: int, by: Count) -> Cut:
+        if self.framing.fits(text, self.room.uncut, by):
             return Cut(text, None)
         self.framing.check_leaves_room(self.room)
-        done = cut(text, at_most=self.room.cut, side=self.side, count=count)
+        done = cut(text, at_most=self.room.cut, side=self.side, count=self.framing.counting(by))
         if not done.text.strip():
             which = f"input {index} of text_inputs" if self.framing is PLAIN else self.framing.param
             raise WindowExceeded(

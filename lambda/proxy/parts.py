@@ -1,6 +1,7 @@
 """One text in parts, sent one after the other for as long as the time does."""
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from common.tokens import estimate_tokens, most_tokens
@@ -36,7 +37,7 @@ class Parts:
 
     def prompts(self) -> list[str]:
         """Of the parts that wait."""
-        return [self._framing.around(self._text[span.start : span.end]) for span in self.waiting]
+        return [self._framing.around(self._text[span.start : span.end]) for span in self._in_time(self.waiting)]
 
     def to_the_end(self) -> Problem | None:
         """Answer part after part, until none waits or a problem ends it."""
@@ -75,11 +76,11 @@ class Parts:
             return [span]
 
     def _parts(self, span: Span, by: Count) -> list[Span]:
-        text, count = self._text[span.start : span.end], self._framing.counting(by)
-        if count(text) <= self._room.uncut:
+        text = self._text[span.start : span.end]
+        if self._framing.fits(text, self._room.uncut, by):
             return [span]
         self._framing.check_leaves_room(self._room)
-        spans = split(text, at_most=self._room.cut, count=count)
+        spans = self._in_time(split(text, at_most=self._room.cut, count=self._framing.counting(by)))
         parts = [Span(span.start + part.start, span.start + part.end) for part in islice(spans, MAX_PARTS + 1)]
         if len(parts) > MAX_PARTS:
             raise WindowExceeded(
@@ -88,3 +89,13 @@ class Parts:
                 param=self._framing.param,
             )
         return parts
+
+    def _in_time(self, spans: Iterable[Span]) -> Iterator[Span]:
+        """These spans, one after the other. Raises DeadlineExceeded where the time is spent before all were planned."""
+        for span in spans:
+            if self._model.deadline.seconds_left() <= 0:
+                raise DeadlineExceeded(
+                    f"The time was spent before {self._framing.param} was planned in parts: send a shorter text, or "
+                    "fewer shots beside it."
+                )
+            yield span

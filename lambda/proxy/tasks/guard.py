@@ -11,6 +11,7 @@ pattern is possessive, so the time is linear in the prompt's length.
 """
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,20 @@ class Guard:
             # is two for the shapes here.
             pieces = safer
         return "".join(piece.text for piece in pieces)
+
+    @cached_property
+    def most_added(self) -> int:
+        """Tokens that a text may have more, by any count, once `instead` is where a delimiter was: none, unless that is
+        longer. Of a delimiter what counts for sure is what is no letter; one that begins or ends with a letter may
+        share a token with what it touches, at either end.
+        """
+        plain = unicodedata.normalize("NFKC", self.delimiter)
+        sure = sum(not letter.isascii() or not letter.isalpha() for letter in plain)
+        shared = any(letter.isascii() and letter.isalpha() for letter in (plain[0], plain[-1]))
+        return max(0, len(self.instead.encode()) + 2 * shared - sure)
+
+    def delimiters_in(self, text: str) -> int:
+        return sum(1 for _ in self._delimiter.finditer(text))
 
     def _neutral(self, piece: Piece) -> str:
         """A piece by itself."""
