@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from common.tokens import estimate_tokens
 
-from proxy.contracts.contract import NEW_TOKENS
+from proxy.contracts.alexatm import AlexaTM
+from proxy.contracts.contract import NEW_TOKENS, Contract
 from proxy.errors import InvalidParameter, WindowExceeded
 from proxy.generation import Generation
 from proxy.parameters import MAX_TOKENS
@@ -74,8 +75,15 @@ PLAIN = Framing(  # nothing is around it
 )
 
 
-def check_fits(generation: Generation, window: Window | None, framing: Framing = PLAIN) -> None:
-    """Raises WindowExceeded, with the numbers, where a prompt or `max_length` is longer than the window.
+def mark_tokens(generation: Generation, contract: Contract, framing: Framing) -> int:
+    """Tokens that the contract adds to each prompt. A task's frame has the mark in it."""
+    is_added = isinstance(contract, AlexaTM) and generation.clm is not False and framing is PLAIN
+    return MARK_TOKENS if is_added else 0
+
+
+def check_fits(generation: Generation, window: Window | None, framing: Framing, *, mark: int) -> None:
+    """Raises WindowExceeded, with the numbers, where a prompt with its `mark` tokens, or `max_length`, is longer than
+    the window.
 
     None is a window that is not known. Whether a prompt fits the caller's own `max_length` is for the contract to say.
     """
@@ -88,7 +96,7 @@ def check_fits(generation: Generation, window: Window | None, framing: Framing =
             f"output together: set it to {window.total_tokens} or less.",
             param="max_length",
         )
-    room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1))
+    room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1)) - mark
     for index, text in enumerate(generation.inputs):
         if (tokens := estimate_tokens(text)) > room:
             where = f"{framing.whole}[{index}]" if generation.is_batch else framing.whole
@@ -107,13 +115,13 @@ class Room(NamedTuple):
     cut: int
 
 
-def room_for(generation: Generation, window: Window | None) -> Room:
-    """The room within the window and the caller's own `max_length`.
+def room_for(generation: Generation, window: Window | None, *, mark: int) -> Room:
+    """The room within the window and the caller's own `max_length`, beside `mark` tokens.
 
     Raises InvalidParameter where neither is known, or where `max_length` leaves next to nothing, and WindowExceeded
     where it is longer than the window.
     """
-    check_fits(generation._replace(inputs=()), window)
+    check_fits(generation._replace(inputs=()), window, PLAIN, mark=mark)
     max_length = generation.parameters.get("max_length")
     if window is None and max_length is None:
         asked = "split" if generation.split else "truncate"
@@ -133,4 +141,4 @@ def room_for(generation: Generation, window: Window | None) -> Room:
             f"be cut: set max_length to {2 * (MIN_ROOM + MARK_TOKENS)} or more.",
             param="max_length",
         )
-    return Room(uncut=min(most, total - (NEW_TOKENS if max_length is None else 1)), cut=cut)
+    return Room(uncut=min(most, total - (NEW_TOKENS if max_length is None else 1)) - mark, cut=cut)

@@ -7,7 +7,7 @@ from itertools import islice
 from common.tokens import estimate_tokens, most_tokens
 
 from proxy.errors import DeadlineExceeded, ModelRefused, Problem, WindowExceeded
-from proxy.fit import Framing, room_for
+from proxy.fit import Framing, mark_tokens, room_for
 from proxy.generate import Model
 from proxy.generation import Generation
 from proxy.retry import MIN_ATTEMPT_SECONDS
@@ -29,7 +29,7 @@ class Parts:
         self._generation = generation
         self._model = model
         self._framing = framing
-        self._room = room_for(generation, model.window)
+        self._room = room_for(generation, model.window, mark=mark_tokens(generation, model.contract, framing))
         self._slowest_seconds = 0.0
         self.done: dict[Span, tuple[str, str]] = {}
         """Prompt and answer."""
