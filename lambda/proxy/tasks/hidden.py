@@ -7,7 +7,7 @@ Every pattern is possessive or cannot be continued in two ways, so the time is l
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 # Control and format characters (Unicode's Cc and Cf) but for white space, variation selectors, and fillers.
@@ -79,9 +79,16 @@ def _openings(word: str, start: int) -> Iterator[tuple[int, str]]:
     """What the rest of a word may begin with: how many letters of it are read, and the pattern."""
     letter, rest = word[start], word[start:].lower()
     yield 1, _one_of(f"{letter}{letter.lower()}{letter.upper()}" + compatible().get(letter.lower(), ""))
-    for read, characters in compatible().items():
-        if len(read) > 1:
-            yield from ((taken, _one_of(characters)) for taken in _letters_read(read, rest, opens=start == 0))
+    for read in _several():
+        if read[0] == rest[0] or not rest[0].isalnum():
+            for taken in _letters_read(read, rest, opens=start == 0):
+                yield taken, _one_of(compatible()[read])
+
+
+@cache
+def _several() -> Sequence[str]:
+    """What a single character is read as that is more than one."""
+    return [read for read in compatible() if len(read) > 1]
 
 
 def _letters_read(read: str, rest: str, *, opens: bool) -> Iterator[int]:
