@@ -43,16 +43,20 @@ class Parts:
         """Answer part after part, until none waits or a problem ends it."""
         while self.waiting:
             try:
-                self._next()
-            except ModelRefused as refused:
-                finer = self._finer(self.waiting[0])
-                if finer == [self.waiting[0]]:
-                    return refused
-                self.waiting.popleft()
-                self.waiting.extendleft(reversed(finer))
+                self._next_or_finer()
             except Problem as problem:
                 return problem
         return None
+
+    def _next_or_finer(self) -> None:
+        try:
+            self._next()
+        except ModelRefused:
+            finer = self._finer(self.waiting[0])
+            if finer == [self.waiting[0]]:
+                raise
+            self.waiting.popleft()
+            self.waiting.extendleft(reversed(finer))
 
     def _next(self) -> None:
         span, deadline = self.waiting[0], self._model.deadline

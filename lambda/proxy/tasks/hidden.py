@@ -49,13 +49,18 @@ def hidden_delimiter(text: str) -> str:
     return rf"{hidden(text[:-1])}[{UNSEEN}]*+(?:[{GAPS}]*+{hidden('/')}[{GAPS}]*+)?{hidden('>')}"
 
 
+def as_read(text: str) -> str:
+    """What SentencePiece makes of a text before it looks for tokens, in small letters."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 @cache
 def compatible() -> Mapping[str, str]:
     """What is read as a string of ASCII in small letters, by that string."""
     found: dict[str, str] = {}
     for character in (chr(point) for points in _COMPATIBLE for point in points):
         if unicodedata.decomposition(character):
-            read = unicodedata.normalize("NFKC", character).lower()
+            read = as_read(character)
             if read.isascii():
                 found[read] = found.get(read, "") + character
     return found

@@ -7,7 +7,7 @@ import pytest
 from common.tokens import estimate_tokens, most_tokens
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from proxy.errors import DeadlineExceeded
+from proxy.errors import DeadlineExceeded, ModelRefused
 from proxy.fit import MIN_ROOM
 from proxy.tasks.file import shipped_tasks
 from proxy.tasks.frame import Frame
@@ -132,3 +132,11 @@ def test_what_fits_without_truncate_is_not_cut_with_it(name: str) -> None:
         body = {field: HOSTILE[name], **REST[task], "shots": SHOTS[task]}
         if api.task(task, body).status == 200:
             assert api.task(task, body | {"truncate": "middle"}).body["cut"] == []
+
+
+def test_a_part_that_would_be_split_further_too_late_keeps_what_was_answered() -> None:
+    api = Api(replace(SETTINGS, contract="tgi", window=WINDOW), seconds=14.0)
+    api.runtime.script = [b'[{"generated_text": "one"}]', ModelRefused("too long")]
+    answer = api.task("describe", {"input": "The mill stands. " * 300, "split": True})
+    assert (answer.status, answer.body["output"]) == (200, "one")
+    assert answer.body["split"]["error"]["type"] == DeadlineExceeded.type
