@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from common.tokens import SPECIAL_TOKENS, estimate_tokens
+from common.tokens import estimate_tokens
 
-from proxy.contracts.contract import NEW_TOKENS
+from proxy.contracts.alexatm import AlexaTM
+from proxy.contracts.contract import NEW_TOKENS, Contract
 from proxy.errors import InvalidParameter, WindowExceeded
 from proxy.generation import Generation
 from proxy.parameters import MAX_TOKENS
@@ -20,30 +21,41 @@ _ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to tru
 class Framing(NamedTuple):
     """What a text is sent in: `around` makes the prompt of it, and `param` is the text's name in the request.
 
-    `whole` is the prompt's name, where it is a field of the request by itself.
+    `whole` is the prompt's name, where it is a field of the request by itself. What stands around the text has up to
+    `tokens()` tokens, and the text itself up to `counted(text, by)` of those that `by` counts, special tokens included.
     """
 
     param: str
     around: Callable[[str], str]
     whole: str | None
     advice: str
+    tokens: Callable[[], int]
+    counted: Callable[[str, Count], int]
 
     def framed(self, generation: Generation, texts: Sequence[str]) -> Generation:
         """The generation whose inputs are the prompts of these texts."""
         prompts = tuple(map(self.around, texts))
         return generation if prompts == generation.inputs else generation._replace(inputs=prompts)
 
-    def counting(self, count: Count) -> Count:
-        """Tokens of the prompt made of a text, which `count` counts. What stands around it is always estimated: it
-        cannot be cut, and by a bound that is three times too high nothing would be left for the text.
+    def counting(self, by: Count) -> Count:
+        """Tokens of the prompt made of a text, no prompt being made: planning asks for many. What stands around it is
+        always estimated: it cannot be cut, and by a bound that is three times too high nothing would be left for the
+        text.
         """
-        empty = self.around("")
-        frame = estimate_tokens(empty) - count(empty)
-        return lambda text: frame + count(self.around(text))
+        frame = self.tokens()
+        return lambda text: frame + self.counted(text, by)
+
+    def fits(self, text: str, room: int, by: Count) -> bool:
+        """Whether the prompt made of `text` has no more than `room` tokens. The estimate reads the prompt itself, which
+        may be less than planning counts: so what is sent without `truncate` is not cut with it.
+        """
+        if self.counting(by)(text) <= room:
+            return True
+        return by is estimate_tokens and self.tokens() < room and estimate_tokens(self.around(text)) <= room
 
     def check_leaves_room(self, room: "Room") -> None:
         """Raises WindowExceeded, with the numbers, where next to nothing of the text would be left."""
-        frame = estimate_tokens(self.around("")) - SPECIAL_TOKENS
+        frame = self.tokens()
         if room.cut - frame < MIN_ROOM:
             raise WindowExceeded(
                 f"{self.param} cannot be cut so that it fits: there is room for {room.cut} tokens, and what stands "
@@ -53,11 +65,25 @@ class Framing(NamedTuple):
             )
 
 
-PLAIN = Framing("text_inputs", lambda text: text, "text_inputs", _ADVICE)  # nothing is around it
+PLAIN = Framing(  # nothing is around it
+    param="text_inputs",
+    around=lambda text: text,
+    whole="text_inputs",
+    advice=_ADVICE,
+    tokens=lambda: 0,
+    counted=lambda text, by: by(text),
+)
 
 
-def check_fits(generation: Generation, window: Window | None, framing: Framing = PLAIN) -> None:
-    """Raises WindowExceeded, with the numbers, where a prompt or `max_length` is longer than the window.
+def mark_tokens(generation: Generation, contract: Contract, framing: Framing) -> int:
+    """Tokens that the contract adds to each prompt. A task's frame has the mark in it."""
+    is_added = isinstance(contract, AlexaTM) and generation.clm is not False and framing is PLAIN
+    return MARK_TOKENS if is_added else 0
+
+
+def check_fits(generation: Generation, window: Window | None, framing: Framing, *, mark: int) -> None:
+    """Raises WindowExceeded, with the numbers, where a prompt with its `mark` tokens, or `max_length`, is longer than
+    the window.
 
     None is a window that is not known. Whether a prompt fits the caller's own `max_length` is for the contract to say.
     """
@@ -70,7 +96,7 @@ def check_fits(generation: Generation, window: Window | None, framing: Framing =
             f"output together: set it to {window.total_tokens} or less.",
             param="max_length",
         )
-    room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1))
+    room = min(window.input_tokens, window.total_tokens - (NEW_TOKENS if max_length is None else 1)) - mark
     for index, text in enumerate(generation.inputs):
         if (tokens := estimate_tokens(text)) > room:
             where = f"{framing.whole}[{index}]" if generation.is_batch else framing.whole
@@ -89,13 +115,13 @@ class Room(NamedTuple):
     cut: int
 
 
-def room_for(generation: Generation, window: Window | None) -> Room:
-    """The room within the window and the caller's own `max_length`.
+def room_for(generation: Generation, window: Window | None, *, mark: int) -> Room:
+    """The room within the window and the caller's own `max_length`, beside `mark` tokens.
 
     Raises InvalidParameter where neither is known, or where `max_length` leaves next to nothing, and WindowExceeded
     where it is longer than the window.
     """
-    check_fits(generation._replace(inputs=()), window)
+    check_fits(generation._replace(inputs=()), window, PLAIN, mark=mark)
     max_length = generation.parameters.get("max_length")
     if window is None and max_length is None:
         asked = "split" if generation.split else "truncate"
@@ -115,4 +141,4 @@ def room_for(generation: Generation, window: Window | None) -> Room:
             f"be cut: set max_length to {2 * (MIN_ROOM + MARK_TOKENS)} or more.",
             param="max_length",
         )
-    return Room(uncut=min(most, total - (NEW_TOKENS if max_length is None else 1)), cut=cut)
+    return Room(uncut=min(most, total - (NEW_TOKENS if max_length is None else 1)) - mark, cut=cut)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from common.tokens import estimate_tokens, most_tokens
 
 from proxy.errors import ModelRefused, WindowExceeded
-from proxy.fit import PLAIN, Framing, Room, check_fits, room_for
+from proxy.fit import PLAIN, Framing, Room, check_fits, mark_tokens, room_for
 from proxy.generate import Model
 from proxy.generation import Generation, check_generation
 from proxy.parts import Parts
@@ -44,7 +44,7 @@ def any_length(generation: Generation, model: Model, framing: Framing) -> Done:
     if generation.truncate is not None:
         return _shortened(generation, generation.truncate, model, framing)
     prompts = framing.framed(generation, generation.inputs)
-    check_fits(prompts, model.window, framing)
+    check_fits(prompts, model.window, framing, mark=mark_tokens(generation, model.contract, framing))
     return Done(prompts.inputs, model.answer(prompts), {})
 
 
@@ -54,13 +54,13 @@ def planned(generation: Generation, model: Model, framing: Framing) -> Done:
         return Done(Parts(generation, model, framing).prompts(), [], {})
     if generation.truncate is None:
         return Done(framing.framed(generation, generation.inputs).inputs, [], {})
-    cutting = _Cutting(generation.truncate, room_for(generation, model.window), framing)
+    cutting = _cutting(generation, generation.truncate, model, framing)
     cuts = cutting.cuts(generation.inputs, estimate_tokens)
     return Done(_of(generation, framing, cuts).inputs, [], _told_of(cuts))
 
 
 def _shortened(generation: Generation, side: Side, model: Model, framing: Framing) -> Done:
-    cutting = _Cutting(side, room_for(generation, model.window), framing)
+    cutting = _cutting(generation, side, model, framing)
     cuts = cutting.cuts(generation.inputs, estimate_tokens)
     invocations = len(model.contract.requests(_of(generation, framing, cuts)))
     each = max(1, len(cuts) // invocations)  # inputs that are refused together
@@ -86,14 +86,13 @@ class _Cutting(NamedTuple):
     framing: Framing
 
     def cuts(self, inputs: Sequence[str], by: Count) -> list[Cut]:
-        count = self.framing.counting(by)
-        return [self._cut(text, index, count) for index, text in enumerate(inputs)]
+        return [self._cut(text, index, by) for index, text in enumerate(inputs)]
 
-    def _cut(self, text: str, index: int, count: Count) -> Cut:
-        if count(text) <= self.room.uncut:
+    def _cut(self, text: str, index: int, by: Count) -> Cut:
+        if self.framing.fits(text, self.room.uncut, by):
             return Cut(text, None)
         self.framing.check_leaves_room(self.room)
-        done = cut(text, at_most=self.room.cut, side=self.side, count=count)
+        done = cut(text, at_most=self.room.cut, side=self.side, count=self.framing.counting(by))
         if not done.text.strip():
             which = f"input {index} of text_inputs" if self.framing is PLAIN else self.framing.param
             raise WindowExceeded(
@@ -102,6 +101,11 @@ class _Cutting(NamedTuple):
                 param=self.framing.param,
             )
         return done
+
+
+def _cutting(generation: Generation, side: Side, model: Model, framing: Framing) -> _Cutting:
+    mark = mark_tokens(generation, model.contract, framing)
+    return _Cutting(side, room_for(generation, model.window, mark=mark), framing)
 
 
 def _of(generation: Generation, framing: Framing, cuts: Sequence[Cut]) -> Generation:

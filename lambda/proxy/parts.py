@@ -1,12 +1,13 @@
 """One text in parts, sent one after the other for as long as the time does."""
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from common.tokens import estimate_tokens, most_tokens
 
 from proxy.errors import DeadlineExceeded, ModelRefused, Problem, WindowExceeded
-from proxy.fit import Framing, room_for
+from proxy.fit import Framing, mark_tokens, room_for
 from proxy.generate import Model
 from proxy.generation import Generation
 from proxy.retry import MIN_ATTEMPT_SECONDS
@@ -28,7 +29,7 @@ class Parts:
         self._generation = generation
         self._model = model
         self._framing = framing
-        self._room = room_for(generation, model.window)
+        self._room = room_for(generation, model.window, mark=mark_tokens(generation, model.contract, framing))
         self._slowest_seconds = 0.0
         self.done: dict[Span, tuple[str, str]] = {}
         """Prompt and answer."""
@@ -36,22 +37,26 @@ class Parts:
 
     def prompts(self) -> list[str]:
         """Of the parts that wait."""
-        return [self._framing.around(self._text[span.start : span.end]) for span in self.waiting]
+        return [self._framing.around(self._text[span.start : span.end]) for span in self._in_time(self.waiting)]
 
     def to_the_end(self) -> Problem | None:
         """Answer part after part, until none waits or a problem ends it."""
         while self.waiting:
             try:
-                self._next()
-            except ModelRefused as refused:
-                finer = self._finer(self.waiting[0])
-                if finer == [self.waiting[0]]:
-                    return refused
-                self.waiting.popleft()
-                self.waiting.extendleft(reversed(finer))
+                self._next_or_finer()
             except Problem as problem:
                 return problem
         return None
+
+    def _next_or_finer(self) -> None:
+        try:
+            self._next()
+        except ModelRefused:
+            finer = self._finer(self.waiting[0])
+            if finer == [self.waiting[0]]:
+                raise
+            self.waiting.popleft()
+            self.waiting.extendleft(reversed(finer))
 
     def _next(self) -> None:
         span, deadline = self.waiting[0], self._model.deadline
@@ -75,11 +80,11 @@ class Parts:
             return [span]
 
     def _parts(self, span: Span, by: Count) -> list[Span]:
-        text, count = self._text[span.start : span.end], self._framing.counting(by)
-        if count(text) <= self._room.uncut:
+        text = self._text[span.start : span.end]
+        if self._framing.fits(text, self._room.uncut, by):
             return [span]
         self._framing.check_leaves_room(self._room)
-        spans = split(text, at_most=self._room.cut, count=count)
+        spans = self._in_time(split(text, at_most=self._room.cut, count=self._framing.counting(by)))
         parts = [Span(span.start + part.start, span.start + part.end) for part in islice(spans, MAX_PARTS + 1)]
         if len(parts) > MAX_PARTS:
             raise WindowExceeded(
@@ -88,3 +93,13 @@ class Parts:
                 param=self._framing.param,
             )
         return parts
+
+    def _in_time(self, spans: Iterable[Span]) -> Iterator[Span]:
+        """These spans, one after the other. Raises DeadlineExceeded where the time is spent before all were planned."""
+        for span in spans:
+            if self._model.deadline.seconds_left() <= 0:
+                raise DeadlineExceeded(
+                    f"The time was spent before {self._framing.param} was planned in parts: send a shorter text, or "
+                    "fewer shots beside it."
+                )
+            yield span

@@ -7,16 +7,17 @@ from proxy.errors import ContextLengthExceeded
 from proxy.window import Window
 
 
-def fitted(completion: Completion, window: Window | None, *, param: str) -> Completion:
+def fitted(completion: Completion, window: Window | None, *, param: str, mark: int) -> Completion:
     """The completion, its answer shortened to the room that is left if the caller named no length.
 
     None is a window that is not known. Raises ContextLengthExceeded, with the numbers, where the prompt, or the prompt
-    with the answer that was asked for, is longer than the window. `param` is the field that the prompt is in.
+    with the answer that was asked for, is longer than the window. `param` is the field that the prompt is in,
+    and `mark` counts the tokens that the contract adds to it.
     """
     if window is None:
         return completion
     sampling = completion.sampling
-    tokens = estimate_tokens(completion.text)
+    tokens = estimate_tokens(completion.text) + mark
     left = window.total_tokens - tokens
     wanted = 1 if sampling.max_tokens_is_default else sampling.max_tokens
     if tokens > window.input_tokens or wanted > left:

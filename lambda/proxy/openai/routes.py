@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from proxy.contracts.alexatm import AlexaTM
 from proxy.contracts.contract import Contract
+from proxy.fit import MARK_TOKENS
 from proxy.invocations import Invocations
 from proxy.openai.asked import MAX_CHAT_OBJECTS, check_chat, check_completions
 from proxy.openai.bodies import chat_body, completion_body, models_body
@@ -28,10 +30,11 @@ class OpenAIRoutes:
         self._contract = contract
         self._template = template
         self._window = window
+        self._mark = MARK_TOKENS if isinstance(contract, AlexaTM) else 0
 
     def chat(self, fields: JsonObject, invocations: Invocations, *, request_id: str, created: int) -> JsonObject:
         completion = check_chat(fields, models=self._models, template=self._template)
-        completion = fitted(completion, self._window, param="messages")
+        completion = fitted(completion, self._window, param="messages", mark=self._mark)
         answered = complete([completion], contract=self._contract, invocations=invocations)
         if self._template is not None:
             answered = answered.stripped()  # the space between the template's last label and the answer
@@ -42,7 +45,10 @@ class OpenAIRoutes:
         places = [
             f"prompt[{index}]" if isinstance(fields["prompt"], list) else "prompt" for index in range(len(completions))
         ]
-        completions = [fitted(one, self._window, param=place) for one, place in zip(completions, places, strict=True)]
+        completions = [
+            fitted(one, self._window, param=place, mark=self._mark)
+            for one, place in zip(completions, places, strict=True)
+        ]
         answered = complete(completions, contract=self._contract, invocations=invocations)
         return completion_body(answered, model=self._models[0], request_id=request_id, created=created)
 

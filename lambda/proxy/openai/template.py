@@ -2,20 +2,23 @@
 
 A template is data, so a prompt is put together in one pass in which text from a caller is never looked at for
 placeholders. What frames a turn (`reserved`) loses its meaning inside a turn: a space before its last character
-makes `<|im_end|>` into `<|im_end| >`, which is ordinary text to a tokenizer. Everything else stays as it was
-written, but for line breaks and outer spaces where the model's own template changes those too.
+makes `<|im_end|>` into `<|im_end| >`, which is ordinary text to a tokenizer. It is found however it is spelt for a
+tokenizer, and behind any line break. Everything else stays as it was written, but for line breaks and outer spaces
+where the model's own template changes those too.
 """
 
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from proxy.completion import Message
 from proxy.errors import InvalidParameter
 
 _PLACEHOLDER = re.compile(r"(\{system\}|\{content\})")
-_LINE_BREAKS = re.compile(r"(?:\r?\n)+")
+_BREAK = r"[\n\r\x0b\x0c\x85\u2028\u2029]"
+_LINE_BREAKS = re.compile(f"{_BREAK}+")
 
 
 class ChatTemplate(NamedTuple):
@@ -64,7 +67,7 @@ class ChatTemplate(NamedTuple):
             content = _LINE_BREAKS.sub(lambda _: str(self.line_breaks), content)
         if not self.reserved:
             return content
-        return re.sub("|".join(map(re.escape, self.reserved)), lambda found: f"{found[0][:-1]} {found[0][-1]}", content)
+        return _found(self.reserved).sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", content)
 
     def _check_turns(self, messages: Sequence[Message]) -> None:
         first = 1 if messages[0].role == "system" else 0
@@ -82,6 +85,15 @@ class ChatTemplate(NamedTuple):
                 "needs one from the user at the end.",
                 param="messages",
             )
+
+
+@cache
+def _found(reserved: Sequence[str]) -> re.Pattern[str]:
+    """What finds these strings in a turn, made by the first chat."""
+    from proxy.tasks.hidden import UNSEEN, hidden  # noqa: PLC0415 (a cold start imports no more than it needs)
+
+    lines = (one.split("\n") for one in reserved)
+    return re.compile("|".join(rf"{_BREAK}[{UNSEEN}]*+".join(map(hidden, line)) for line in lines))
 
 
 def _filled(frame: str, content: str, system: str = "") -> str:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from common.shown import shown
 
-from proxy.tasks.guard import UNSEEN, Origin
+from proxy.tasks.guard import Origin
+from proxy.tasks.hidden import GAPS, as_read
 from proxy.tasks.prompt import LAST_WORD, pieces_of
 from proxy.tasks.shape import Shape
 
@@ -103,9 +104,9 @@ def _delimiter_flaws(shape: Shape) -> Iterator[Flaw]:
     def flaw(key: str, reason: str, allowed: str) -> Flaw:
         return Flaw(shape.name, key, getattr(shape, key), reason, allowed)
 
-    if re.search(rf"[\s{UNSEEN}]", shape.delimiter):
+    if re.search(f"[{GAPS}]", shape.delimiter):
         yield flaw("delimiter", "cannot be seen", "characters that can be seen")
-    if set(shape.instead) & set(shape.delimiter) or not shape.instead.isprintable():
+    if set(as_read(shape.instead)) & set(as_read(shape.delimiter)) or not shape.instead.isprintable():
         allowed = f"printable characters that share no character with delimiter, {shown(shape.delimiter)}"
         yield flaw("instead", "would be a delimiter itself, or cannot be seen", allowed)
     if not shape.between.lstrip().startswith(shape.delimiter):

@@ -5,12 +5,14 @@ the next part of the frame. So these of the user's are replaced: every delimiter
 elsewhere a delimiter that a label follows. All else is left as it is: a semicolon in a passage stays.
 
 What is neither seen nor spoken (control and format characters, such as right-to-left marks) and, between
-delimiter and label, white space and more delimiters, do not hide either of them; nor does the case of a label.
+delimiter and label, white space and more delimiters, do not hide either of them; nor do their case, characters that
+tokenizers take for theirs (a full-width colon, the Greek question mark), or the slash of `<br/>`.
 Where a text ends and the frame goes on does not matter either: the prompt is looked at as a whole. Every
 pattern is possessive, so the time is linear in the prompt's length.
 """
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +21,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
-# Control and format characters (Unicode's Cc and Cf) but for white space, variation selectors, and fillers.
-UNSEEN = (
-    r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
-    r"\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
-    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
+from proxy.tasks.hidden import GAPS, hidden, hidden_delimiter
 
 
 class Origin(Enum):
@@ -59,6 +56,20 @@ class Guard:
             # is two for the shapes here.
             pieces = safer
         return "".join(piece.text for piece in pieces)
+
+    @cached_property
+    def most_added(self) -> int:
+        """Tokens that a text may have more, by any count, once `instead` is where a delimiter was: none, unless that is
+        longer. Of a delimiter what counts for sure is what is no letter; one that begins or ends with a letter may
+        share a token with what it touches, at either end.
+        """
+        plain = unicodedata.normalize("NFKC", self.delimiter)
+        sure = sum(not letter.isascii() or not letter.isalpha() for letter in plain)
+        shared = any(letter.isascii() and letter.isalpha() for letter in (plain[0], plain[-1]))
+        return max(0, len(self.instead.encode()) + 2 * shared - sure)
+
+    def delimiters_in(self, text: str) -> int:
+        return sum(1 for _ in self._delimiter.finditer(text))
 
     def _neutral(self, piece: Piece) -> str:
         """A piece by itself."""
@@ -95,22 +106,16 @@ class Guard:
 
     @cached_property
     def _delimiter(self) -> re.Pattern[str]:
-        return re.compile(_hidden(self.delimiter))
+        return re.compile(hidden_delimiter(self.delimiter))
 
     @cached_property
     def _label(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(_hidden, self.labels)), re.IGNORECASE)
+        return re.compile("|".join(map(hidden, self.labels)))
 
     @cached_property
     def _delimiters(self) -> re.Pattern[str]:
         """A whole run of delimiters, and an empty group 1 where a label follows. It has to match without one too,
         or each delimiter of a run would be tried by itself.
         """
-        delimiter, labels = _hidden(self.delimiter), "|".join(map(_hidden, self.labels))
-        return re.compile(rf"{delimiter}(?:[\s{UNSEEN}]|{delimiter})*+((?=(?i:{labels})))?")
-
-
-def _hidden(text: str) -> str:
-    """A pattern for `text` however it is spaced, and whatever unseen stands inside its words."""
-    words = (rf"[{UNSEEN}]*+".join(map(re.escape, word)) for word in text.split())
-    return rf"[\s{UNSEEN}]++".join(words)
+        delimiter, labels = hidden_delimiter(self.delimiter), "|".join(map(hidden, self.labels))
+        return re.compile(rf"{delimiter}(?:[{GAPS}]|{delimiter})*+((?={labels}))?")

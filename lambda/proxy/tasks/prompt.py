@@ -8,7 +8,7 @@ from proxy.tasks.shape import Shape, Template
 
 LAST_WORD = re.compile(r"\{last word of (\w+)\}")
 
-_NEWLINE = re.compile(r"\r\n?|\n")
+NEWLINE = re.compile(r"\r\n?|\n")
 
 Texts = Mapping[str, str]
 
@@ -67,4 +67,4 @@ def _on_one_line(piece: Piece, line_break: str, shape: Shape) -> Piece:
         return piece
     ends_output = piece.origin is Origin.OUTPUT and shape.delimiter in line_break
     mark = shape.instead if ends_output else line_break
-    return Piece(_NEWLINE.sub(lambda _: mark, piece.text), piece.origin)
+    return Piece(NEWLINE.sub(lambda _: mark, piece.text), piece.origin)

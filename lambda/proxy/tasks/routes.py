@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from common.shown import shown
 
-from proxy.contracts.alexatm import with_clm_mark
 from proxy.errors import RouteNotFound
 from proxy.fit import Framing
 from proxy.generate import Model
@@ -14,7 +13,7 @@ from proxy.long_inputs import any_length, planned
 from proxy.request import MAX_BODY_BYTES
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX
-from proxy.tasks.prompt import prompt
+from proxy.tasks.frame import Frame
 from proxy.tasks.request import TaskRequest, check_task_request
 from proxy.tasks.shape import Shape
 
@@ -70,16 +69,15 @@ def _generation(shape: Shape, request: TaskRequest) -> Generation:
 
 
 def _framing(shape: Shape, request: TaskRequest, contract: str) -> Framing:
-    """The prompt is written anew around each text that is sent: what is left of one must not break the frame either."""
-
-    def around(text: str) -> str:
-        fields = {**request.fields, shape.long_field: text}
-        written = prompt(shape, fields, request.shots, line_break=_LINE_BREAKS.get(contract))
-        return with_clm_mark(written) if contract == "alexatm" else written
-
+    frame = Frame(shape, request, line_break=_LINE_BREAKS.get(contract), is_marked=contract == "alexatm")
     choices = "truncate to head, tail or middle" + (", or split to true" if shape.can_split else "")
     return Framing(
-        shape.long_field, around, None, f"Send shorter texts or fewer shots, or set {choices}, for {shape.long_field}."
+        param=shape.long_field,
+        around=frame.around,
+        whole=None,
+        advice=f"Send shorter texts or fewer shots, or set {choices}, for {shape.long_field}.",
+        tokens=lambda: frame.tokens,
+        counted=frame.counted,
     )
 
 

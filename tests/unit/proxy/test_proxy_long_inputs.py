@@ -95,6 +95,21 @@ class TestDefault:
         assert "fewer shots" in refusal.error["message"]
 
 
+def test_the_mark_that_alexatm_puts_before_a_text_is_in_the_window() -> None:
+    api = api_with(Window(input_tokens=500, total_tokens=500), "alexatm")
+    cases: list[tuple[int, dict[str, Any], int]] = [
+        (436, {}, 422),
+        (430, {}, 200),
+        (436, {"clm": False}, 200),
+        (499, {"max_length": 500}, 422),
+        (436, {"truncate": "tail"}, 200),
+        (436, {"split": True}, 200),
+    ]
+    for tokens, more, status in cases:
+        assert api.generate({"text_inputs": " ".join(["a"] * (tokens - 2)), **more}).status == status
+    assert all(request["max_length"] <= 500 for request in api.runtime.requests)
+
+
 class TestTruncate:
     @pytest.mark.parametrize("side", ["head", "tail", "middle"])
     def test_what_is_left_fits_and_the_answer_says_what_was_cut(self, api: Api, side: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import openai
 import pytest
 from common.tokens import estimate_tokens
+from proxy.fit import MARK_TOKENS
 from proxy.window import Window
 
 from tests.unit.proxy.fakes import SETTINGS, Api, template
@@ -34,6 +35,11 @@ def words(tokens: int) -> str:
     return text.strip()
 
 
+def mark_of(api: Api) -> int:
+    """Tokens that the contract adds to a prompt."""
+    return MARK_TOKENS if api.settings.contract == "alexatm" else 0
+
+
 def complete(api: Api, prompt: Any, **parameters: Any) -> Any:
     return client(api, max_retries=0).completions.create(model="gpt-of-old", prompt=prompt, **parameters)
 
@@ -52,12 +58,13 @@ def refused(call: Any) -> dict[str, Any]:
 
 
 def test_a_prompt_that_is_longer_than_the_window_is_refused_with_the_numbers(api: Api) -> None:
+    mark = mark_of(api)
     body = refused(lambda: complete(api, words(101), max_tokens=10))
     assert body["param"] == "prompt"
     assert body["message"] == (
         "This model's maximum context length is 150 tokens, of which 100 may be the prompt's. However, you requested "
-        "111 tokens: 101 in the prompt (an estimate, rather high), and 10 for the completion. To have that many "
-        "for the completion, shorten the prompt to 100 tokens or less."
+        f"{111 + mark} tokens: {101 + mark} in the prompt (an estimate, rather high), and 10 for the completion. To "
+        "have that many for the completion, shorten the prompt to 100 tokens or less."
     )
     assert api.runtime.requests == []
 
@@ -69,8 +76,8 @@ def test_a_chat_counts_with_the_frame_that_the_template_puts_around_it(api: Api)
 
 
 def test_a_completion_that_no_longer_fits_behind_the_prompt_is_refused(api: Api) -> None:
-    assert complete(api, words(90), max_tokens=60).choices
-    body = refused(lambda: complete(api, words(90), max_tokens=61))
+    assert complete(api, words(90 - mark_of(api)), max_tokens=60).choices
+    body = refused(lambda: complete(api, words(90 - mark_of(api)), max_tokens=61))
     assert "shorten the prompt to 89 tokens or less" in body["message"]
 
 
@@ -94,3 +101,12 @@ def test_a_length_that_nobody_asked_for_gives_way_to_the_window() -> None:
 
 def test_where_the_window_is_not_known_nothing_is_checked() -> None:
     assert complete(Api(), words(5000), max_tokens=5000).choices
+
+
+def test_the_mark_that_alexatm_puts_before_a_prompt_is_in_the_window() -> None:
+    api = Api(replace(SETTINGS, window=WINDOW))
+    assert complete(api, words(94), max_tokens=50).choices
+    refused(lambda: complete(api, words(95), max_tokens=50))
+    refused(lambda: complete(api, words(94), max_tokens=51))
+    assert chat(api, words(40)).choices
+    assert all(request["max_length"] <= 150 for request in api.runtime.requests)

@@ -88,6 +88,7 @@ BROKEN: dict[str, tuple[Mapping[str, object], str]] = {
     ),
     "a mark as delimiter": (own(delimiter="#\u200f#", between=" #\u200f# "), "characters that can be seen"),
     "a substitute with the delimiter": (own(instead="#"), "share no character with delimiter"),
+    "a substitute that is read as the delimiter": (own(instead="\uff03"), "share no character with delimiter"),
     "an unseen substitute": (own(instead="\u200f"), "allowed: printable"),
     "between without delimiter": (own(between=" || "), 'does not begin with the delimiter; allowed: "##" first'),
     "between after a word": (own(between=" Next ## "), 'does not begin with the delimiter; allowed: "##" first'),
