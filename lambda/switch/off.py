@@ -14,6 +14,8 @@ from switch.facts import Phase
 SURVIVOR_SECONDS = 10 * 60
 # What CloudFormation does on the way to off takes minutes; an endpoint's creation may keep it for 160.
 STACK_PATIENCE_SECONDS = 20 * 60
+# An update of an endpoint that was there before is not stopped: it is finished, then undone, and bakes both times.
+UNDOING_PATIENCE_SECONDS = 5 * 60
 # An endpoint is gone some minutes after it was told to go.
 DELETING_SECONDS = 30 * 60
 # Everything above, one after the other; then a person must know.
@@ -87,9 +89,19 @@ def _under_way(case: Case) -> Decision | GaveUp:
     case, waited = case.waiting("stack")
     if case.facts.phase is Phase.UPDATING and case.facts.stack_says_on and not case.memory.cancels:
         return case.act(Cancel(), "The stack is on its way to on: that is cancelled.", cancels=1)
-    if case.facts.endpoint is not None and waited >= STACK_PATIENCE_SECONDS:
-        return delete(case, f"{_stack(case)} That has been so for {waited / 60:.0f} minutes.")
-    return case.wait(_stack(case))
+    if case.facts.endpoint is None or waited < _patience(case):
+        return case.wait(_stack(case))
+    way = delete(case, f"{_stack(case)} That has been so for {waited / 60:.0f} minutes.")
+    if isinstance(way, GaveUp) and case.memory.undeleted:
+        return case.wait(f"{_stack(case)} {way.message}")  # once it has ended, its stack can be told off
+    return way
+
+
+def _patience(case: Case) -> float:
+    """How long the stack may take, in seconds."""
+    endpoint = case.facts.endpoint
+    undoes = case.memory.cancels and endpoint is not None and endpoint.status in ("Updating", "RollingBack")
+    return UNDOING_PATIENCE_SECONDS if undoes else STACK_PATIENCE_SECONDS
 
 
 def _rollback_failed(case: Case) -> Decision | GaveUp:

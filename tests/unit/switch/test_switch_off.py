@@ -161,6 +161,46 @@ def test_an_aws_that_does_not_answer_is_asked_again(machine: Machine, world: Wor
     assert [receipt["target"] for receipt in aws.receipts] == ["off", "on"]
 
 
+class TestWhileItBakes:
+    """A cancelled update is finished, then undone, each with its whole bake."""
+
+    @pytest.fixture
+    def baking(self, machine: Machine, world: World) -> Machine:
+        lit(machine)
+        world.bake_minutes = 10
+        machine.step(machine.start("on", "promotion", overrides={"ModelDataUrl": "s3://tuned/"}))
+        world.advance(world.now + 12 * MINUTE)
+        machine.forget_calls()
+        return machine
+
+    def test_the_endpoint_is_deleted_after_five_minutes(self, baking: Machine, world: World, aws: Aws) -> None:
+        begun = world.now
+        off = baking.run("off")
+        [(_, gone, _)] = world.ended
+        assert 5 * MINUTE <= gone - begun < 9 * MINUTE
+        assert (off.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("off", True, "")
+        assert off.calls == ["cancel", "delete", "continue", "update", "update"]
+        assert "had not removed it in time, so it was deleted directly" in last_message(aws)
+
+    def test_where_that_is_refused_the_way_back_is_waited_for(self, baking: Machine, world: World) -> None:
+        """As AWS may, of an endpoint that is Updating."""
+        world.fate = Fated(deletion=["refused"] * 3)
+        begun = world.now
+        off = baking.run("off")
+        assert (off.outcome, off.calls.count("delete"), world.is_off) == ("off", 3, True)
+        assert world.now - begun < 50 * MINUTE
+
+    def test_somebodys_update_that_cannot_be_cancelled_has_twenty_minutes(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        assert world.endpoint is not None
+        world.endpoint.status = "Updating"
+        world.break_stack("UPDATE_ROLLBACK_IN_PROGRESS")
+        begun, off = world.now, machine.start("off")
+        while "delete" not in off.calls:
+            machine.step(off)
+        assert 20 * MINUTE <= world.now - begun < 22 * MINUTE
+
+
 class TestIdle:
     def test_a_call_within_the_window_keeps_it_on(self, machine: Machine, world: World, aws: Aws) -> None:
         lit(machine)
