@@ -73,6 +73,26 @@ class TestABake:
         machine.finish(promoting)
         assert (promoting.outcome, world.is_on, world.parameters["ModelDataUrl"]) == ("failed", True, BEFORE)
 
+    def test_a_late_way_back_has_the_bakes_time_too(self, machine: Machine, world: World, aws: Aws) -> None:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        world.fate = Fated(change=["goes back"])
+        world.change_minutes, world.bake_minutes = 36, 8
+        assert promote(machine).outcome == "failed"
+        assert (world.calls, world.is_on, world.parameters["ModelDataUrl"]) == (["update", "update"], True, BEFORE)
+        assert "not on after" not in last_message(aws)
+
+    def test_what_went_back_after_it_was_given_up_is_reverted(self, machine: Machine, world: World, aws: Aws) -> None:
+        """The cancelling came too late, and CloudFormation took the way back for success."""
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        world.fate = Fated(change=["goes back"])
+        world.change_minutes, world.bake_minutes, world.going_back_minutes = 36, 8, 20
+        world.cancel_update = lambda: world.calls.append("cancel")  # type: ignore[method-assign]
+        assert promote(machine).outcome == "failed"
+        assert world.calls == ["update", "cancel", "update"]
+        assert (world.is_on, world.parameters["ModelDataUrl"]) == (True, BEFORE)
+        assert "It was not on after 50 minutes" in last_message(aws)
+        assert len(aws.sns.published) == 1
+
 
 class TestOneFleet:
     def test_off_then_on_with_the_new_model(self, machine: Machine, world: World) -> None:

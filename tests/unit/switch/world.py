@@ -233,7 +233,7 @@ class World:
             self._then(1, lambda: self._remove("UPDATE_ROLLBACK_COMPLETE"))
 
     def _undoes(self) -> bool:
-        """Whether the endpoint has the new config already: its way back is an update as any other, with its own bake."""
+        """Whether the endpoint has the new config already: its way back is an update as well, with its own bake."""
         endpoint, (parameters, config) = self.endpoint, self._before
         serves = endpoint is not None and endpoint.status == "InService" and parameters["EndpointState"] == "on"
         if endpoint is None or not serves or endpoint.config != self.config or config == self.config:
