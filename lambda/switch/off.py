@@ -127,7 +127,9 @@ def _says_on(case: Case) -> Decision | GaveUp:
     case, _ = case.waiting("off")
     done = case.memory.off_updates
     if done < MOST_UPDATES:
-        return case.update(changes.off(case.facts.stack), "The stack is told off.", off_updates=done + 1)
+        left = {} if done else changes.left(case.facts.stack, case.memory.leaves)  # with which it may be refused
+        off = {**changes.off(case.facts.stack), **left}
+        return case.update(off, "The stack is told off.", off_updates=done + 1)
     refusal = f" CloudFormation says: {case.memory.refused}." if case.memory.refused else ""
     return delete(case, f"The stack says on after {done} updates that say off.{refusal}")
 
