@@ -63,7 +63,7 @@ def _beside(lease: Lease, request: Request) -> Turn:
     return Turn.JOINED if _asks_nothing_new(request, lease) else Turn.CLAIM
 
 
-def claimed(lease: Lease | None, memory: Memory, request: Request, *, ran: bool) -> Memory:
+def claimed(lease: Lease | None, memory: Memory, request: Request, *, ran: bool = False) -> Memory:
     """The memory of a new holder. What an unfinished one of the same target did is carried on, and told. `ran`: the
     last holder did so until now.
     """
@@ -73,7 +73,8 @@ def claimed(lease: Lease | None, memory: Memory, request: Request, *, ran: bool)
     if lease.get("target") != request.target:
         # The rival's last step may have begun just now. What a dead one left may have been in use for long.
         leaves = lease.get("leaves") if ran and request.target == "off" else None
-        return replace(memory, rival=True, started_at=None, leaves=leaves)
+        memory = replace(memory, rival=True, started_at=None, leaves=leaves)
+        return _billed(memory, lease, request)
     longer = request.extend or _lives_longer(request, lease)
     return replace(_carried(memory, lease), changed=True, extend=bool(lease.get("extend")) or longer)
 
@@ -121,6 +122,14 @@ def _leaves(request: Request, memory: Memory) -> Mapping[str, str] | None:
         return memory.leaves
     back = request.overrides if request.reason == ROLLBACK else {}
     return None if memory.before is None else {**memory.before, **back}
+
+
+def _billed(memory: Memory, lease: Lease, request: Request) -> Memory:
+    """With the endpoints that the rival saw, as it writes no receipt. So an off has one to write, though all is off."""
+    seen = {entry["created"] for entry in memory.bill}
+    owed = tuple(entry for entry in lease.get("bill") or () if entry["created"] not in seen)
+    changed = memory.changed or (request.target == "off" and bool(owed))
+    return replace(memory, bill=(*owed, *memory.bill), changed=changed)
 
 
 def _carried(memory: Memory, lease: Lease) -> Memory:

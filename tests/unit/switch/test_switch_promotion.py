@@ -128,9 +128,8 @@ class TestOffInTheMidst:
         assert machine.run("on").outcome == "on"
         assert world.parameters["ModelDataUrl"] == BEFORE
 
-    def test_of_an_off_that_was_killed_the_next_one_leaves_it_too(
-        self, machine: Machine, world: World, went_back: Execution
-    ) -> None:
+    @pytest.mark.usefixtures("went_back")
+    def test_of_an_off_that_was_killed_the_next_one_leaves_it_too(self, machine: Machine, world: World) -> None:
         world.fate = Fated(network=["throttled"])
         killed = machine.start("off")
         machine.step(killed)
@@ -155,9 +154,8 @@ class TestOffInTheMidst:
         world.advance(world.now + minutes * MINUTE)
         assert self.off(machine)[0] == BEFORE
 
-    def test_with_it_refused_it_is_turned_off_all_the_same(
-        self, machine: Machine, world: World, went_back: Execution
-    ) -> None:
+    @pytest.mark.usefixtures("went_back")
+    def test_with_it_refused_it_is_turned_off_all_the_same(self, machine: Machine, world: World) -> None:
         world.fate = Fated(update=["refused"])
         assert self.off(machine)[0] == TUNED
 
