@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.switch.fake_aws import Aws
 from tests.unit.switch.machine import Machine, last_message, lit
-from tests.unit.switch.world import MINUTE, Fated, World, refuse
+from tests.unit.switch.world import FINGERPRINT, MINUTE, Fated, World, refuse
 
 
 def test_off_is_one_update_that_sends_every_parameter(machine: Machine, world: World, aws: Aws) -> None:
@@ -384,6 +384,21 @@ class TestPause:
         assert off.outcome == "off"
         [(_, gone, _)] = world.ended
         assert called + 6 * MINUTE <= gone <= called + 10 * MINUTE
+
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
+    def test_so_it_does_while_the_endpoint_is_updated(self, over: Machine, world: World, aws: Aws, reason: str) -> None:
+        """Of which the meter may not have heard yet."""
+        world.bake_minutes = 10
+        world.update_stack({**world.parameters, "ModelDataUrl": "s3://tuned/", "OverrideFor": FINGERPRINT})
+        world.advance(world.now + MINUTE)
+        called = world.now // MINUTE * MINUTE
+        aws.cloudwatch.called = [called]
+        off = over.start("off", reason)
+        while "cancel" not in off.calls:
+            over.step(off)
+        assert called + 6 * MINUTE <= world.now < called + 8 * MINUTE
+        over.finish(off)
+        assert (off.outcome, world.is_off) == ("off", True)
 
     @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
     def test_a_caller_who_never_pauses_is_waited_for_ten_minutes(
