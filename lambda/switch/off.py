@@ -92,7 +92,7 @@ def _under_way(case: Case) -> Decision | GaveUp:
     if case.facts.endpoint is None or waited < _patience(case):
         return case.wait(_stack(case))
     way = delete(case, f"{_stack(case)} That has been so for {waited / 60:.0f} minutes.")
-    if isinstance(way, GaveUp) and case.memory.undeleted:
+    if isinstance(way, GaveUp) and case.memory.undeleted and case.facts.endpoint.status != "Deleting":
         return case.wait(f"{_stack(case)} {way.message}")  # once it has ended, its stack can be told off
     return way
 
