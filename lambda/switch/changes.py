@@ -82,5 +82,13 @@ def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str,
     return sent | {"OverrideFor": fingerprint if any(values.values()) else ""}
 
 
+def left(stack: StackFacts | None, wanted: Mapping[str, str] | None) -> dict[str, str]:
+    """What an off sends, so that it leaves `wanted` in force: nothing where that is so, or where it cannot be said."""
+    if stack is None or wanted is None or dict(wanted) == overrides_in_force(stack):
+        return {}
+    sent = overriding(stack, wanted)
+    return sent if sent.keys() <= stack.parameters.keys() else {}
+
+
 def _utc(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -72,8 +72,8 @@ def _off(case: Case) -> Decision:
     name = case.settings.endpoint_name
     if not case.memory.changed:
         return case.finish(Outcome.ALREADY_OFF, f"The endpoint {name} was off already.")
-    survived = " It survived the update of its stack, and was deleted directly." if case.memory.deletes else ""
-    return case.finish(Outcome.OFF, f"The endpoint {name} is off.{survived}")
+    late = " Its stack had not removed it in time, so it was deleted directly." if case.memory.deletes else ""
+    return case.finish(Outcome.OFF, f"The endpoint {name} is off.{late}")
 
 
 def _lags(case: Case) -> bool:

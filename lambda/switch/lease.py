@@ -1,8 +1,8 @@
 """Of several executions one acts: the newest request wins, and one that asks for nothing new joins the present one.
 
 The lease is the ledger's entry switch/lease: {"target", "reason", "by", "execution", "asked_at"}, and for who takes
-over "lifetime_hours", "rival", "changed", "extend", "before" and "bill" (see memory). Once its holder is done, it has
-"finished_at".
+over "lifetime_hours", "rival", "changed", "extend", "before", "leaves" and "bill" (see memory). Once its holder is
+done, it has "finished_at".
 """
 
 from collections.abc import Mapping
@@ -63,13 +63,18 @@ def _beside(lease: Lease, request: Request) -> Turn:
     return Turn.JOINED if _asks_nothing_new(request, lease) else Turn.CLAIM
 
 
-def claimed(lease: Lease | None, memory: Memory, request: Request) -> Memory:
-    """The memory of a new holder. What an unfinished one of the same target did is carried on, and told."""
+def claimed(lease: Lease | None, memory: Memory, request: Request, *, ran: bool = False) -> Memory:
+    """The memory of a new holder. What an unfinished one of the same target did is carried on, and told. `ran`: the
+    last holder did so until now.
+    """
     memory = replace(memory, holding=True)
     if lease is None or _finished(lease):
         return memory
     if lease.get("target") != request.target:
-        return replace(memory, rival=True, started_at=None)  # the rival's last step may have begun just now
+        # The rival's last step may have begun just now. What a dead one left may have been in use for long.
+        leaves = lease.get("leaves") if ran and request.target == "off" else None
+        memory = replace(memory, rival=True, started_at=None, leaves=leaves)
+        return _billed(memory, lease, request)
     longer = request.extend or _lives_longer(request, lease)
     return replace(_carried(memory, lease), changed=True, extend=bool(lease.get("extend")) or longer)
 
@@ -100,6 +105,7 @@ def entry(request: Request, memory: Memory, *, execution: str, now: float, lifet
         "changed": memory.changed,
         "extend": memory.extend,
         "before": memory.before,
+        "leaves": _leaves(request, memory),
         "bill": list(memory.bill),
     }
 
@@ -108,8 +114,27 @@ def finished(lease: Lease, now: float) -> dict[str, Any]:
     return {**lease, "finished_at": now}
 
 
+def _leaves(request: Request, memory: Memory) -> Mapping[str, str] | None:
+    """The overrides that an off in the midst of this request leaves: those from before, as what it was to bring has
+    not proven itself, and may have been taken back. A way back is gone to its end.
+    """
+    if request.target == "off":
+        return memory.leaves
+    back = request.overrides if request.reason == ROLLBACK else {}
+    return None if memory.before is None else {**memory.before, **back}
+
+
+def _billed(memory: Memory, lease: Lease, request: Request) -> Memory:
+    """With the endpoints that the rival saw, as it writes no receipt. So an off has one to write, though all is off."""
+    seen = {entry["created"] for entry in memory.bill}
+    owed = tuple(entry for entry in lease.get("bill") or () if entry["created"] not in seen)
+    changed = memory.changed or (request.target == "off" and bool(owed))
+    return replace(memory, bill=(*owed, *memory.bill), changed=changed)
+
+
 def _carried(memory: Memory, lease: Lease) -> Memory:
-    return replace(memory, before=lease.get("before"), bill=tuple(lease.get("bill") or ()))
+    leaves = lease.get("leaves") if lease.get("target") == "off" else None
+    return replace(memory, before=lease.get("before"), leaves=leaves, bill=tuple(lease.get("bill") or ()))
 
 
 def _finished(lease: Lease) -> bool:

@@ -25,6 +25,7 @@ class Memory:
     attempt_at, attempt_type, replacing, ours   the present way to on; `replacing` an endpoint that serves meanwhile
     tried, without_quota, rounds, resume_at     the walk along the instance types
     before, reverted  the overrides to return to
+    leaves           those that an off leaves, where it took over from an `on`; None: as they are
     relights, ends    how often it was turned off on the way to on, and the end that it had before
     failure, stays    why an `on` is being taken back, and whether the endpoint is left as it is
     swapping, lost    one model was turned off for another; why that one was given up, and the first is lit again
@@ -62,6 +63,7 @@ class Memory:
     resume_at: float | None = None
     before: Mapping[str, str] | None = None
     reverted: bool = False
+    leaves: Mapping[str, str] | None = None
     relights: int = 0
     ends: Mapping[str, str] | None = None
     failure: str = ""

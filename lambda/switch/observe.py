@@ -37,7 +37,7 @@ def observe(clients: Clients, settings: Settings, request: Request, memory: Memo
     # A receipt says when a schedule lights it again, which it does not while the month's money is spent.
     counts = wakes or conditional or bool(settings.schedules)
     variant = describe.variant(clients.sagemaker, endpoint.config_name) if endpoint else None
-    looks_back = endpoint and conditional and settled_on
+    looks_back = endpoint and conditional and seen.stack_says_on  # also while it is updated, and serves
     types = pool_types(endpoint, variant)
     return Facts(
         stack=stack,

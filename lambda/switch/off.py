@@ -14,6 +14,8 @@ from switch.facts import Phase
 SURVIVOR_SECONDS = 10 * 60
 # What CloudFormation does on the way to off takes minutes; an endpoint's creation may keep it for 160.
 STACK_PATIENCE_SECONDS = 20 * 60
+# An update of an endpoint that was there before is not stopped: it is finished, then undone, and bakes both times.
+UNDOING_PATIENCE_SECONDS = 5 * 60
 # An endpoint is gone some minutes after it was told to go.
 DELETING_SECONDS = 30 * 60
 # Everything above, one after the other; then a person must know.
@@ -87,9 +89,19 @@ def _under_way(case: Case) -> Decision | GaveUp:
     case, waited = case.waiting("stack")
     if case.facts.phase is Phase.UPDATING and case.facts.stack_says_on and not case.memory.cancels:
         return case.act(Cancel(), "The stack is on its way to on: that is cancelled.", cancels=1)
-    if case.facts.endpoint is not None and waited >= STACK_PATIENCE_SECONDS:
-        return delete(case, f"{_stack(case)} That has been so for {waited / 60:.0f} minutes.")
-    return case.wait(_stack(case))
+    if case.facts.endpoint is None or waited < _patience(case):
+        return case.wait(_stack(case))
+    way = delete(case, f"{_stack(case)} That has been so for {waited / 60:.0f} minutes.")
+    if isinstance(way, GaveUp) and case.memory.undeleted and case.facts.endpoint.status != "Deleting":
+        return case.wait(f"{_stack(case)} {way.message}")  # once it has ended, its stack can be told off
+    return way
+
+
+def _patience(case: Case) -> float:
+    """How long the stack may take, in seconds."""
+    endpoint = case.facts.endpoint
+    undoes = case.memory.cancels and endpoint is not None and endpoint.status in ("Updating", "RollingBack")
+    return UNDOING_PATIENCE_SECONDS if undoes else STACK_PATIENCE_SECONDS
 
 
 def _rollback_failed(case: Case) -> Decision | GaveUp:
@@ -115,7 +127,9 @@ def _says_on(case: Case) -> Decision | GaveUp:
     case, _ = case.waiting("off")
     done = case.memory.off_updates
     if done < MOST_UPDATES:
-        return case.update(changes.off(case.facts.stack), "The stack is told off.", off_updates=done + 1)
+        left = {} if done else changes.left(case.facts.stack, case.memory.leaves)  # with which it may be refused
+        off = {**changes.off(case.facts.stack), **left}
+        return case.update(off, "The stack is told off.", off_updates=done + 1)
     refusal = f" CloudFormation says: {case.memory.refused}." if case.memory.refused else ""
     return delete(case, f"The stack says on after {done} updates that say off.{refusal}")
 

@@ -24,7 +24,7 @@ def toward_on(case: Case) -> Decision:
     """The next thing to do; Finish where it is on, or where it cannot be."""
     memory = case.memory
     if memory.failure:
-        return retreat(case)
+        return _old_config(case) if memory.stays and _went_back(case) else retreat(case)
     if memory.refused:
         return fail(case, f"CloudFormation refused the update: {memory.refused}.")
     if case.since(memory.started_at) > LIMIT_SECONDS + 3 * case.settings.wake_limit_seconds:
@@ -57,7 +57,7 @@ def _under_way(case: Case) -> Decision:
     case, _ = case.waiting("wake")
     if case.memory.attempt_at is None:
         case = walk.joined(case)
-    if facts.endpoint is not None and facts.endpoint.status == "Updating":
+    if facts.endpoint is not None and facts.endpoint.status in ("Updating", "RollingBack"):
         limit += case.settings.bake_seconds
     if case.since(case.memory.attempt_at) >= limit:
         return fail(case, f"It was not on after {limit / 60:.0f} minutes.")
@@ -82,8 +82,7 @@ def _says_on(case: Case) -> Decision:
     if endpoint is None:
         return _relight(case, "The stack says on, and there is no endpoint: somebody deleted it.")
     if endpoint.status == "InService":
-        same = endpoint.config_name.lower() == case.facts.expected_config
-        return _serving(case) if same else _old_config(case)
+        return _old_config(case) if _went_back(case) else _serving(case)
     if endpoint.status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
         return _relight(case, f"The endpoint is {endpoint.status}: {endpoint.failure_reason or 'no reason is given'}.")
     case, waited = case.waiting(endpoint.status)
@@ -134,6 +133,14 @@ def _serving(case: Case) -> Decision:
     return case.finish(Outcome.ALREADY_ON, f"The endpoint {name} was on already. {case.running}".strip())
 
 
+def _went_back(case: Case) -> bool:
+    """Whether what serves is on another config than the stack holds, which is settled and says on."""
+    facts = case.facts
+    settled_on = facts.phase is Phase.SETTLED and facts.stack_says_on
+    serves = facts.endpoint if facts.in_service else None
+    return settled_on and serves is not None and serves.config_name.lower() != facts.expected_config
+
+
 def _old_config(case: Case) -> Decision:
     """SageMaker rolled the change back, and CloudFormation may think that it went well."""
     stack, before = case.facts.stack, case.memory.before
@@ -145,4 +152,7 @@ def _old_config(case: Case) -> Decision:
             return case.wait(f"{why} It serves as before.", QUIET_SECONDS - waited)
         reverting = changes.overriding(stack, before or {})
         return case.update(reverting, f"{why} The overrides are reverted.", reverted=True, attempt_at=case.now)
-    return fail(case, f"{why} `pilot off`, then `pilot on`, makes the stack and the endpoint agree.")
+    why = f"{why} `pilot off`, then `pilot on`, makes the stack and the endpoint agree."
+    if case.memory.failure:
+        return retreat(case.remember(failure=f"{case.memory.failure} {why}"))
+    return fail(case, why)

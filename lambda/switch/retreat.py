@@ -65,7 +65,7 @@ def _back(case: Case) -> Decision:
 def _stay(case: Case) -> Decision:
     case, waited = case.waiting("stay")
     failure, phase = case.memory.failure, case.facts.phase
-    if phase is Phase.UPDATING and case.memory.ours and not case.memory.cancels:
+    if phase is Phase.UPDATING and case.memory.ours and not (case.memory.cancels or case.memory.reverted):
         return case.act(Cancel(), f"{failure} The update is cancelled.", cancels=1)
     if phase in (Phase.UPDATING, Phase.BUSY) and case.memory.ours and waited < LIMIT_SECONDS:
         return case.wait(f"{failure} The stack returns to what it was.")

@@ -83,7 +83,7 @@ class Switch:
         if turn is Turn.WAIT:
             return _wait(LAST_POLL_SECONDS, memory, f"{_holder(held)} lights it, and comes first.")
         if turn is Turn.CLAIM:
-            memory = remembered(lease.claimed(held, memory, request), facts, now, self.settings)
+            memory = remembered(lease.claimed(held, memory, request, ran=runs), facts, now, self.settings)
             if not self._claim(request, memory, execution, now, version):
                 return _wait(1, Memory(), "Another execution was faster: whose turn is it now?")
         return self._go_on(Case(request, facts, memory, now, self.settings), execution)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,23 @@ class TestBeside:
             assert result["outcome"] == "failed"
             assert "old config" in result["message"]
             assert (stage.serves(), stage.parameters()["ModelDataUrl"]) == (TUNED, TUNED)
+            assert stage.cloud.drifts() == {}
+        finally:
+            stage.deploy()
+
+    def test_an_off_while_it_bakes_waits_for_no_bake(self, stage: Stage, tmp_path: Path) -> None:
+        stage.deploy(app_with(tmp_path, "promotion_bake_seconds = 600"))
+        try:
+            promotion = stage.start(overrides={"ModelDataUrl": TUNED})
+            stage.until(lambda: "PendingDeploymentSummary" in (stage.endpoint() or {}))
+            begun, off = stage.cloud.now(), stage.start(target="off", reason="manual")
+            while (result := stage.result(off)) is None:
+                stage.cloud.advance(30)
+            assert (result["outcome"], stage.endpoint()) == ("off", None)
+            assert stage.cloud.now() - begun < timedelta(minutes=10)
+            assert stage.finish(promotion)["outcome"] == "superseded"
+            assert (stage.parameters()["EndpointState"], stage.parameters()["ModelDataUrl"]) == ("off", "")
+            assert stage.deployment.describe_stack("Endpoint")["StackStatus"] == "UPDATE_COMPLETE"
             assert stage.cloud.drifts() == {}
         finally:
             stage.deploy()

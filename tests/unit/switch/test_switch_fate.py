@@ -3,7 +3,7 @@ in silence.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
@@ -12,8 +12,8 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from tests.unit.switch.fake_aws import Aws
-from tests.unit.switch.machine import Execution, Machine
-from tests.unit.switch.world import FINGERPRINT, MINUTE, World
+from tests.unit.switch.machine import SETTINGS, Execution, Machine, lit
+from tests.unit.switch.world import FINGERPRINT, MINUTE, Fated, World
 
 LONG = settings(deadline=None, max_examples=600)
 OFF_LIMIT = 2 * 60 * MINUTE
@@ -71,6 +71,9 @@ chances = st.builds(
 )
 
 
+bakes = st.sampled_from((0, 600))  # of an update, in seconds
+
+
 def changed(world: World, **values: str) -> None:
     """A person's own UpdateStack, which may well be refused."""
     ends = {"TurnOffAt": "2027-01-01T00:00:00", "DeleteAt": "2027-01-01T00:30:00"}
@@ -97,9 +100,13 @@ def disturb(world: World, what: str) -> None:
             world.cancel_update()
 
 
-def some_world(chance: Chance) -> World:
+def some_machine(chance: Chance, bake_seconds: float) -> Machine:
+    return Machine(Aws(some_world(chance, bake_seconds)), replace(SETTINGS, bake_seconds=bake_seconds))
+
+
+def some_world(chance: Chance, bake_seconds: float) -> World:
     """A world in some state that can be reached; in a few the stack is beyond what the switch may repair."""
-    world, random = World(chance), chance.random
+    world, random = World(chance, bake_minutes=bake_seconds / MINUTE), chance.random
     for what in random.choices(DISTURBANCES, k=random.randrange(6)):
         disturb(world, what)
     if random.random() < 0.1:
@@ -200,16 +207,17 @@ def check_ends(machine: Machine) -> None:
 @LONG
 @given(
     chance=chances,
+    bake_seconds=bakes,
     interludes=st.integers(0, 4),
     target=st.sampled_from(("off", "on", "promotion", *TRIGGERS)),
     reasons=st.lists(st.sampled_from(("call", "spend", "silence")), max_size=2),
     lag=st.integers(0, 8),
 )
 def test_it_gets_there_or_a_person_knows(
-    chance: Chance, interludes: int, target: str, reasons: list[str], lag: int
+    chance: Chance, bake_seconds: float, interludes: int, target: str, reasons: list[str], lag: int
 ) -> None:
-    world = some_world(chance)
-    machine = Machine(Aws(world))
+    machine = some_machine(chance, bake_seconds)
+    world = machine.aws.world
     for reason in reasons:
         change_reasons(machine, reason)
     machine.aws.cloudformation.lag_seconds = lag
@@ -222,13 +230,15 @@ def test_it_gets_there_or_a_person_knows(
 
 
 @LONG
-@given(chance=chances, reason=st.sampled_from(("manual", "budget", "heartbeat", "mismatch")))
-def test_an_off_that_is_started_again_gets_there_once_aws_works(chance: Chance, reason: str) -> None:
+@given(chance=chances, bake_seconds=bakes, reason=st.sampled_from(("manual", "budget", "heartbeat", "mismatch")))
+def test_an_off_that_is_started_again_gets_there_once_aws_works(
+    chance: Chance, bake_seconds: float, reason: str
+) -> None:
     """As the meter starts it at every tick, while its reason holds. Only a stack that takes no update is left to a
     person.
     """
-    world = some_world(chance)
-    machine = Machine(Aws(world))
+    machine = some_machine(chance, bake_seconds)
+    world = machine.aws.world
     machine.meter = {"budget": OVER_BUDGET, "heartbeat": None}.get(reason, machine.meter)
     for _ in range(20):
         last = machine.run("off", reason)
@@ -238,3 +248,31 @@ def test_an_off_that_is_started_again_gets_there_once_aws_works(chance: Chance, 
     event(f"{len(machine.executions)} executions")
     assert world.endpoint is None
     assert world.is_off or world.status in BROKEN or world.status == "UPDATE_ROLLBACK_FAILED"
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    bake_seconds=bakes,
+    how=st.sampled_from(("works", "goes back", "breaks")),
+    deletion=st.sampled_from(("works", "refused")),
+    minutes=st.integers(0, 45),
+    fleets=st.sampled_from(("one", "two")),
+)
+def test_an_off_at_any_moment_leaves_what_was_promoted_only_if_it_proved_itself(
+    bake_seconds: float, how: str, deletion: str, minutes: int, fleets: str
+) -> None:
+    world = World(bake_minutes=bake_seconds / MINUTE)
+    machine = Machine(Aws(world), replace(SETTINGS, bake_seconds=bake_seconds))
+    lit(machine, overrides={"ModelDataUrl": "s3://before/"})
+    world.fate = Fated(change=[how], deletion=[deletion])
+    until = world.now + minutes * MINUTE
+    promotion = machine.start("on", "promotion", overrides={"ModelDataUrl": "s3://tuned/"}, fleets=fleets)
+    while promotion in machine.running and promotion.at <= until:
+        machine.step(promotion)
+    world.advance(until)
+    assert machine.run("off").outcome == "off"
+    machine.run_out()
+    event(promotion.outcome)
+    assert world.is_off
+    assert world.parameters["ModelDataUrl"] == ("s3://tuned/" if promotion.outcome == "on" else "s3://before/")
+    check_manners(machine.executions)

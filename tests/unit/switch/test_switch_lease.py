@@ -68,6 +68,44 @@ def test_an_off_for_good_is_not_lost_in_an_idle_one(machine: Machine, world: Wor
     assert idle.outcome == "superseded"
 
 
+def test_an_off_that_takes_over_pays_for_what_the_on_turned_off(machine: Machine, world: World, aws: Aws) -> None:
+    """With one fleet the old endpoint goes first; the `on` that saw it writes no receipt."""
+    lit(machine)
+    [tells] = aws.receipts
+    on = machine.start("on", "promotion", overrides={"ModelDataUrl": "s3://tuned/"}, fleets="one")
+    while world.endpoint is None or not world.ended or world.endpoint.status != "Creating":
+        machine.step(on)
+    off = machine.run("off")
+    assert (off.outcome, len(world.ended)) == ("off", 2)
+    told, *_ = aws.receipts
+    hours = sum(gone - created for created, gone, _ in world.ended) / 3600
+    assert told["hours_on"] == pytest.approx(hours, abs=0.1)
+    assert told["hours_on"] > 1.5
+    assert len(told["lives"]) == 2
+    assert tells["outcome"] == "on"
+
+
+def test_so_does_one_that_finds_it_off(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    world.fate = Fated(creation=["no capacity"] * 3)
+    on = machine.start("on", "promotion", overrides={"ModelDataUrl": "s3://tuned/"}, fleets="one")
+    while not (world.is_off and on.memory.get("resume_at")):
+        machine.step(on)
+    off = machine.run("off")
+    assert (off.outcome, off.calls) == ("off", [])
+    assert aws.receipts[0]["hours_on"] > 1.5
+
+
+def test_an_on_that_takes_over_pays_for_what_the_off_turned_off(machine: Machine, world: World, aws: Aws) -> None:
+    lit(machine)
+    off = machine.start("off")
+    while world.endpoint is not None:
+        machine.step(off)
+    assert machine.run("on").outcome == "on"
+    assert aws.receipts[0]["hours_on"] > 1.5
+    assert len(aws.receipts[0]["lives"]) == 1
+
+
 def test_an_idle_off_does_not_take_over_from_a_wake(machine: Machine, world: World) -> None:
     on = machine.start("on")
     machine.step(on)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.switch.fake_aws import Aws
 from tests.unit.switch.machine import Machine, last_message, lit
-from tests.unit.switch.world import MINUTE, Fated, World, refuse
+from tests.unit.switch.world import FINGERPRINT, MINUTE, Fated, World, refuse
 
 
 def test_off_is_one_update_that_sends_every_parameter(machine: Machine, world: World, aws: Aws) -> None:
@@ -159,6 +159,46 @@ def test_an_aws_that_does_not_answer_is_asked_again(machine: Machine, world: Wor
     world.fate = Fated(network=["throttled", "lost"])
     assert machine.run("off").outcome == "off"
     assert [receipt["target"] for receipt in aws.receipts] == ["off", "on"]
+
+
+class TestWhileItBakes:
+    """A cancelled update is finished, then undone, each with its whole bake."""
+
+    @pytest.fixture
+    def baking(self, machine: Machine, world: World) -> Machine:
+        lit(machine)
+        world.bake_minutes = 10
+        machine.step(machine.start("on", "promotion", overrides={"ModelDataUrl": "s3://tuned/"}))
+        world.advance(world.now + 12 * MINUTE)
+        machine.forget_calls()
+        return machine
+
+    def test_the_endpoint_is_deleted_after_five_minutes(self, baking: Machine, world: World, aws: Aws) -> None:
+        begun = world.now
+        off = baking.run("off")
+        [(_, gone, _)] = world.ended
+        assert 5 * MINUTE <= gone - begun < 9 * MINUTE
+        assert (off.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("off", True, "")
+        assert off.calls == ["cancel", "delete", "continue", "update", "update"]
+        assert "had not removed it in time, so it was deleted directly" in last_message(aws)
+
+    def test_where_that_is_refused_the_way_back_is_waited_for(self, baking: Machine, world: World) -> None:
+        """As AWS may, of an endpoint that is Updating."""
+        world.fate = Fated(deletion=["refused"] * 3)
+        begun = world.now
+        off = baking.run("off")
+        assert (off.outcome, off.calls.count("delete"), world.is_off) == ("off", 3, True)
+        assert world.now - begun < 50 * MINUTE
+
+    def test_somebodys_update_that_cannot_be_cancelled_has_twenty_minutes(self, machine: Machine, world: World) -> None:
+        lit(machine)
+        assert world.endpoint is not None
+        world.endpoint.status = "Updating"
+        world.break_stack("UPDATE_ROLLBACK_IN_PROGRESS")
+        begun, off = world.now, machine.start("off")
+        while "delete" not in off.calls:
+            machine.step(off)
+        assert 20 * MINUTE <= world.now - begun < 22 * MINUTE
 
 
 class TestIdle:
@@ -344,6 +384,21 @@ class TestPause:
         assert off.outcome == "off"
         [(_, gone, _)] = world.ended
         assert called + 6 * MINUTE <= gone <= called + 10 * MINUTE
+
+    @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
+    def test_so_it_does_while_the_endpoint_is_updated(self, over: Machine, world: World, aws: Aws, reason: str) -> None:
+        """Of which the meter may not have heard yet."""
+        world.bake_minutes = 10
+        world.update_stack({**world.parameters, "ModelDataUrl": "s3://tuned/", "OverrideFor": FINGERPRINT})
+        world.advance(world.now + MINUTE)
+        called = world.now // MINUTE * MINUTE
+        aws.cloudwatch.called = [called]
+        off = over.start("off", reason)
+        while "cancel" not in off.calls:
+            over.step(off)
+        assert called + 6 * MINUTE <= world.now < called + 8 * MINUTE
+        over.finish(off)
+        assert (off.outcome, world.is_off) == ("off", True)
 
     @pytest.mark.parametrize("reason", ["lifetime", "budget", "schedule", "promotion over"])
     def test_a_caller_who_never_pauses_is_waited_for_ten_minutes(

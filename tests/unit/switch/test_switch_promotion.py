@@ -73,6 +73,99 @@ class TestABake:
         machine.finish(promoting)
         assert (promoting.outcome, world.is_on, world.parameters["ModelDataUrl"]) == ("failed", True, BEFORE)
 
+    def test_a_late_way_back_has_the_bakes_time_too(self, machine: Machine, world: World, aws: Aws) -> None:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        world.fate = Fated(change=["goes back"])
+        world.change_minutes, world.bake_minutes = 36, 8
+        assert promote(machine).outcome == "failed"
+        assert (world.calls, world.is_on, world.parameters["ModelDataUrl"]) == (["update", "update"], True, BEFORE)
+        assert "not on after" not in last_message(aws)
+
+    def test_what_went_back_after_it_was_given_up_is_reverted(self, machine: Machine, world: World, aws: Aws) -> None:
+        """The cancelling came too late, and CloudFormation took the way back for success."""
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        world.fate = Fated(change=["goes back"])
+        world.change_minutes, world.bake_minutes, world.going_back_minutes = 36, 8, 20
+        world.cancel_update = lambda: world.calls.append("cancel")  # type: ignore[method-assign]
+        assert promote(machine).outcome == "failed"
+        assert world.calls == ["update", "cancel", "update"]
+        assert (world.is_on, world.parameters["ModelDataUrl"]) == (True, BEFORE)
+        assert "It was not on after 50 minutes" in last_message(aws)
+        assert len(aws.sns.published) == 1
+
+
+class TestOffInTheMidst:
+    """What was to be promoted has not proven itself, so the next wake lights what was before."""
+
+    @pytest.fixture
+    def machine(self, aws: Aws, world: World) -> Machine:
+        machine = Machine(aws, replace(SETTINGS, bake_seconds=BAKE_SECONDS))
+        world.bake_minutes = BAKE_SECONDS / MINUTE
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        return machine
+
+    @pytest.fixture
+    def went_back(self, machine: Machine, world: World) -> Execution:
+        """The alarm rang; SageMaker serves the old config, and the stack holds the new one."""
+        world.fate = Fated(change=["goes back"])
+        promoting = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED})
+        while promoting.memory.get("waiting_for") != "quiet":
+            machine.step(promoting)
+        assert world.parameters["ModelDataUrl"] == TUNED
+        return promoting
+
+    def off(self, machine: Machine, reason: str = "manual") -> tuple[str, Execution]:
+        """The model that an off leaves, and the off."""
+        off = machine.run("off", reason)
+        assert (off.outcome, machine.aws.world.is_off) == ("off", True)
+        return machine.aws.world.parameters["ModelDataUrl"], off
+
+    def test_while_the_alarm_falls_silent(self, machine: Machine, world: World, went_back: Execution) -> None:
+        model, off = self.off(machine)
+        assert (model, off.calls) == (BEFORE, ["update"])
+        machine.finish(went_back)
+        assert went_back.outcome == "superseded"
+        assert machine.run("on").outcome == "on"
+        assert world.parameters["ModelDataUrl"] == BEFORE
+
+    @pytest.mark.usefixtures("went_back")
+    def test_of_an_off_that_was_killed_the_next_one_leaves_it_too(self, machine: Machine, world: World) -> None:
+        world.fate = Fated(network=["throttled"])
+        killed = machine.start("off")
+        machine.step(killed)
+        machine.kill(killed)
+        model, off = self.off(machine)
+        assert (model, off.calls) == (BEFORE, ["update"])
+
+    def test_while_the_override_is_reverted(self, machine: Machine, went_back: Execution) -> None:
+        while "update" not in went_back.calls[1:]:
+            machine.step(went_back)
+        assert self.off(machine)[0] == BEFORE
+
+    def test_while_it_bakes(self, machine: Machine, world: World) -> None:
+        machine.step(machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}))
+        world.advance(world.now + 12 * MINUTE)
+        assert self.off(machine)[0] == BEFORE
+
+    @pytest.mark.parametrize("minutes", [1, 12, 30])
+    def test_on_the_way_back_it_is_what_that_goes_back_to(self, machine: Machine, world: World, minutes: int) -> None:
+        assert promote(machine).outcome == "on"
+        machine.step(machine.start("on", "rollback", overrides={"ModelDataUrl": BEFORE}))
+        world.advance(world.now + minutes * MINUTE)
+        assert self.off(machine)[0] == BEFORE
+
+    @pytest.mark.usefixtures("went_back")
+    def test_with_it_refused_it_is_turned_off_all_the_same(self, machine: Machine, world: World) -> None:
+        world.fate = Fated(update=["refused"])
+        assert self.off(machine)[0] == TUNED
+
+    def test_what_a_dead_one_promoted_may_have_served_for_long(self, machine: Machine, world: World) -> None:
+        dead = machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED})
+        machine.step(dead)
+        machine.kill(dead)
+        world.advance(world.now + 60 * MINUTE)
+        assert self.off(machine)[0] == TUNED
+
 
 class TestOneFleet:
     def test_off_then_on_with_the_new_model(self, machine: Machine, world: World) -> None:

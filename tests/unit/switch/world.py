@@ -76,12 +76,15 @@ class World:
     pools: tuple[str, ...] = ()
     placed: str = ""
     change_minutes: float = 8
+    bake_minutes: float = 0
+    going_back_minutes: float = 2
 
     def __post_init__(self) -> None:
         self._timeline: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._configs = count(1)
         self._operation = 0
+        self._changes = self._cancelled = False
         self._before = (dict(self.parameters), self.config)
         self.endpoint_resource = "CREATE_COMPLETE"
 
@@ -131,6 +134,7 @@ class World:
     def break_stack(self, status: str | None) -> None:
         """None: it is deleted, and its endpoint was forgotten."""
         self._operation += 1
+        self._changes = self._cancelled = False
         self.status = status
 
     # CloudFormation ------------------------------------------------------------------------------------------------
@@ -170,7 +174,10 @@ class World:
         self.calls.append("cancel")
         if self.status != "UPDATE_IN_PROGRESS":
             raise refuse("ValidationError", "CancelUpdateStack cannot be called from current stack status", "Cancel")
-        self._roll_back("Resource creation cancelled")
+        if self._changes:
+            self._cancelled = True  # SageMaker has no way to stop an update: it is undone when it is done
+        else:
+            self._roll_back("Resource creation cancelled")
 
     def continue_rollback(self, skip: list[str]) -> None:
         self.calls.append("continue")
@@ -185,6 +192,7 @@ class World:
 
     def _begin(self, status: str) -> None:
         self._operation += 1
+        self._changes = self._cancelled = False
         self._end(status)
 
     def _end(self, status: str) -> None:
@@ -206,6 +214,8 @@ class World:
         self._then(2, self._rolled_back)
 
     def _rolled_back(self, *, skips: bool = False) -> None:
+        if self._undoes():
+            return
         parameters, config = self._before
         back_to_on = parameters["EndpointState"] == "on"
         lost = back_to_on and self.endpoint is None and config != self.config and not skips
@@ -221,6 +231,21 @@ class World:
         else:
             self._end("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
             self._then(1, lambda: self._remove("UPDATE_ROLLBACK_COMPLETE"))
+
+    def _undoes(self) -> bool:
+        """Whether the endpoint has the new config already: its way back is an update as well, with its own bake."""
+        endpoint, (parameters, config) = self.endpoint, self._before
+        serves = endpoint is not None and endpoint.status == "InService" and parameters["EndpointState"] == "on"
+        if endpoint is None or not serves or endpoint.config != self.config or config == self.config:
+            return False
+        endpoint.status = "Updating"
+        self._then(self.change_minutes + self.bake_minutes, lambda: self._undone(endpoint, config))
+        return True
+
+    def _undone(self, endpoint: Endpoint, config: str) -> None:
+        if endpoint.status != "Deleting":
+            endpoint.status, endpoint.config = "InService", config
+        self._rolled_back()
 
     def _clean_up(self) -> None:
         self._end("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -295,18 +320,29 @@ class World:
         if self.endpoint is None:
             return self._fail("Could not find endpoint")
         how = self.fate("change", "works", "goes back", "breaks")
-        self.endpoint.status = "Updating"
+        self.endpoint.status, self._changes = "Updating", True
         old, minutes = self.endpoint.config, self.change_minutes
         if how == "breaks":
             self._then(minutes, lambda: self._fail("The primary container did not pass the ping health check"))
+        elif how == "works":
+            self._then(minutes + self.bake_minutes, lambda: self._settle("InService", self.config))
         else:
-            self._then(minutes, lambda: self._settle("InService", self.config if how == "works" else old))
+            self._then(minutes + self.bake_minutes, lambda: self._go_back(old))
         return None
+
+    def _go_back(self, config: str) -> None:
+        """SageMaker has seen enough of the new fleet."""
+        if self.endpoint is not None:
+            self._becomes(self.endpoint, "RollingBack")
+        self._then(self.going_back_minutes, lambda: self._settle("InService", config))
 
     def _settle(self, status: str, config: str) -> None:
         """The endpoint gets there, and the stack sees it; somebody may have deleted it meanwhile."""
         if self.endpoint is None or self.endpoint.status == "Deleting":
             return self._fail("The endpoint was deleted")
         self.endpoint.status, self.endpoint.config = status, config
+        if self._cancelled:
+            return self._roll_back("Resource update cancelled")
+        self._changes = False
         self._then(0.1, lambda: self._end("UPDATE_COMPLETE"))
         return None
