@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from common.facts import endpoint_price
+from common.facts import endpoint_price, own_price
 
 from meter.facts import Facts, Life, Policy
 from meter.memory import Memory
@@ -33,7 +33,8 @@ def month_start(moment: float) -> float:
 
 
 def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
-    """USD per hour of the endpoint's instances; None where their price is not known.
+    """USD per hour of the endpoint's instances, of both fleets during an update where the second one's price is known;
+    None where the first one's is not.
 
     A config that could not be read is taken to be what it was. So is an endpoint that is being deleted: it counts its
     instances down, of pools too, and of them nobody could then say which they were.
@@ -43,7 +44,8 @@ def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
     untold = facts.variant is None or facts.endpoint.status == "Deleting"
     if untold and memory.endpoint_created == facts.endpoint.created.timestamp():
         return memory.usd_per_hour
-    return endpoint_price(facts.endpoint, facts.variant, policy.usd_per_hour)
+    both = endpoint_price(facts.endpoint, facts.variant, policy.usd_per_hour)
+    return own_price(facts.endpoint, facts.variant, policy.usd_per_hour) if both is None else both
 
 
 def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Memory:
