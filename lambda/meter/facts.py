@@ -50,8 +50,9 @@ class Facts:
     """Times are epoch seconds, None what does not exist.
 
     `unread` names what AWS would not tell this time (STACK, VARIANT, SECOND, CALLS, LEDGER, TRAINING): its None then
-    means nothing. `last_call` is the end of the last minute with a call among those looked at. `budget_usd` is a ceiling
-    for this month in the configured one's place, `lives` are what the last receipts tell of endpoints that are gone.
+    means nothing. `last_call` is the end of the last minute with a call among those looked at. `budget_usd` is a
+    ceiling for this month in the configured one's place, `lives` are what the last receipts tell of endpoints that are
+    gone.
     `jobs` are those that were asked about this time.
     """
 
