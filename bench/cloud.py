@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from common.facts import EndpointFacts, StackFacts, VariantFacts
+from common.facts import EndpointFacts, Fleet, StackFacts, VariantFacts
 
 from bench.plan import BREAKS, CAPACITY, STUCK
 
@@ -14,6 +14,8 @@ VARIANT = VariantFacts(instance_type=INSTANCE_TYPE, initial_instance_count=1)
 CONFIG = "config"
 DELETING_MINUTES = 2
 FAILING_MINUTES = 4
+UPDATE_MINUTES = 8 + 10  # the second fleet comes up, and the first one stands by while it bakes
+BACK_MINUTES = 4
 GIVES_UP_MINUTES = 160  # CloudFormation, on an endpoint that is Creating
 _CANCELLED = "its creation was cancelled"
 _FAILURES = {
@@ -22,6 +24,8 @@ _FAILURES = {
 }
 _OFF = {"EndpointState": "off", "TurnOffAt": "", "DeleteAt": ""}
 _OVERRIDES = {"ModelDataUrl": "", "InstanceType": "", "OverrideFor": ""}
+_MOVING = ("Deleting", "RollingBack")
+_UPDATES = ("Updating", "RollingBack")  # in which the first fleet, or the second, serves
 
 
 class Refused(Exception):
@@ -41,19 +45,22 @@ def minute_of(utc: str) -> int | None:
 @dataclass
 class Endpoint:
     """`turns` is the minute in which its present status ends, by being InService, gone, or Failed for what `fails`
-    says.
+    says. `updated` is the one in which an update began that is not over.
     """
 
     created: int
     status: str
     turns: int
     fails: str = ""
+    updated: int | None = None
 
 
 @dataclass
 class Cloud:
-    """`refuses`, `keeps` and `creation` are faults: UpdateStack fails; a clean-up that ends well and leaves the
-    endpoint behind; what becomes of a creation (CAPACITY, BREAKS, STUCK). `failure` is why an update was rolled back.
+    """An update to another model bakes, as a promotion's or a deploy's does; `updates` are those that are over: (since
+    when two fleets were there, until when). `refuses`, `keeps` and `creation` are faults: UpdateStack fails; a clean-up
+    that ends well and leaves the endpoint behind; what becomes of a creation (CAPACITY, BREAKS, STUCK). `failure` is
+    why an update was rolled back.
     """
 
     wake_minutes: int
@@ -65,6 +72,7 @@ class Cloud:
     parameters: dict[str, str] = field(default_factory=lambda: {**_OFF, **_OVERRIDES})
     endpoint: Endpoint | None = None
     lives: list[tuple[int, int]] = field(default_factory=list)
+    updates: list[tuple[int, int]] = field(default_factory=list)
     _before: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -77,12 +85,12 @@ class Cloud:
 
     @property
     def serves(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == "InService"
+        return self.endpoint is not None and self.endpoint.status in ("InService", *_UPDATES)
 
     @property
     def is_quiet(self) -> bool:
         """Nothing changes by itself."""
-        return not self.in_progress and (self.endpoint is None or self.serves)
+        return not self.in_progress and (self.endpoint is None or self.endpoint.status == "InService")
 
     def advance(self, now: int) -> None:
         """Everything that happens by itself until `now`."""
@@ -90,13 +98,17 @@ class Cloud:
         if endpoint is not None and now >= endpoint.turns:
             if endpoint.status == "Creating" and self.creation != STUCK:
                 endpoint.status = "Failed" if endpoint.fails else "InService"
+            elif endpoint.status in _UPDATES:
+                endpoint.status = "InService"
+                self._one_fleet(endpoint)
             elif endpoint.status == "Deleting":
                 self.lives.append((endpoint.created, endpoint.turns))
+                self._one_fleet(endpoint)
                 self.endpoint = None
         match self.status:
             case "UPDATE_IN_PROGRESS":
                 self._create_on(now)
-            case "UPDATE_ROLLBACK_IN_PROGRESS" if self.endpoint is None or self.endpoint.status != "Deleting":
+            case "UPDATE_ROLLBACK_IN_PROGRESS" if self.endpoint is None or self.endpoint.status not in _MOVING:
                 self.status, self.parameters = "UPDATE_ROLLBACK_COMPLETE", self._before
             case "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if self.endpoint is None or self.endpoint.status != "Deleting":
                 self.status = "UPDATE_COMPLETE"
@@ -112,6 +124,8 @@ class Cloud:
         if self.says_on:
             self.status, self.failure = "UPDATE_IN_PROGRESS", None
             self.endpoint = self.endpoint or self._created(now)
+            if self.endpoint.status == "InService" and any(after[name] != self._before[name] for name in _OVERRIDES):
+                self.endpoint.status, self.endpoint.turns, self.endpoint.updated = "Updating", now + UPDATE_MINUTES, now
         else:
             self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
             if not self.keeps:
@@ -137,6 +151,8 @@ class Cloud:
             self._roll_back(now, _CANCELLED)  # deleted under its creation
         elif endpoint.status == "InService":
             self.status = "UPDATE_COMPLETE"
+        elif endpoint.status == "Updating":
+            return
         elif endpoint.status == "Failed":
             self._roll_back(now, endpoint.fails)
         elif now >= endpoint.created + GIVES_UP_MINUTES:
@@ -147,6 +163,13 @@ class Cloud:
         self.status, self.failure = "UPDATE_ROLLBACK_IN_PROGRESS", why
         if self._before["EndpointState"] == "off" and not self.keeps:
             self.delete(now)
+        elif self.endpoint is not None and self.endpoint.status == "Updating":
+            self.endpoint.status, self.endpoint.turns = "RollingBack", now + BACK_MINUTES
+
+    def _one_fleet(self, endpoint: Endpoint) -> None:
+        if endpoint.updated is not None:
+            self.updates.append((endpoint.updated, endpoint.turns))
+            endpoint.updated = None
 
     def stack_facts(self) -> StackFacts:
         return StackFacts(self.status, dict(self.parameters), outputs={"Fingerprint": "fingerprint"})
@@ -155,4 +178,5 @@ class Cloud:
         if self.endpoint is None:
             return None
         created = datetime.fromtimestamp(seconds(self.endpoint.created), UTC)
-        return EndpointFacts(self.endpoint.status, created, CONFIG, 1, None)
+        second = Fleet(1, CONFIG, (INSTANCE_TYPE,)) if self.endpoint.status in _UPDATES else None
+        return EndpointFacts(self.endpoint.status, created, CONFIG, 1, None, second=second)

@@ -60,9 +60,11 @@ class Simulation:
         return self
 
     def billed_minutes(self) -> int:
+        """Of one fleet each."""
         present = self.cloud.endpoint
-        gone = sum(end - created for created, end in self.cloud.lives)
-        return gone + (self.now - present.created if present else 0)
+        begun = [since for since in (present.created, present.updated) if since is not None] if present else []
+        over = sum(end - since for since, end in (*self.cloud.lives, *self.cloud.updates))
+        return over + sum(self.now - since for since in begun)
 
     def _minute(self) -> None:
         now, plan = self.now, self.plan

@@ -7,15 +7,15 @@
 4. What carries the stage's tag is removed, and a look from outside says what is left.
 
 So a destroy which is killed halfway is no way to pay forever: while there is an endpoint that the switch can turn off,
-its meter, alarms and schedules stay armed, and the hard stops until their stack is gone. One that fails enables again
-what it silenced.
+its meter, alarms and schedules stay armed, and the hard stops until their stack is gone. One that fails enables
+again whatever is silent, also what one before it silenced and could not, as it was killed.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pilotlight.deployment import Deployment, NotDeployedError, finetune_name, ledger_name
 from pilotlight.orphans import Removal, find
@@ -79,11 +79,11 @@ class Teardown:
             self.report("cdk destroy --all")
             self.cdk("destroy", "--all", "--force")
         except BaseException as error:
-            if disabled := triggers.restore():
+            if disabled := self._still_disabled(triggers):
                 why = str(error).rstrip(".") or "It was stopped"
                 raise TeardownError(
                     f"{why}. STILL DISABLED, so the stage does not turn itself off: {', '.join(disabled)}. "
-                    f"Enable that by hand, or run `pilot destroy --stage {deployment.stage}` again."
+                    f"`pilot deploy --stage {deployment.stage}` enables that; or run `pilot destroy` again."
                 ) from error
             raise
         self._remove_what_is_left()
@@ -102,6 +102,13 @@ class Teardown:
         if _exists(lambda: self.deployment.client("dynamodb").describe_table(TableName=table)):
             found.append(f"table {table}")
         return found + [f"{orphan.kind} {orphan.name}" for orphan in find(self.deployment, self.deployment.stage)]
+
+    def _still_disabled(self, triggers: Triggers) -> list[str]:
+        """What could not be enabled again; where AWS does not even list it, that it may be all."""
+        try:
+            return triggers.enable()[1]
+        except (ClientError, BotoCoreError) as error:
+            return [f"maybe every rule and schedule of the stage ({error})"]
 
     def _turn_off(self) -> None:
         """By the switch where there is one that works; else the stack's own deletion does it."""

@@ -1,11 +1,11 @@
 """How AWS is asked about the endpoint and its stack; None is the answer for what does not exist."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from common.facts import EndpointFacts, StackFacts, VariantFacts
+from common.facts import EndpointFacts, Fleet, StackFacts, VariantFacts
 
 # How each service says that the thing asked for does not exist. Their inputs are names that the stacks have
 # set, so the code has no other cause here.
@@ -37,28 +37,47 @@ def endpoint(client: SageMakerClient, name: str) -> EndpointFacts | None:
     if answer is None:
         return None
     variants = answer.get("ProductionVariants", [])
-    pools = {
-        pool["InstanceType"]: pool["CurrentInstanceCount"]
-        for variant in variants
-        for pool in variant.get("InstancePools", [])
-    }
-    counts = [
-        max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0)) for variant in variants
-    ]
     # While Creating, what is pending are the same instances.
     updates = answer["EndpointStatus"] in ("Updating", "RollingBack")
-    pending = answer.get("PendingDeploymentSummary", {}).get("ProductionVariants", []) if updates else []
-    green = sum(variant.get("CurrentInstanceCount", 0) for variant in pending)
-    states = [state["Status"] for variant in (*variants, *pending) for state in variant.get("VariantStatus", [])]
+    pending = answer.get("PendingDeploymentSummary", {}) if updates else {}
+    both = [*variants, *pending.get("ProductionVariants", [])]
+    states = [state["Status"] for variant in both for state in variant.get("VariantStatus", [])]
     return EndpointFacts(
         status=answer["EndpointStatus"],
         created=answer["CreationTime"],
         config_name=answer["EndpointConfigName"],
-        instance_count=max(sum(counts), sum(pools.values())) + green or None,
+        instance_count=_count(variants) or None,
         failure_reason=answer.get("FailureReason"),
-        pools=pools,
-        baking=answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName") if "Baking" in states else None,
+        pools=_pools(variants),
+        baking=pending.get("EndpointConfigName") if "Baking" in states else None,
+        second=_second(pending),
     )
+
+
+def _second(pending: Mapping[str, Any]) -> Fleet | None:
+    """From PendingDeploymentSummary; None while it has no instance."""
+    variants = pending.get("ProductionVariants", [])
+    count, pools = _count(variants), _pools(variants)
+    if not count:
+        return None
+    types = tuple(variant["InstanceType"] for variant in variants if variant.get("InstanceType"))
+    return Fleet(count, pending.get("EndpointConfigName", ""), types or tuple(pools), pools)
+
+
+def _count(variants: Sequence[Mapping[str, Any]]) -> int:
+    """Those that come up are billed as those that are there; pools may be told before the sum of them is."""
+    counts: list[int] = [
+        max(variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0)) for variant in variants
+    ]
+    return max(sum(counts), sum(_pools(variants).values()))
+
+
+def _pools(variants: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {
+        pool["InstanceType"]: pool["CurrentInstanceCount"]
+        for variant in variants
+        for pool in variant.get("InstancePools", [])
+    }
 
 
 def variant(client: SageMakerClient, config_name: str) -> VariantFacts | None:

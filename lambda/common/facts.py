@@ -6,10 +6,23 @@ from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
+class Fleet:
+    """The instances that an update has beside those of the endpoint's own config. `types` are those that they may be
+    of, empty where SageMaker does not say; `pools` as in EndpointFacts.
+    """
+
+    instances: int
+    config_name: str
+    types: tuple[str, ...] = ()
+    pools: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class EndpointFacts:
-    """From DescribeEndpoint. `instance_count` is of both fleets during an update, and None until SageMaker states one.
-    `pools` maps the instance types of instance pools to how many instances each has; it is empty without pools, and
-    until SageMaker states them. `baking` is the config of a new fleet that has the traffic while the old one stands by.
+    """From DescribeEndpoint. `instance_count` is of the config's fleet alone, and None until SageMaker states one;
+    `second` is the other one during an update. `pools` maps the instance types of instance pools to how many instances
+    each has; it is empty without pools, and until SageMaker states them. `baking` is the config of a new fleet that has
+    the traffic while the old one stands by.
     """
 
     status: str
@@ -19,6 +32,7 @@ class EndpointFacts:
     failure_reason: str | None
     pools: Mapping[str, int] = field(default_factory=dict)
     baking: str | None = None
+    second: Fleet | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,13 @@ class StackFacts:
 
 
 def instance_count(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> int:
-    """Instances that are billed: SageMaker's number, else the config's, else one; none without an endpoint."""
+    """Instances that are billed now, of both fleets during an update; none without an endpoint."""
+    second = endpoint.second.instances if endpoint and endpoint.second else 0
+    return _own_count(endpoint, variant) + second
+
+
+def _own_count(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> int:
+    """Of the config's fleet: SageMaker's number, else the config's, else one."""
     if endpoint is None:
         return 0
     return endpoint.instance_count or (variant.initial_instance_count if variant else 1)
@@ -89,17 +109,41 @@ def type_in_use(endpoint: EndpointFacts | None, variant: VariantFacts | None) ->
 def endpoint_price(
     endpoint: EndpointFacts | None, variant: VariantFacts | None, usd_per_hour: Mapping[str, float]
 ) -> float | None:
-    """USD per hour for all instances of the endpoint; None where a price is not known.
-
-    Instances of pools count at the price of their type. One of which SageMaker has not said the type counts as one of
-    the pools' dearest.
+    """USD per hour for all instances that are billed now, of both fleets during an update; None where a price is not
+    known. A second fleet of which no type is known counts at the types of the first.
     """
-    count, types = instance_count(endpoint, variant), pool_types(endpoint, variant)
-    if endpoint is None or not types:
-        return hourly_price(variant.instance_type if variant else None, count, usd_per_hour)
-    untold = max(0, count - sum(endpoint.pools.values()))
-    bounds = [hourly_price(name, untold, usd_per_hour) for name in types]
-    prices = [hourly_price(name, placed, usd_per_hour) for name, placed in endpoint.pools.items()]
+    own = own_price(endpoint, variant, usd_per_hour)
+    if endpoint is None or endpoint.second is None or own is None:
+        return own
+    second = endpoint.second
+    other = _price(second.instances, second.types or _types(endpoint, variant), second.pools, usd_per_hour)
+    return None if other is None else round(own + other, 4)
+
+
+def own_price(
+    endpoint: EndpointFacts | None, variant: VariantFacts | None, usd_per_hour: Mapping[str, float]
+) -> float | None:
+    """USD per hour for the instances of the endpoint's own config; None where a price is not known. What a whole life
+    is multiplied with: a second fleet was there for minutes of it.
+    """
+    placed = endpoint.pools if endpoint else {}
+    return _price(_own_count(endpoint, variant), _types(endpoint, variant), placed, usd_per_hour)
+
+
+def _types(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> tuple[str, ...]:
+    alone = (variant.instance_type,) if variant and variant.instance_type else ()
+    return pool_types(endpoint, variant) or alone
+
+
+def _price(
+    count: int, types: tuple[str, ...], placed: Mapping[str, int], usd_per_hour: Mapping[str, float]
+) -> float | None:
+    """Instances of pools count at the price of their type. One of which SageMaker has not said the type counts as one
+    of the dearest.
+    """
+    untold = max(0, count - sum(placed.values()))
+    bounds = [hourly_price(name, untold, usd_per_hour) for name in types or (None,)]
+    prices = [hourly_price(name, instances, usd_per_hour) for name, instances in placed.items()]
     known = [price for price in (*bounds, *prices) if price is not None]
     if len(known) < len(bounds) + len(prices):
         return None

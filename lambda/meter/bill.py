@@ -5,18 +5,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from common.facts import endpoint_price
+from common.facts import endpoint_price, own_price
 
 from meter.facts import Facts, Life, Policy
 from meter.memory import Memory
 
 # An endpoint is told from another by its creation, which a receipt holds as the switch was told it.
 SAME_SECONDS = 1.0
+# More than the receipts that are read can tell of, but for walks beyond the usual.
+LIVES_KEPT = 30
 
 
 class Span(NamedTuple):
     """A time in which one endpoint was billed at one price, in epoch seconds and USD per hour of all instances."""
 
+    created: float
     start: float
     end: float
     usd_per_hour: float
@@ -33,7 +36,8 @@ def month_start(moment: float) -> float:
 
 
 def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
-    """USD per hour of the endpoint's instances; None where their price is not known.
+    """USD per hour of the endpoint's instances, of both fleets during an update where the second one's price is known;
+    None where the first one's is not.
 
     A config that could not be read is taken to be what it was. So is an endpoint that is being deleted: it counts its
     instances down, of pools too, and of them nobody could then say which they were.
@@ -43,7 +47,8 @@ def price(facts: Facts, memory: Memory, policy: Policy) -> float | None:
     untold = facts.variant is None or facts.endpoint.status == "Deleting"
     if untold and memory.endpoint_created == facts.endpoint.created.timestamp():
         return memory.usd_per_hour
-    return endpoint_price(facts.endpoint, facts.variant, policy.usd_per_hour)
+    both = endpoint_price(facts.endpoint, facts.variant, policy.usd_per_hour)
+    return own_price(facts.endpoint, facts.variant, policy.usd_per_hour) if both is None else both
 
 
 def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Memory:
@@ -61,6 +66,7 @@ def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Me
         billed = max(0.0, min(span.end, now) - max(span.start, first)) / 3600
         hours += billed
         usd += billed * span.usd_per_hour
+    known, forgotten = _lives_counted(memory, spans, now)
     return replace(
         carried,
         month=month,
@@ -68,7 +74,8 @@ def counted(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> Me
         counted_until=now,
         usd_this_month=usd,
         hours_this_month=hours,
-        lives_counted_to=_newest(memory, facts, now),
+        lives_counted_to=forgotten,
+        lives_counted=known,
     )
 
 
@@ -86,14 +93,13 @@ def _spans(memory: Memory, facts: Facts, now: float, usd_per_hour: float) -> lis
     """
     created = facts.endpoint.created.timestamp() if facts.endpoint else None
     before, until = memory.endpoint_created, memory.counted_until
-    spans = [Span(*life) for life in _unseen(memory, facts, now)]
+    spans = [Span(life.created, *life) for life in _unseen(memory, facts, now)]
     if before is not None and before != created:
         start = before if until is None else max(until, before)
-        spans.append(
-            Span(start, _gone_at(facts, before, start, now if created is None else created), memory.usd_per_hour or 0)
-        )
+        latest = min([now if created is None else created, *(span.start for span in spans if span.start > start)])
+        spans.append(Span(before, start, _gone_at(facts, before, start, latest), memory.usd_per_hour or 0))
     if created is not None:
-        spans.append(Span(created if until is None else max(until, created), now, usd_per_hour))
+        spans.append(Span(created, created if until is None else max(until, created), now, usd_per_hour))
     return spans
 
 
@@ -107,9 +113,15 @@ def _unseen(memory: Memory, facts: Facts, now: float) -> list[Life]:
     """Lives that no tick saw. Without a memory nobody knows which were counted."""
     if memory.lives_counted_to is None:
         return []
-    newest = memory.lives_counted_to + SAME_SECONDS
+    first = memory.lives_counted_to + SAME_SECONDS
     present = facts.endpoint.created.timestamp() if facts.endpoint else now
-    return [life for life in _distinct(facts.lives) if newest < life.created < min(present, now) - SAME_SECONDS]
+    lives = [life for life in _distinct(facts.lives) if first < life.created < min(present, now) - SAME_SECONDS]
+    return [life for life in lives if not _is_counted(memory, life.created)]
+
+
+def _is_counted(memory: Memory, created: float) -> bool:
+    """Itself, or as time of another: one that vanished without a receipt counts until the next that a tick saw."""
+    return any(abs(known - created) < SAME_SECONDS or known < created < until for known, until in memory.lives_counted)
 
 
 def _distinct(lives: Iterable[Life]) -> list[Life]:
@@ -126,7 +138,11 @@ def _distinct(lives: Iterable[Life]) -> list[Life]:
     return found
 
 
-def _newest(memory: Memory, facts: Facts, now: float) -> float:
-    known = now if memory.lives_counted_to is None else memory.lives_counted_to
-    present = [facts.endpoint.created.timestamp()] if facts.endpoint else []
-    return max([known, *present, *(life.created for life in _unseen(memory, facts, now))])
+def _lives_counted(memory: Memory, spans: Iterable[Span], now: float) -> tuple[list[list[float]], float]:
+    """The endpoints that are counted by now, and until which creation none is counted any more."""
+    ends = {life[0]: life[1] for life in memory.lives_counted}
+    for span in spans:
+        ends[span.created] = max(span.end, ends.get(span.created, span.end))
+    lives = [[created, until] for created, until in sorted(ends.items())]
+    first = now if memory.lives_counted_to is None else memory.lives_counted_to
+    return lives[-LIVES_KEPT:], max([first, *(created for created, _ in lives[:-LIVES_KEPT])])

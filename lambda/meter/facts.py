@@ -7,6 +7,7 @@ from typing import NamedTuple
 from common.facts import EndpointFacts, StackFacts, VariantFacts
 
 STACK, VARIANT, CALLS, LEDGER, TRAINING = "stack", "variant", "calls", "ledger", "training"
+SECOND = "second fleet"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class Life(NamedTuple):
 class Facts:
     """Times are epoch seconds, None what does not exist.
 
-    `unread` names what AWS would not tell this time (STACK, VARIANT, CALLS, LEDGER, TRAINING): its None then means
-    nothing. `last_call` is the end of the last minute with a call among those looked at. `budget_usd` is a ceiling
-    for this month in the configured one's place, `lives` are what the last receipts tell of endpoints that are gone.
+    `unread` names what AWS would not tell this time (STACK, VARIANT, SECOND, CALLS, LEDGER, TRAINING): its None then
+    means nothing. `last_call` is the end of the last minute with a call among those looked at. `budget_usd` is a
+    ceiling for this month in the configured one's place, `lives` are what the last receipts tell of endpoints that are
+    gone.
     `jobs` are those that were asked about this time.
     """
 

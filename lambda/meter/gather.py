@@ -1,7 +1,7 @@
 """How the meter asks AWS and the ledger: what cannot be read is named, and the rest is read all the same."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,7 +14,7 @@ from common.ledger import Ledger
 
 from meter import jobs
 from meter.bill import month_of, month_start
-from meter.facts import CALLS, LEDGER, STACK, TRAINING, VARIANT, Facts, Job, Life, Run
+from meter.facts import CALLS, LEDGER, SECOND, STACK, TRAINING, VARIANT, Facts, Job, Life, Run
 from meter.memory import Memory, is_number
 from meter.settings import Settings
 
@@ -80,6 +80,7 @@ def gather(clients: Clients, settings: Settings, now: float, attempts: Attempts)
         config_name = endpoint.config_name
         variant = attempts.to(VARIANT, lambda: describe.variant(clients.sagemaker, config_name))
         since = _since(endpoint, notes.memory, now)
+        endpoint = _with_types(clients, endpoint, attempts)
         types = pool_types(endpoint, variant)
         last_call = attempts.to(CALLS, lambda: _last_call(clients, settings, types, since, now))
     trained, runs = attempts.to(TRAINING, lambda: _training(clients, settings, notes.memory, now)) or ((), ())
@@ -96,6 +97,18 @@ def gather(clients: Clients, settings: Settings, now: float, attempts: Attempts)
         unread=frozenset(attempts.failures),
     )
     return facts, notes.memory
+
+
+def _with_types(clients: Clients, endpoint: EndpointFacts, attempts: Attempts) -> EndpointFacts:
+    """With those of its second fleet, which may be dearer: by its config where the endpoint does not tell them."""
+    second = endpoint.second
+    if second is None or second.types:
+        return endpoint
+    described = attempts.to(SECOND, lambda: describe.variant(clients.sagemaker, second.config_name))
+    if described is None:
+        return endpoint
+    types = described.pool_types or ((described.instance_type,) if described.instance_type else ())
+    return replace(endpoint, second=replace(second, types=types))
 
 
 def _training(

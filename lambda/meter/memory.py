@@ -1,6 +1,6 @@
 """What the meter carries from tick to tick: what AWS forgets, or never says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from typing import Any, TypeGuard
@@ -16,7 +16,8 @@ class Memory:
     `whole_at` is the last tick in which nothing failed: what the switch takes for a sign of life.
     `month_counted_since` is where counting began in `month`: its start, the first tick, or the creation of the endpoint
     that the first tick found. `endpoint_created` tells one endpoint from its successor of the same name.
-    `lives_counted_to` is the creation of the newest endpoint that was counted, or the first tick.
+    `lives_counted` are the endpoints that were counted, as [creation, until when]: a receipt may tell of an older one
+    later. None is counted that was created until `lives_counted_to`: the first tick, or the newest that is forgotten.
     `usd_this_month` is the endpoint's; `trained` maps a training job that is over to its dollars in `month`.
     `usd_per_hour` is what all its instances cost when it was last seen, `calls_read_at` when the calls last could be
     read, `status_since` when the present status was first seen, `due_since` since when an off is due and not being
@@ -34,6 +35,7 @@ class Memory:
     trained: Mapping[str, float] = field(default_factory=dict)
     endpoint_created: float | None = None
     lives_counted_to: float | None = None
+    lives_counted: Sequence[Sequence[float]] = ()
     in_service_since: float | None = None
     last_call: float | None = None
     calls_read_at: float | None = None
@@ -70,4 +72,10 @@ def _is_meant(name: str, value: object) -> bool:
         return isinstance(value, str)
     if name == "trained":
         return isinstance(value, Mapping) and all(is_number(usd) for usd in value.values())
+    if name == "lives_counted":
+        return isinstance(value, list | tuple) and all(_is_life(life) for life in value)
     return is_number(value) or (value is None and name not in _AMOUNTS)
+
+
+def _is_life(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(is_number(moment) for moment in value)

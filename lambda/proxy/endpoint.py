@@ -18,6 +18,7 @@ from common.facts import (
     instance_count,
     iso,
     month_usd,
+    own_price,
     type_in_use,
 )
 
@@ -87,14 +88,16 @@ def report(
 ) -> dict[str, object]:
     """The body of `GET /endpoint`, but for the names that the request and the settings add.
 
-    `usd_per_hour` maps an instance type to USD per instance-hour. SageMaker bills from creation on, whatever
-    the status. `cost_usd` takes the present number of instances for the whole of that time, and is null, like
-    the price an hour, for an instance type without a known price. The month is the meter's count; what was saved in
-    it is counted against the configured instances left on all the time.
+    `usd_per_hour` maps an instance type to USD per instance-hour; the answer's is of both fleets during an update.
+    SageMaker bills from creation on, whatever the status. `cost_usd` takes the present number of instances for the
+    whole of that time, without an update's second fleet, and is null, like the price an hour, for an instance type
+    without a known price. The month is the meter's count, second fleets with it; what was saved in it is counted
+    against the configured instances left on all the time.
     """
     endpoint, variant = facts.endpoint, facts.variant
     state = state_of(endpoint, facts.stack)
     hourly = endpoint_price(endpoint, variant, usd_per_hour)
+    own = own_price(endpoint, variant, usd_per_hour)
     hours = max(0.0, (now - endpoint.created).total_seconds() / 3600) if endpoint else 0.0
     counted = remembered.of_month(now)
     created = endpoint.created if endpoint else None
@@ -106,7 +109,7 @@ def report(
         "instance_type": type_in_use(endpoint, variant),
         "instance_count": instance_count(endpoint, variant),
         "usd_per_hour": hourly,
-        "cost_usd": None if hourly is None else round(hourly * hours, 4),
+        "cost_usd": None if own is None else round(own * hours, 4),
         "usd_this_month": _rounded(month_usd(counted)),
         "hours_this_month": _rounded(counted.get("hours_this_month")),
         "usd_saved_this_month": _rounded(saved_usd(counted, always_on_usd_per_hour)),
@@ -114,7 +117,7 @@ def report(
         "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
         "next_trigger": told(state, known, limits, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
-        "attention": [*_unpriced(endpoint, variant, hourly), *remembered.findings],
+        "attention": [*_unpriced(endpoint, variant, own), *remembered.findings],
     }
 
 

@@ -2,6 +2,9 @@
 
 A bill is a tuple of plain objects, so that it can be carried as JSON, one for each endpoint seen:
 {"created", "until": epoch seconds, "instance_type": text or None, "usd_per_hour": for all instances, or None}.
+
+The price last seen counts for the whole of a life. So the second fleet of an update, which is there for minutes, is in
+none of them; the month's dollars, which the meter counts from tick to tick, have it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +12,7 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from common.facts import EndpointFacts, VariantFacts, endpoint_price, type_in_use
+from common.facts import EndpointFacts, VariantFacts, own_price, type_in_use
 
 Bill = tuple[Mapping[str, Any], ...]
 
@@ -32,7 +35,7 @@ def seen(
         return (*bill[:-1], {**last, "until": now, "gone": True}) if last and not last.get("gone") else bill
     created = endpoint.created.timestamp()
     known = last if last and last["created"] == created else None
-    price, kind = endpoint_price(endpoint, variant, usd_per_hour), type_in_use(endpoint, variant)
+    price, kind = own_price(endpoint, variant, usd_per_hour), type_in_use(endpoint, variant)
     if known and (price is None or endpoint.status == "Deleting"):
         price = known["usd_per_hour"]
     kind = kind or (known["instance_type"] if known else None)

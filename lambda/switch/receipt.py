@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from common import next_trigger
-from common.facts import endpoint_price, iso, type_in_use
+from common.facts import iso, own_price, type_in_use
 from common.next_trigger import Seen, Trigger
 
 from switch import bill, gate
@@ -25,14 +25,14 @@ _HEADLINES = {
 def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
     """The entry receipt/TIME#target. `hours_on` and `usd` are of every endpoint that this execution saw, from its
     creation until it was seen to be gone (`gone_at`, of the last), or until now; None where none was seen, or no price
-    is known.
+    is known. Neither `usd` nor `usd_per_hour` has the second fleet of an update (see bill).
     """
     facts, memory = case.facts, case.memory
     last = memory.bill[-1] if memory.bill else {}
     instance_type, price = last.get("instance_type"), last.get("usd_per_hour")
     if facts.endpoint is not None and facts.variant is not None:
         instance_type = type_in_use(facts.endpoint, facts.variant) or instance_type
-        price = endpoint_price(facts.endpoint, facts.variant, case.settings.usd_per_hour)
+        price = own_price(facts.endpoint, facts.variant, case.settings.usd_per_hour)
     return {
         "at": case.now,
         "target": case.request.target,

@@ -15,7 +15,8 @@ from pilotlight.cli.terminal import Refused, confirm, describe, out, print_json,
 from pilotlight.deployment import Deployment
 from pilotlight.prices import cost
 from pilotlight.stage import Stage
-from pilotlight.switch import State, Switch, wake_estimate
+from pilotlight.switch import State, Switch, SwitchError, wake_estimate
+from pilotlight.triggers import Triggers
 
 
 def ask(
@@ -72,7 +73,12 @@ def on(
     target = deployment(stage, aws, region)
     chosen = configured(target)
     confirm(f"{what_it_costs(chosen, target, hours)} Light it?", yes)
-    turn(target, "on", as_json, chosen=chosen, hours=hours, budget_usd=budget_usd)
+    try:
+        turn(target, "on", as_json, chosen=chosen, hours=hours, budget_usd=budget_usd)
+    except SwitchError as error:
+        if disabled := Triggers(target).disabled():  # the switch sees a silent meter only, not why it is
+            raise SwitchError(f"{error} Disabled: {', '.join(disabled)}; `pilot deploy --off` enables that.") from error
+        raise
 
 
 def off(

@@ -14,6 +14,7 @@ from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import Cloud
 from pilotlight.stage import Stage
 from pilotlight.teardown import Teardown, kept
+from pilotlight.triggers import Triggers
 
 
 def deploy(
@@ -37,12 +38,27 @@ def deploy(
             Cloud().deploy(target.aws_endpoint_url, target.stage)
     else:
         cdk(target, "deploy", "--all", "--require-approval", "never" if yes else "broadening")
+    arm(target)
     if not off:
         turn(target, "on", as_json, chosen=chosen)
     elif as_json:
         print_json({"stage": target.stage, "place": target.place, "deployed": True})
     else:
         out.print(f"[green]Stage {target.stage} is deployed[/] on {target.place}; [bold]pilot on[/] lights it.")
+
+
+def arm(target: Deployment) -> None:
+    """A `pilot destroy` that was killed may have left rules and schedules disabled; to CloudFormation nothing has
+    changed. Raises Refused where one stays so: the stage would not turn itself off.
+    """
+    enabled, refused = Triggers(target).enable()
+    if enabled:
+        err.print(f"These were disabled, and are enabled again: {', '.join(enabled)}.", highlight=False, soft_wrap=True)
+    if refused:
+        raise Refused(
+            f"Deployed, but STILL DISABLED, so the stage does not turn itself off: {', '.join(refused)}. Nothing was "
+            "lit. Deploy again, or enable that by hand."
+        )
 
 
 def refuse_another_name(target: Deployment, name: str) -> None:

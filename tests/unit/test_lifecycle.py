@@ -18,7 +18,7 @@ from switch.lease import PUT_OFF
 from switch.settings import Settings
 
 from bench.alarms import SILENCE_MINUTES
-from bench.cloud import DELETING_MINUTES, GIVES_UP_MINUTES, INSTANCE_TYPE
+from bench.cloud import BACK_MINUTES, DELETING_MINUTES, GIVES_UP_MINUTES, INSTANCE_TYPE, UPDATE_MINUTES
 from bench.plan import ALARMS, BREAKS, CAPACITY, CLEANUP, CREATIONS, METER, METRICS, STUCK, SWITCH, UPDATES, Plan, Setup
 from bench.simulation import TICK_MINUTES, Simulation
 
@@ -31,6 +31,10 @@ SECOND_TYPE = "ml.g5.12xlarge"
 WAKE_LIMIT_MINUTES = 30
 FAULTS = (METER, ALARMS, SWITCH, UPDATES, CLEANUP, METRICS, *CREATIONS)
 ON: dict[str, Any] = {"target": "on", "reason": "manual", "by": "a person"}
+PROMOTIONS: list[dict[str, Any]] = [
+    {"target": "on", "reason": "promotion", "by": "a run", "overrides": {"ModelDataUrl": f"s3://models/{name}/"}}
+    for name in ("first", "second")
+]
 OFF: dict[str, Any] = {"target": "off", "reason": "schedule", "by": "a schedule"}
 
 minutes = st.integers(0, DAYS)
@@ -58,6 +62,7 @@ def setup(
             wake_limit_seconds=WAKE_LIMIT_MINUTES * 60,
             promotion="blue-green",
             resource_types=(),
+            bake_seconds=600,
         ),
         wakes_on_call=wakes,
         lag_minutes=lag,
@@ -79,9 +84,18 @@ def ordered(entries: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[lis
     return st.lists(entries, max_size=most).map(lambda listed: sorted(listed, key=lambda entry: entry[0]))
 
 
-asks = ordered(
-    st.tuples(minutes, st.sampled_from([ON, ON, OFF, {**ON, "lifetime_hours": OTHER_HOURS, "extend": True}])), most=6
-).map(lambda listed: [(0, ON), *listed])
+asked = ordered(
+    st.tuples(
+        minutes,
+        st.sampled_from([ON, ON, OFF, {**ON, "lifetime_hours": OTHER_HOURS, "extend": True}, *PROMOTIONS]),
+    ),
+    most=6,
+)
+# Most minutes find the endpoint off; in the first life an off can meet an update.
+promoted = ordered(st.tuples(st.integers(5, 240), st.sampled_from(PROMOTIONS)), most=2)
+asks = st.builds(
+    lambda first, second: [(0, ON), *sorted([*first, *second], key=lambda entry: entry[0])], asked, promoted
+)
 snoozes = ordered(st.tuples(minutes, st.integers(1, 400)).map(lambda pair: (pair[0], sum(pair))), most=3)
 spans = st.tuples(minutes, st.integers(1, 500)).map(lambda pair: (pair[0], sum(pair)))
 faults = st.dictionaries(st.sampled_from(FAULTS), st.lists(spans, min_size=1, max_size=2), max_size=3)
@@ -126,11 +140,18 @@ def lives(simulation: Simulation) -> list[tuple[int, int]]:
     return [*simulation.cloud.lives, *([(present.created, DAYS)] if present else [])]
 
 
+def updates(simulation: Simulation) -> list[tuple[int, int]]:
+    """While two fleets were there."""
+    present = simulation.cloud.endpoint
+    since = present.updated if present else None
+    return [*simulation.cloud.updates, *([] if since is None else [(since, DAYS)])]
+
+
 def latest_end(simulation: Simulation, since: int, ended: int) -> float:
     """When an endpoint that nobody calls any more must be out of service, as the issue says: window + snooze + 15 min,
     whatever cannot be created or updated, and whatever alarm is dead; ten more for what survives a clean-up. Where the
     meter or the switch is broken, or the memory was lost: when that is over and seen, and at the hard stop's time at
-    the latest.
+    the latest. An update that is under way is waited for: whoever changes it wants it.
     """
     plan, window = simulation.plan, int(simulation.setup.policy.idle_minutes or 0)
     late = 25 if CLEANUP in plan.faults else 15
@@ -139,13 +160,14 @@ def latest_end(simulation: Simulation, since: int, ended: int) -> float:
         before = end
         snoozed = [until + late for at, until in plan.snoozes if at < end]
         forgotten = [at + 5 + window + late for at in plan.forgets if since <= at < end]
+        updated = [until + late for begun, until in updates(simulation) if since < until and begun < end]
         broken = [
             min(until + window + 10 + late, told_of_silence(plan, kind, start))
             for kind in (METER, METRICS, SWITCH)
             for start, until in plan.faults.get(kind, ())
             if since < until and start < end
         ]
-        end = max(end, *snoozed, *forgotten, *broken, 0)
+        end = max(end, *snoozed, *forgotten, *updated, *broken, 0)
     return min(end, stopped(simulation, ended))
 
 
@@ -216,6 +238,9 @@ def test_while_meter_alarms_and_switch_work_the_hard_stop_has_nothing_to_end_and
     assert policy.lifetime_hours is None or "hard_stop" not in [reason for _, reason in simulation.executions.offs]
     if policy.monthly_budget_usd is not None:
         late = TICK_MINUTES + PUT_OFF_MINUTES + DELETING_MINUTES + 1
+        if updates(simulation):
+            event("two fleets")
+            late = 2 * (late + BACK_MINUTES + 2)  # it is taken back first
         assert simulation.billed_minutes() <= policy.monthly_budget_usd / USD_PER_HOUR * 60 + late
 
 
@@ -303,6 +328,10 @@ def test_the_meter_counts_what_is_billed(given_setup: Setup, plan: Plan) -> None
     metered = simulation.memory.hours_this_month * 60
     surely_seen = sum(minutes for minutes in billed if minutes > TICK_MINUTES)
     assert surely_seen - 1e-6 <= metered <= sum(billed) + len(billed) + 1e-6
+    fleets = simulation.memory.usd_this_month / USD_PER_HOUR * 60 - metered
+    second = [until - begun for begun, until in updates(simulation)]
+    assert sum(second) - TICK_MINUTES * len(second) <= fleets + 1e-6  # each tick's price is of the time before it
+    assert fleets <= sum(second) + (TICK_MINUTES + 1) * len(second) + 1e-6
 
 
 @given(setups, plans)
@@ -316,6 +345,31 @@ def test_leaving_out_the_minutes_in_which_nothing_happens_changes_nothing(given_
         fast.met,
         fast.served,
     )
+
+
+class TestAnUpdateThatBakes:
+    """Two fleets are there; one of them serves."""
+
+    def test_an_idle_off_waits_for_it_and_comes_at_once_then(self) -> None:
+        simulation = simulated(setup(), asks=[(0, ON), (65, PROMOTIONS[0])])
+        [(begun, ended)] = updates(simulation)
+        [(off, reason)] = simulation.executions.offs
+        assert (begun, reason) == (65, "idle")
+        assert ended == begun + UPDATE_MINUTES
+        assert 0 <= off - ended <= TICK_MINUTES + 1
+
+    @pytest.mark.parametrize("minute", [105, 110, 118])
+    def test_the_lifetimes_off_takes_it_back(self, minute: int) -> None:
+        simulation = simulated(setup(60, 2), asks=[(0, ON), (minute, PROMOTIONS[0])], calls=range(10, 100))
+        [(off, reason)] = simulation.executions.offs
+        assert (reason, off <= 120 + 10 + BACK_MINUTES) == ("lifetime", True)
+
+    def test_the_budgets_off_takes_it_back(self) -> None:
+        simulation = simulated(setup(60, 12, 8.0), asks=[(0, ON), (70, PROMOTIONS[0])], calls=range(10, 300))
+        [(off, reason)] = simulation.executions.offs
+        assert (reason, updates(simulation)[0][0]) == ("budget", 70)
+        assert off < 70 + UPDATE_MINUTES + BACK_MINUTES + PUT_OFF_MINUTES
+        assert simulation.billed_minutes() <= 8 / USD_PER_HOUR * 60 + 2 * (TICK_MINUTES + PUT_OFF_MINUTES + 8)
 
 
 class TestAnHourOfNothing:

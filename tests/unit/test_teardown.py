@@ -7,7 +7,10 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
+from pilotlight.cli import endpoint, stacks
+from pilotlight.cli.terminal import Refused
 from pilotlight.deployment import Deployment, NotDeployedError
+from pilotlight.switch import SwitchError
 from pilotlight.teardown import SETTLE_SECONDS, Teardown, TeardownError
 
 
@@ -15,25 +18,34 @@ def refusal(code: str, message: str = "no") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
 
 
-ENABLED = {"Tick": True, "Idle": True, "On1": True, "Off1": True, "Own": False}
+ENABLED = {"Tick": True, "Idle": True, "On1": True, "Off1": True}
+
+
+class Killed(BaseException):
+    """By SIGKILL: nothing of the process goes on."""
 
 
 @dataclass
 class World:
     """A stage and every client of it. `done` is what happened, in order; `statuses` are the endpoint stack's, `stuck`
-    the rules that cannot be enabled. `armed` is what was enabled at every look at the switch that turns it off.
+    the rules that cannot be enabled; `killed_in`: where SIGKILL comes; `unlisted`: no stack is listed once cdk failed.
+    `armed` is what was enabled at every look at the switch that turns it off.
     """
 
     stacks: list[str] = field(default_factory=lambda: ["Foundation", "Control", "Endpoint", "Api"])
     statuses: list[str] = field(default_factory=lambda: ["UPDATE_COMPLETE"])
     switch: str = "already off"
     cdk_fails: bool = False
+    killed_in: str = ""
     survivors: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     enabled: dict[str, bool] = field(default_factory=lambda: dict(ENABLED))
     armed: list[list[str]] = field(default_factory=list)
     seconds: float = 0.0
+    killed: bool = False
+    unlisted: bool = False
+    lists: bool = True
     stage: str = "test"
     place: str = "a place"
     endpoint_name: str = "pilotlight-test"
@@ -61,12 +73,14 @@ class World:
 
     def stack_resources(self, role: str) -> list[dict[str, str]]:
         assert role in ("Control", "FineTune")
+        if not self.lists:
+            raise refusal("ThrottlingException")
         if role not in self.stacks:
             return []
         if role == "FineTune":
             return [{"ResourceType": "AWS::Events::Rule", "PhysicalResourceId": "Dropped"}]
         kinds = {"Tick": "Events::Rule", "Idle": "Events::Rule", "On1": "Scheduler::Schedule"}
-        kinds |= {"Off1": "Scheduler::Schedule", "Own": "Events::Rule"}
+        kinds |= {"Off1": "Scheduler::Schedule"}
         kinds |= {"machine": "StepFunctions::StateMachine", "table": "DynamoDB::Table"}
         listed = [{"ResourceType": f"AWS::{kind}", "PhysicalResourceId": name} for name, kind in kinds.items()]
         return [*listed, {"ResourceType": "AWS::Events::Rule"}]  # one that was never created
@@ -83,17 +97,20 @@ class World:
     # What its clients do
 
     def describe_rule(self, **request: str) -> dict[str, str]:
+        self._answers()
         return {"State": "ENABLED" if self.enabled[request["Name"]] else "DISABLED"}
 
     def disable_rule(self, **request: str) -> None:
         self._set(request["Name"], False)
 
     def enable_rule(self, **request: str) -> None:
+        self._answers()
         if request["Name"] in self.stuck:
             raise refusal("ThrottlingException")
         self._set(request["Name"], True)
 
     def get_schedule(self, **request: str) -> dict[str, Any]:
+        self._answers()
         name, read_only = request["Name"], {"Arn": "arn", "ResponseMetadata": {}}
         target = {"Arn": "x", "Input": f'{{"target": "{name[:-1].lower()}"}}'}
         state = "ENABLED" if self.enabled[name] else "DISABLED"
@@ -145,9 +162,13 @@ class World:
 
     def cdk(self, *arguments: str) -> None:
         self.done.append(f"cdk {' '.join(arguments)}")
+        if self.killed_in and self.killed_in in arguments:
+            self.killed = True
+            raise Killed
         if "--all" not in arguments:
             self.stacks.remove("Api")
         elif self.cdk_fails:
+            self.lists = not self.unlisted
             raise RuntimeError("cdk failed")
         else:
             assert not any(self.enabled.values())
@@ -161,6 +182,11 @@ class World:
         teardown = Teardown(deployment, "pilotlight-test", self.cdk, sleep=self.sleep, monotonic=lambda: self.seconds)
         teardown.destroy()
         return self.done
+
+    def _answers(self) -> None:
+        """A process that was killed asks nothing more."""
+        if self.killed:
+            raise Killed
 
     def _set(self, name: str, enabled: bool) -> None:
         self.enabled[name] = enabled
@@ -215,6 +241,57 @@ def test_a_destroy_that_fails_leaves_the_triggers_as_they_were() -> None:
     with pytest.raises(RuntimeError):
         world.destroy()
     assert world.enabled == ENABLED
+
+
+@pytest.mark.parametrize("again", [{"cdk_fails": True}, {"statuses": ["UPDATE_ROLLBACK_IN_PROGRESS"]}])
+def test_one_that_fails_after_one_that_was_killed_arms_what_that_had_silenced(again: dict[str, Any]) -> None:
+    killed = World(killed_in="--all")
+    with pytest.raises(Killed):
+        killed.destroy()
+    assert not any(killed.enabled.values())
+    world = World(enabled=killed.enabled, **again)
+    with pytest.raises((RuntimeError, TeardownError)):
+        world.destroy()
+    assert world.enabled == ENABLED
+
+
+def test_where_what_starts_by_itself_cannot_be_listed_that_is_said() -> None:
+    world = World(cdk_fails=True, unlisted=True)
+    with pytest.raises(TeardownError, match=r"^cdk failed\. STILL DISABLED.*maybe every rule.*`pilot deploy"):
+        world.destroy()
+
+
+def test_a_deploy_arms_what_a_destroy_that_was_killed_had_silenced(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(enabled=dict.fromkeys(ENABLED, False))
+    stacks.arm(cast(Deployment, world))
+    assert world.enabled == ENABLED
+    assert "enabled again: rule Tick, rule Idle, schedule On1" in capsys.readouterr().err
+    stacks.arm(cast(Deployment, world))
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_lit_by_a_deploy_that_cannot_arm() -> None:
+    world = World(enabled={**ENABLED, "Tick": False, "Idle": False}, stuck=["Tick"])
+    with pytest.raises(Refused, match=r"STILL DISABLED.*rule Tick .*Nothing was lit"):
+        stacks.arm(cast(Deployment, world))
+    assert world.enabled == {**ENABLED, "Tick": False}
+
+
+def test_an_on_that_is_refused_says_what_is_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch says that the meter is silent; here is why."""
+    world = World(switch="refused", enabled={**ENABLED, "Tick": False})
+    for name, answer in (("deployment", world), ("configured", None), ("what_it_costs", "Much.")):
+        monkeypatch.setattr(endpoint, name, lambda *_, answer=answer: answer)
+    monkeypatch.setattr(endpoint, "turn", _refused)
+    with pytest.raises(SwitchError, match=r"^silent\. Disabled: rule Tick; `pilot deploy --off`"):
+        endpoint.on(yes=True)
+    world.enabled["Tick"] = True
+    with pytest.raises(SwitchError, match=r"^silent\.$"):
+        endpoint.on(yes=True)
+
+
+def _refused(*_: Any, **__: Any) -> None:
+    raise SwitchError("silent.")
 
 
 def test_what_cannot_be_enabled_again_is_named_and_keeps_nothing_else_disabled() -> None:

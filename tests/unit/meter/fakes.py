@@ -76,6 +76,7 @@ class Aws:
     calls: Mapping[float, float] = field(default_factory=dict)
     called_type: str | None = None  # the instance type that the calls are published for; None: the whole variant
     pool_types: tuple[str, ...] = ()
+    next_type: str = ""  # of the fleet that an update brings up
     broken: set[str] = field(default_factory=set)
     published: dict[str, float] = field(default_factory=dict)
     started: list[dict[str, Any]] = field(default_factory=list)
@@ -98,10 +99,15 @@ class Aws:
         assert request == {"EndpointName": "pilotlight-test"}
         if self.status is None:
             raise refusal("ValidationException")
-        return {"EndpointStatus": self.status, "CreationTime": at(self.created), "EndpointConfigName": "config"}
+        told = {"EndpointStatus": self.status, "CreationTime": at(self.created), "EndpointConfigName": "config"}
+        pending = [{"CurrentInstanceCount": 1}]  # SageMaker may tell its type, or not
+        coming = {"EndpointConfigName": "next", "ProductionVariants": pending}
+        return told | ({"PendingDeploymentSummary": coming} if self.next_type else {})
 
     def describe_endpoint_config(self, **request: Any) -> Mapping[str, Any]:
         self._answers("describe_endpoint_config")
+        if request == {"EndpointConfigName": "next"}:
+            return {"ProductionVariants": [{"InstanceType": self.next_type, "InitialInstanceCount": 1}]}
         assert request == {"EndpointConfigName": "config"}
         pools = [{"InstanceType": name, "Priority": rank} for rank, name in enumerate(self.pool_types, start=1)]
         kind = {"InstancePools": pools} if pools else {"InstanceType": INSTANCE_TYPE}

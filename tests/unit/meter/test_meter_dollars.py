@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from meter.bill import LIVES_KEPT
 from meter.facts import LEDGER, VARIANT, Facts, Life
 from meter.memory import Memory
 
@@ -46,6 +47,54 @@ def test_dollars_do_not_depend_on_how_the_ticks_are_spaced(bounds: list[int], sp
     first = datetime.fromtimestamp(last, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp()
     hours = sum(max(0.0, end - max(created, first)) / HOUR for created, end in spans)
     assert sums[1] == pytest.approx((hours * USD_PER_HOUR, hours), abs=1e-4)
+
+
+@given(
+    turns=st.lists(st.integers(2, 40), min_size=2, max_size=60),
+    ticks=st.lists(st.integers(0, 1000), max_size=20),
+    told=st.lists(st.integers(0, 60), max_size=60),
+)
+def test_however_late_receipts_come_every_life_is_counted_and_none_twice(
+    turns: list[int], ticks: list[int], told: list[int]
+) -> None:
+    """In half minutes: pause, life, pause, life. `told` is how long after its end each is told of. One that a tick saw,
+    and of which nothing was told by the next, counts until then, or until the next creation.
+    """
+    ends = [START + 30 * sum(turns[: number + 1]) for number in range(len(turns))]
+    spans = list(zip(ends[::2], ends[1::2], strict=False))
+    waits = [30 * wait for wait in told] + [0] * len(spans)
+    last = max([*ends, *(START + 30 * tick for tick in ticks)]) + HOUR
+    moments = sorted({START, *(START + 30 * tick for tick in ticks), last, last + HOUR})
+    meter, counted = Meter(), [0.0]
+    for moment in moments:
+        gone = [Life(*span, USD_PER_HOUR) for span, wait in zip(spans, waits, strict=False) if span[1] + wait < moment]
+        present = next((created for created, end in spans if created <= moment < end), None)
+        facts = dark(lives=tuple(gone)) if present is None else lit(present, lives=tuple(gone))
+        meter.reads(facts, moment)
+        counted.append(meter.memory.hours_this_month)
+    assert counted == sorted(counted)
+    assert counted[-1] == counted[-2]
+    true = sum(end - created for created, end in spans)
+    following = [*(created for created, _ in spans[1:]), last]
+    unknown = [
+        min(after, *(moment for moment in moments if moment >= end)) - end
+        for (_, end), after in zip(spans, following, strict=True)
+    ]
+    assert true - 1e-3 <= counted[-1] * HOUR <= true + sum(unknown) + 1e-3
+
+
+def test_a_life_that_is_forgotten_is_not_counted_again() -> None:
+    meter = Meter()
+    meter.reads(dark(), START)
+    spans = [Life(START + n * MINUTE, START + (n + 0.5) * MINUTE, USD_PER_HOUR) for n in range(1, 3 * LIVES_KEPT)]
+    for number in range(len(spans)):
+        told = tuple(spans[max(0, number - 9) : number + 1])
+        meter.reads(dark(lives=told), told[-1].gone + 1)
+    hours = meter.memory.hours_this_month
+    assert hours == pytest.approx(len(spans) / 120)
+    meter.reads(dark(lives=tuple(spans)), START + 3 * HOUR)
+    assert meter.memory.hours_this_month == hours
+    assert len(meter.memory.lives_counted) == LIVES_KEPT
 
 
 @given(bounds=st.lists(moments, max_size=8), ticks=st.lists(moments, min_size=2, max_size=30))
@@ -144,6 +193,31 @@ class TestALifeBetweenTwoTicks:
             meter.reads(dark(), START)
             taken = meter.reads(dark(lives=told), START + 5 * MINUTE)
             assert taken.dollars_this_month == pytest.approx(self.THREE_MINUTES, abs=0.001)
+
+    def test_also_where_its_successor_was_seen_before_its_receipt_came(self) -> None:
+        """A walk from type to type writes one receipt, at its end."""
+        meter = Meter()
+        meter.reads(dark(), START)
+        second = START + 4.5 * MINUTE
+        meter.reads(lit(second), START + 5 * MINUTE)
+        for tick in (10, 15):
+            taken = meter.reads(lit(second, lives=(self.SHORT,)), START + tick * MINUTE)
+            assert taken.dollars_this_month == pytest.approx((3 + tick - 4.5) * USD_PER_HOUR / 60, abs=1e-4)
+
+    def test_but_not_where_the_one_before_it_counted_for_its_time(self) -> None:
+        meter = Meter()
+        meter.reads(lit(START - HOUR), START)
+        third = START + 4.5 * MINUTE
+        meter.reads(lit(third), START + 5 * MINUTE)
+        gone = (Life(START - HOUR, START + 30, USD_PER_HOUR), self.SHORT)
+        taken = meter.reads(lit(third, lives=gone), START + 10 * MINUTE)
+        assert taken.dollars_this_month == pytest.approx(70 * USD_PER_HOUR / 60, abs=1e-4)
+
+    def test_what_one_before_it_had_ended_at_its_creation_at_the_latest(self) -> None:
+        meter = Meter()
+        meter.reads(lit(START - HOUR), START)
+        taken = meter.reads(dark(lives=(self.SHORT,)), START + 5 * MINUTE)
+        assert taken.dollars_this_month == pytest.approx(64 * USD_PER_HOUR / 60, abs=1e-4)
 
     def test_several_are_counted_each(self) -> None:
         meter = Meter()

@@ -294,3 +294,19 @@ def test_the_deployed_handler_has_each_client_of_its_own_service(monkeypatch: py
     assert settings == SETTINGS
     for service in ("cloudformation", "sagemaker", "cloudwatch", "stepfunctions"):
         assert getattr(clients, service).meta.service_model.service_name == service
+
+
+@pytest.mark.parametrize(("next_type", "usd"), [("ml.dear", 10.0), (INSTANCE_TYPE, USD_PER_HOUR), ("ml.unknown", 0.0)])
+def test_an_updates_second_fleet_is_counted_at_the_price_of_its_own_config(
+    world: World, next_type: str, usd: float
+) -> None:
+    """One of no known price leaves the first to be counted; none is lost for the other."""
+    prices = {INSTANCE_TYPE: USD_PER_HOUR, "ml.dear": 10.0}
+    world.settings = replace(SETTINGS, policy=replace(POLICY, usd_per_hour=prices, monthly_budget_usd=None))
+    world.tick(START)
+    world.aws.status, world.aws.next_type = "Updating", next_type
+    world.tick(START + HOUR)
+    assert world.aws.published["DollarsThisMonth"] == pytest.approx(2 * USD_PER_HOUR + usd, abs=1e-4)
+    world.aws.status, world.aws.next_type = "InService", ""
+    world.tick(START + 2 * HOUR)
+    assert world.aws.published["DollarsThisMonth"] == pytest.approx(4 * USD_PER_HOUR + usd, abs=1e-4)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
-from common.facts import EndpointFacts, StackFacts, VariantFacts, iso
+from common.facts import EndpointFacts, Fleet, StackFacts, VariantFacts, iso
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy.endpoint import Facts, redacted, report, saved_usd
@@ -148,6 +148,11 @@ class TestReport:
         starting = replace(ENDPOINT, status="Creating", instance_count=None)
         answer = reported(Facts(endpoint=starting, variant=replace(VARIANT, initial_instance_count=3), stack=STACK))
         assert (answer["instance_count"], answer["usd_per_hour"]) == (3, 14.67)
+
+    def test_a_second_fleet_costs_by_the_hour_and_not_for_all_the_hours_before_it(self) -> None:
+        updating = replace(ENDPOINT, status="Updating", baking=True, second=Fleet(1, "next", ("ml.g4dn.12xlarge",)))
+        answer = reported(replace(ON, endpoint=updating))
+        assert (answer["instance_count"], answer["usd_per_hour"], answer["cost_usd"]) == (2, 9.78, 2.445)
 
     @given(st.integers(1, 20), st.floats(0, 10**6))
     def test_the_cost_is_price_times_instances_times_hours(self, instances: int, seconds: float) -> None:

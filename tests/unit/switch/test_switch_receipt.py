@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from common.facts import EndpointFacts, VariantFacts
+import pytest
+from common.facts import EndpointFacts, Fleet, VariantFacts
 from common.schedule import parse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,19 @@ def test_an_endpoint_that_is_being_deleted_keeps_its_price() -> None:
     for variant in (VariantFacts("ml.g5.xlarge", 3), None):
         written = bill.seen(written, seen(0, "Deleting", 1), variant, now=3600, usd_per_hour=PRICES)
     assert bill.usd(written) == 4.23
+
+
+@pytest.mark.parametrize("second", [Fleet(1, "next"), Fleet(1, "next", ("ml.g4dn.12xlarge",))])
+def test_a_second_fleet_is_not_taken_for_one_of_the_whole_life(second: Fleet) -> None:
+    """Neither where the endpoint is deleted while both are there."""
+    one, hour = VariantFacts("ml.g5.xlarge", 1), 3600
+    written = bill.seen((), seen(0, count=1), one, now=9 * hour, usd_per_hour=PRICES)
+    baking = replace(seen(0, "Updating", 1), second=second)
+    written = bill.seen(written, baking, one, now=10 * hour - 60, usd_per_hour=PRICES)
+    written = bill.seen(written, seen(0, "Deleting", 1), None, now=10 * hour - 30, usd_per_hour=PRICES)
+    written = bill.seen(written, None, None, now=10 * hour, usd_per_hour=PRICES)
+    assert bill.usd(written) == 14.10
+    assert bill.lives(written)[0]["usd_per_hour"] == 1.41
 
 
 def test_an_unknown_price_makes_no_number_up() -> None:
