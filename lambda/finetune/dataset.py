@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import islice
+from math import ceil
 from typing import Any, Final, Protocol
 
 from finetune import rows
@@ -229,12 +230,21 @@ class _Check:
             found.add("", None, "there is one row; at least two are needed, one of them for validation")
         if not layout.validation and ratio == 0:
             found.add("", None, "nothing validates: give validation/ or a validation_split_ratio above 0")
-        if not layout.validation and ratio == 1:
-            found.add("", None, "nothing is left to learn from: give a validation_split_ratio below 1")
+        if not layout.validation and (ratio == 1 or (not found.problem_count and self._takes_all(ratio))):
+            found.add(
+                "",
+                None,
+                f"nothing is left to learn from: a validation_split_ratio of {ratio:g} takes all of "
+                f"{self.counted['train']} rows; lower it, add rows, or give validation/",
+            )
         if self.repeats.count:
             found.warnings.append(f"About {self.repeats.count} rows repeat an earlier one. They are kept.")
         if self.kind != "script":  # which cuts rows off where it likes
             self._judge_lengths(format)
+
+    def _takes_all(self, ratio: float) -> bool:
+        """As the training splits (training/dataset.py): the share is rounded up."""
+        return ceil(round(self.counted["train"] * ratio, 9)) >= self.counted["train"]
 
     def _judge_lengths(self, format: Format) -> None:
         found, lengths = self.findings, self.lengths

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.finetune.bucket import DATASET, GOOD, PREFIX, Bucket, dolly, jsonl, problems_of, report_of
+from training.dataset import split
 
 LONG = " ".join(["word"] * 150)
 CHAT = {"dialog": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
@@ -152,6 +153,14 @@ class TestFiles:
     def test_a_split_that_leaves_one_side_empty_is_refused(self, ratio: float, says: str) -> None:
         assert says in problems_of({"a.jsonl": GOOD}, validation_split_ratio=ratio)[0]
         assert not problems_of({"a.jsonl": GOOD, "validation/b.jsonl": GOOD}, validation_split_ratio=ratio)
+
+    @given(rows=st.integers(2, 30), ratio=st.integers(1, 100).map(lambda percent: percent / 100))
+    def test_a_split_is_refused_exactly_where_the_training_would_have_no_row(self, rows: int, ratio: float) -> None:
+        train, _ = split(range(rows), ratio=ratio, seed=0)
+        problems = problems_of({"a.jsonl": jsonl(*map(dolly, range(rows)))}, validation_split_ratio=ratio)
+        assert ([f"of {ratio:g} takes all of {rows} rows" in problem for problem in problems] == [True]) is not bool(
+            train
+        )
 
 
 class TestRows:
