@@ -13,6 +13,8 @@ from itertools import islice
 from math import ceil
 from typing import Any, Final, Protocol
 
+from common.tokens import estimate_tokens
+
 from finetune import rows
 from finetune.asked import Asked
 from finetune.findings import Findings, Problem, Refuse
@@ -63,6 +65,8 @@ class Report:
     duplicates: int
     token_histogram: list[dict[str, Any]] = field(default_factory=list)
     longest_tokens: int = 0
+    longest_prompt_tokens: int = 0
+    longest_prompt_line: int = 0
     sha256: str
 
     @property
@@ -106,6 +110,7 @@ class _Check:
         self.digest = sha256()
         self.counted = {"train": 0, "validation": 0, "prompts": 0}
         self.column: str | None = None
+        self.longest_prompt = 0, 0  # estimated tokens, line
 
     def run(self) -> Report:
         listed = ((key.removeprefix(self.prefix), size) for key, size in self.reader.list(self.prefix))
@@ -132,6 +137,8 @@ class _Check:
             duplicates=self.repeats.count,
             token_histogram=self.lengths.to_data(),
             longest_tokens=self.lengths.longest_tokens,
+            longest_prompt_tokens=self.longest_prompt[0],
+            longest_prompt_line=self.longest_prompt[1],
             sha256=self.digest.hexdigest(),
         )
 
@@ -212,7 +219,7 @@ class _Check:
         refuse = self.findings.of(file.name)
         for line, row in json_lines(self._chunks(file), refuse):
             try:
-                rows.prompt(row)
+                self.longest_prompt = max(self.longest_prompt, (estimate_tokens(rows.prompt(row)), line))
             except BadRow as bad:
                 refuse(line, str(bad))
             self.counted["prompts"] += 1

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from common.shown import shown
 
-from finetune import money, programs
+from finetune import money, programs, window
 from finetune.asked import Asked
 from finetune.dataset import Report
 from finetune.errors import BadRequest, did_you_mean
 from finetune.layout import PROMPTS, VALIDATION
-from finetune.programs import JumpStart, Script
+from finetune.programs import JumpStart, Program, Script
 from finetune.spec import Settings
 
 LEAST_RUNTIME_SECONDS: Final = 600
@@ -83,6 +83,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
     evaluating = _evaluation_types(types, settings) if report is not None else ()
     share = Decimal(1) if asked.attach else money.EVALUATION_SHARE
     reserve = ceiling * share if evaluating else Decimal(0)
+    _check_window(spec.program, hyperparameters, report if evaluating else None, trains=asked.attach is None)
     for name in evaluating:
         _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings, share)
     seconds, cost = 0, Decimal(0)
@@ -173,6 +174,14 @@ def _check_report(report: Report, settings: Settings) -> None:
         )
 
 
+def _check_window(program: Program, sent: Mapping[str, str], evaluated: Report | None, *, trains: bool) -> None:
+    """What a script's hyperparameters mean nobody knows."""
+    if (trains or evaluated is not None) and not isinstance(program, Script):
+        window.check_length(program.shape, sent)
+    if evaluated is not None:
+        window.check_prompts(program.shape, evaluated)
+
+
 def _evaluation_types(types: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     if settings.spec.evaluation_image_uri is None:
         return ()
@@ -204,6 +213,8 @@ def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings:
 def _warnings(report: Report | None, evaluating: tuple[str, ...], settings: Settings, *, trains: bool) -> Iterator[str]:
     if report is not None and isinstance(settings.spec.program, Script):
         yield from _unchecked(report, evaluating, trains=trains)
+    if report is not None and evaluating:
+        yield from window.prompt_warnings(settings.spec.program.shape, report)
     yield from _unevaluated(report, evaluating, settings)
 
 

@@ -12,10 +12,9 @@ from botocore.exceptions import ClientError
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import Run
+from finetune.window import ANSWER_TOKENS
 
 MOST_PROMPTS = 5
-MOST_TOKENS = 96
-"""As in the evaluation (training/answers.py): what was right there must not be cut off here."""
 PAUSE_SECONDS = 15
 MOST_TRIES = 4
 NEEDED_SHARE = 0.5
@@ -108,7 +107,7 @@ class _Said:
 
 
 def _ask(kit: Kit, url: str, headers: Mapping[str, str], prompt: Mapping[str, Any]) -> _Said:
-    body = {"model": kit.settings.model, "prompt": prompt["prompt"], "max_tokens": MOST_TOKENS, "temperature": 0}
+    body = {"model": kit.settings.model, "prompt": prompt["prompt"], "max_tokens": ANSWER_TOKENS, "temperature": 0}
     sent = json.dumps(body).encode()
     try:
         status, answer = kit.post(url, headers if "x-api-key" in headers else kit.sign(url, headers, sent), sent)
