@@ -486,6 +486,38 @@ class TestMending:
         assert record["status"] == "failed"
         assert "stopped, or ran out of time" in story.world.sns.told[0]["Message"]
 
+    def test_what_they_cost_until_they_had_stopped_is_told_and_kept(self, story: Story) -> None:
+        state = begun(story)
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        record = story.fail({"id": story.name, "mends": True})
+        (job,) = record["jobs"]
+        assert (job["status"], job["seconds"], record["usd"]) == ("Stopped", 360, 0.2)  # at USD 2 an hour
+        assert "It cost about USD 0.20." in story.world.sns.told[0]["Message"]
+
+    def test_one_that_is_never_seen_to_end_is_waited_for_a_quarter_of_an_hour(self, story: Story) -> None:
+        state = begun(story)
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        (job,) = story.world.sagemaker.jobs.values()
+        going = {"TrainingJobStatus": "Stopping"}
+        story.world.sagemaker.stop_training_job = Mock(side_effect=lambda **_: job.update(end=going))  # type: ignore[method-assign]
+        before = story.world.now
+        record = story.fail({"id": story.name, "mends": True})
+        assert (record["status"], record["jobs"][0]["status"]) == ("failed", "Stopping")
+        assert 900 <= story.world.now - before < 1000
+
+    def test_one_that_nobody_knows_holds_nothing_up(self, story: Story) -> None:
+        state = begun(story)
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        story.world.sagemaker.jobs.clear()
+        record = story.fail({"id": story.name, "mends": True})
+        assert (record["status"], record["jobs"][0]["status"], record["usd"]) == ("failed", "Failed", 0)
+
     def test_a_model_that_was_not_smoked_is_taken_back(self, story: Story) -> None:
         state = begun(story)
         for step in ORDER[:6]:
