@@ -17,7 +17,7 @@ from finetune.asked import Asked
 from finetune.dataset import Report
 from finetune.errors import BadRequest, did_you_mean
 from finetune.layout import PROMPTS, VALIDATION
-from finetune.programs import JumpStart, Program, Script
+from finetune.programs import JumpStart, OwnContainer, Program, Script
 from finetune.spec import Settings
 
 LEAST_RUNTIME_SECONDS: Final = 600
@@ -86,6 +86,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
     _check_window(spec.program, hyperparameters, report if evaluating else None, trains=asked.attach is None)
     for name in evaluating:
         _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings, share)
+    spot = settings.spot if asked.spot is None else asked.spot
     seconds, cost = 0, Decimal(0)
     if asked.attach is None:
         programs.check_count(spec.program, spec.model, count, hyperparameters)
@@ -105,7 +106,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         evaluation_types=evaluating,
         max_cost_usd=ceiling,
         evaluation_usd=reserve,
-        spot=settings.spot if asked.spot is None else asked.spot,
+        spot=spot,
         approve=settings.approve if asked.approve is None else asked.approve,
         min_improvement=settings.min_improvement if asked.min_improvement is None else asked.min_improvement,
         max_runtime_seconds=seconds,
@@ -115,6 +116,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         warnings=(
             *(report.warnings if report else ()),
             *_warnings(report, evaluating, settings, trains=asked.attach is None),
+            *(_may_begin_anew(spec.program) if spot and asked.attach is None else ()),
         ),
     )
 
@@ -229,6 +231,16 @@ def _unchecked(report: Report, evaluating: tuple[str, ...], *, trains: bool) -> 
         yield (
             "The dataset has no validation/, so it is evaluated on rows that your program may have trained with: the "
             "evaluation does not know how it splits them."
+        )
+
+
+def _may_begin_anew(program: Program) -> Iterator[str]:
+    """SageMaker keeps /opt/ml/checkpoints for any program; that it is read again only the project's container says."""
+    if not isinstance(program, OwnContainer):
+        whose = "JumpStart's script" if isinstance(program, JumpStart) else "your program"
+        yield (
+            f"Spot: whether {whose} keeps checkpoints in /opt/ml/checkpoints, and goes on from them, is not known. One "
+            "that does not begins anew after each interruption, and what it had done is paid for again."
         )
 
 

@@ -1,6 +1,7 @@
 """Plan: what a run will do and cost at most, or why it is refused before anything is paid for."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -153,6 +154,16 @@ def test_rows_longer_than_the_model_reads_are_refused(model: str) -> None:
     assert planned(settings, hyperparameters={"max_input_length": window})
     refused = refusal(settings, hyperparameters={"max_input_length": window + 1})
     assert f"reads {window} tokens at most" in refused.message
+
+
+def test_only_the_projects_container_is_known_to_go_on_after_an_interruption() -> None:
+    others = ((settings_of("llama-2-7b"), "JumpStart's script"), (own_program(), "your program"))
+    for settings, whose in others:
+        assert any(f"whether {whose} keeps checkpoints" in said for said in planned(settings, spot=True).warnings)
+        assert not any("Spot" in said for said in planned(settings).warnings)
+        attached = planned(replace(settings, spot=True), attach="my-job")
+        assert not any("Spot" in said for said in attached.warnings)
+    assert not any("Spot" in said for said in planned(settings_of("falcon-7b"), spot=True).warnings)
 
 
 class TestPromptsLongerThanTheModelReads:
