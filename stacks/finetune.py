@@ -29,7 +29,7 @@ class FineTuneStack(Stack):
         self, scope: Construct, construct_id: str, *, stage: Stage, finetune: FineTune, names: Names, **kwargs: Any
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        bucket = FineTuneBucket(self, "Data", serving_role_arn=names.role_arn("execution")).bucket
+        bucket = FineTuneBucket(self, "Data", stage=stage.name, serving_role_arn=names.role_arn("execution")).bucket
         role = TrainingRole(
             self,
             "Training",

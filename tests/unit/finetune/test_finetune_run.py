@@ -414,12 +414,17 @@ def test_a_report_lies_beside_its_model_also_where_that_was_trained_elsewhere(st
     assert record["report"].endswith("/report.html")
 
 
+def test_a_folder_that_is_called_report_is_not_one(story: Story) -> None:
+    artifact = f"s3://{BUCKET}/models/report/theirs/output/model/"
+    assert story.run(attach=left_at(story, artifact))["artifact"] == artifact
+
+
 @pytest.mark.parametrize(
     "artifact",
     [
         "s3://somewhere/models/theirs/output/model/",
         f"s3://{BUCKET}/trained/theirs/output/model/",
-        f"s3://{BUCKET}/models/job/report/theirs/output/model/",
+        f"s3://{BUCKET}/models/job/report/pilotlight-test-run-e1/output/model/",
         f"s3://{BUCKET}/models/theirs/output/model.tar.gz",
     ],
 )
