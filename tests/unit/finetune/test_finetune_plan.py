@@ -190,6 +190,12 @@ class TestPromptsLongerThanTheModelReads:
         assert planned(own_program(), self.report(8000))
 
 
+def test_the_projects_container_may_leave_the_four_bytes_a_parameter_that_its_base_came_in() -> None:
+    spec = settings_of("falcon-7b").spec
+    assert spec.uploaded_bytes == 4 * training().models["falcon-7b"].shape.parameters
+    assert settings_of("llama-2-7b").spec.uploaded_bytes == 2 * training().models["llama-2-7b"].shape.parameters
+
+
 def test_several_instances_share_the_model() -> None:
     made = planned(settings_of("falcon-7b"), instance_count=2, max_cost_usd=100)
     assert made.instance_count == 2
