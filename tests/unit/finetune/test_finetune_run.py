@@ -142,6 +142,15 @@ def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
     assert lineage["hyperparameter.a"] == "__x_: _1__"
 
 
+def test_where_nothing_evaluates_the_registry_has_what_the_training_says(story: Story) -> None:
+    spec = replace(story.world.settings.training.spec, evaluation_image_uri=None)
+    training = replace(story.world.settings.training, spec=spec)
+    story.world.settings = replace(story.world.settings, training=training)
+    assert story.run()["status"] == "done"
+    lineage = story.world.sagemaker.packages[0]["CustomerMetadataProperties"]
+    assert (lineage["metric.training_train_loss"], lineage["metric.training_eval_loss"]) == ("2.0", "1.5")
+
+
 def test_a_hyperparameter_that_sagemaker_would_refuse_ends_a_scripts_run_before_anything_is_paid_for(
     story: Story,
 ) -> None:
