@@ -152,7 +152,7 @@ def _run() -> Json:
             "smoke": known,
             "links": said(
                 {"type": "object", "additionalProperties": STRING},
-                "Pages of AWS's console: the run, its dataset, each job and its log, the model, the report. "
+                "Pages of AWS's console: the dataset, each job and its log, the model, the report. "
                 "Empty on the embedded cloud, which no console shows.",
             ),
             "usd": _AMOUNT,

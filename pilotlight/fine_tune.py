@@ -21,7 +21,7 @@ from pilotlight.training_specs import (
     resolve,
 )
 
-LONGEST_SETTINGS: Final = 2850
+LONGEST_SETTINGS: Final = 2830
 """Characters of what the functions are told: all variables of a Lambda function have 4 KB together, and the others
 take 1.2 KB with the longest names that there can be.
 """

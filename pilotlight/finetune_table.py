@@ -33,6 +33,13 @@ class ShapeTable(Table):
     layers: int = Field(ge=1, le=1000, description="an integer from 1 to 1000: num_hidden_layers", examples=["32"])
     hidden: int = Field(ge=1, le=10**6, description="an integer from 1 to 1000000: hidden_size", examples=["4096"])
     vocabulary: int = Field(ge=1, le=10**7, description="an integer from 1 to 10000000: vocab_size", examples=["32000"])
+    window: int | None = Field(
+        None,
+        ge=128,
+        le=10**8,
+        description="an integer from 128: max_position_embeddings, the tokens that it reads at most",
+        examples=["4096"],
+    )
 
 
 class MetricTable(Table):
@@ -71,7 +78,7 @@ class FineTuneTable(Table):
     shape: ShapeTable | None = Field(
         None,
         description="a table of the model's size",
-        examples=["{ parameters = 6738415616, layers = 32, hidden = 4096, vocabulary = 32000 }"],
+        examples=["{ parameters = 6738415616, layers = 32, hidden = 4096, vocabulary = 32000, window = 4096 }"],
     )
     script_url: str | None = Field(
         None,

@@ -14,6 +14,7 @@ _NAMES: Final = {
     "hidden": ("hidden_size", "n_embd", "d_model"),
     "vocabulary": ("vocab_size",),
 }
+_WINDOW: Final = ("max_position_embeddings", "n_positions")
 _MOST_HEADER_BYTES: Final = 100_000_000
 """As safetensors itself has it."""
 
@@ -25,12 +26,17 @@ def read(folder: Path) -> ModelShape:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise FineTuneError(f"{folder} has no *.safetensors, whose headers tell the number of parameters.")
-    return ModelShape(parameters=sum(_parameters(file) for file in files), **known)
+    window = next((config[name] for name in _WINDOW if type(config.get(name)) is int), None)  # some leave it out
+    return ModelShape(parameters=sum(_parameters(file) for file in files), window=window, **known)
 
 
 def toml(shape: ModelShape) -> str:
     """The key `shape` of [stages.NAME.finetune]."""
-    return "shape = { " + ", ".join(f"{name} = {value}" for name, value in shape.model_dump().items()) + " }"
+    return (
+        "shape = { "
+        + ", ".join(f"{name} = {value}" for name, value in shape.model_dump(exclude_none=True).items())
+        + " }"
+    )
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -131,9 +131,9 @@ def _own(choice: Choice) -> Iterator[Problem]:
         yield Problem(
             key=choice.key("finetune.shape"),
             reason=f"this table is missing, and nothing else says how large {choice.model.name} is",
-            allowed="parameters, and layers, hidden and vocabulary as config.json has them",
+            allowed="parameters, and layers, hidden, vocabulary and window as config.json has them",
             fix="write shape = { parameters = …, layers = num_hidden_layers, hidden = hidden_size, "
-            "vocabulary = vocab_size }",
+            "vocabulary = vocab_size, window = max_position_embeddings }",
         )
 
 

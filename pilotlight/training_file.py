@@ -42,6 +42,7 @@ class ModelShape(_Fact):
     layers: int
     hidden: int
     vocabulary: int
+    window: int | None = None
 
 
 class Metric(_Fact):

@@ -12,6 +12,7 @@ from pilotlight.training_specs import (
     InstanceFacts,
     ScriptModel,
     TrainedModel,
+    check_length,
     check_training,
     complete,
     free,
@@ -35,6 +36,11 @@ def problems(choice: Choice, model: TrainedModel, instances: Mapping[str, Instan
             except BadRequest as refused:
                 name = refused.param or ""
                 yield _refused(choice, refused, RULES[name].allowed if name in RULES else ", ".join(RULES))
+                return
+            try:
+                check_length(shape(model), completed)
+            except BadRequest as refused:
+                yield _refused(choice, refused, RULES["max_input_length"].allowed)
                 return
             yield from _memory(choice, model, completed, instances)
         case ScriptModel():

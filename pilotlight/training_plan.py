@@ -13,10 +13,13 @@ from pilotlight.stage import Stage
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
 
 from finetune import asked as asking
+from finetune.asked import ONLY_WITHOUT_ATTACH
 from finetune.dataset import Report, check
 from finetune.errors import BadRequest
 from finetune.money import over_budget
 from finetune.plan import Plan, plan
+
+__all__ = ["ONLY_WITHOUT_ATTACH", "Planned", "planned"]
 
 _CHUNK_BYTES = 1 << 20
 _MOST_SHOWN = 20
@@ -69,13 +72,16 @@ class _Files:
 def _rows(report: Report, made: Plan) -> dict[str, str]:
     changed = ", ".join(f"{name} {value}" for name, value in made.hyperparameters.items())
     spot = ", spot" if made.spot else ""
+    trains = {
+        "instance": f"{made.instance_count} × {' or '.join(made.instance_types)}{spot}",
+        "time": f"at most {made.max_runtime_seconds / 3600:.2f} hours of training",
+        "hyperparameters": changed,
+    }
     return {
         "rows": ", ".join(f"{count} {part}" for part, count in report.rows.items() if count),
         "format": report.format,
         "tokens in a row": f"at most about {report.longest_tokens}",
-        "instance": f"{made.instance_count} × {' or '.join(made.instance_types)}{spot}",
-        "time": f"at most {made.max_runtime_seconds / 3600:.2f} hours of training",
-        "hyperparameters": changed,
+        **(trains if made.attach is None else {"job": made.attach}),
         "costs": f"at most USD {made.worst_cost_usd:.2f}; USD {made.evaluation_usd:.2f} are kept for the evaluation",
         "serves": "after `pilot approve`"
         if made.approve

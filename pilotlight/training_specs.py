@@ -20,8 +20,19 @@ from finetune.memory import check_training
 from finetune.programs import JumpStart, OwnContainer, Script
 from finetune.sizes import InstanceFacts, Shape
 from finetune.spec import Settings, TrainingSpec
+from finetune.window import check_length
 
-__all__ = ["RULES", "BadRequest", "FineTune", "InstanceFacts", "Settings", "check_training", "complete", "free"]
+__all__ = [
+    "RULES",
+    "BadRequest",
+    "FineTune",
+    "InstanceFacts",
+    "Settings",
+    "check_length",
+    "check_training",
+    "complete",
+    "free",
+]
 
 CODE_CHANNEL: Final = "/opt/ml/input/data/code"
 

@@ -1,6 +1,5 @@
 """The fine-tuning stack: one state machine from a dataset to a better endpoint, and the bucket that outlives it."""
 
-from importlib.metadata import version
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -10,6 +9,7 @@ from constructs import Construct
 
 from pilotlight.stage import Stage
 from pilotlight.training_specs import FineTune
+from stacks.code_version import code_version
 from stacks.constructs.finetune_bucket import FineTuneBucket
 from stacks.constructs.finetune_machine import FineTuneMachine
 from stacks.constructs.finetune_permissions import FineTunePermissions
@@ -29,7 +29,7 @@ class FineTuneStack(Stack):
         self, scope: Construct, construct_id: str, *, stage: Stage, finetune: FineTune, names: Names, **kwargs: Any
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        bucket = FineTuneBucket(self, "Data", serving_role_arn=names.role_arn("execution")).bucket
+        bucket = FineTuneBucket(self, "Data", stage=stage.name, serving_role_arn=names.role_arn("execution")).bucket
         role = TrainingRole(
             self,
             "Training",
@@ -54,7 +54,7 @@ class FineTuneStack(Stack):
             "TRAINING_ROLE_ARN": names.role_arn("training"),
             "MONTHLY_BUDGET_USD": limits_environment(stage.auto_off)["MONTHLY_BUDGET_USD"],
             "TRAINING": finetune.to_json(),
-            "CODE_VERSION": version("pilotlight"),
+            "CODE_VERSION": code_version(),
         }
         checker = Worker(
             self,

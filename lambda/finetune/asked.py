@@ -22,7 +22,7 @@ _DATASET: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/((?:[A-Za
 _LONGEST_URI: Final = 1024
 _JOB_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _INSTANCE_TYPE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
-_ONLY_WITHOUT_ATTACH: Final = ("hyperparameters", "instance_types", "instance_count", "spot")
+ONLY_WITHOUT_ATTACH: Final = ("hyperparameters", "instance_types", "instance_count", "spot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def from_body(fields: Mapping[str, object], kind: Kind = "own") -> Asked:
             "dataset", "is missing", 'an S3 prefix like "s3://BUCKET/datasets/NAME/", or give `attach`, a job\'s name'
         )
     if asked.attach is not None:
-        for key in _ONLY_WITHOUT_ATTACH:
+        for key in ONLY_WITHOUT_ATTACH:
             if key in fields:
                 raise BadRequest(
                     f"`{key}` has no meaning beside `attach`: that job was started already. Leave it out.",

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import islice
+from math import ceil
 from typing import Any, Final, Protocol
+
+from common.tokens import estimate_tokens
 
 from finetune import rows
 from finetune.asked import Asked
@@ -62,6 +65,8 @@ class Report:
     duplicates: int
     token_histogram: list[dict[str, Any]] = field(default_factory=list)
     longest_tokens: int = 0
+    longest_prompt_tokens: int = 0
+    longest_prompt_line: int = 0
     sha256: str
 
     @property
@@ -105,6 +110,7 @@ class _Check:
         self.digest = sha256()
         self.counted = {"train": 0, "validation": 0, "prompts": 0}
         self.column: str | None = None
+        self.longest_prompt = 0, 0  # estimated tokens, line
 
     def run(self) -> Report:
         listed = ((key.removeprefix(self.prefix), size) for key, size in self.reader.list(self.prefix))
@@ -131,6 +137,8 @@ class _Check:
             duplicates=self.repeats.count,
             token_histogram=self.lengths.to_data(),
             longest_tokens=self.lengths.longest_tokens,
+            longest_prompt_tokens=self.longest_prompt[0],
+            longest_prompt_line=self.longest_prompt[1],
             sha256=self.digest.hexdigest(),
         )
 
@@ -211,7 +219,7 @@ class _Check:
         refuse = self.findings.of(file.name)
         for line, row in json_lines(self._chunks(file), refuse):
             try:
-                rows.prompt(row)
+                self.longest_prompt = max(self.longest_prompt, (estimate_tokens(rows.prompt(row)), line))
             except BadRow as bad:
                 refuse(line, str(bad))
             self.counted["prompts"] += 1
@@ -229,12 +237,21 @@ class _Check:
             found.add("", None, "there is one row; at least two are needed, one of them for validation")
         if not layout.validation and ratio == 0:
             found.add("", None, "nothing validates: give validation/ or a validation_split_ratio above 0")
-        if not layout.validation and ratio == 1:
-            found.add("", None, "nothing is left to learn from: give a validation_split_ratio below 1")
+        if not layout.validation and (ratio == 1 or (not found.problem_count and self._takes_all(ratio))):
+            found.add(
+                "",
+                None,
+                f"nothing is left to learn from: a validation_split_ratio of {ratio:g} takes all of "
+                f"{self.counted['train']} rows; lower it, add rows, or give validation/",
+            )
         if self.repeats.count:
             found.warnings.append(f"About {self.repeats.count} rows repeat an earlier one. They are kept.")
         if self.kind != "script":  # which cuts rows off where it likes
             self._judge_lengths(format)
+
+    def _takes_all(self, ratio: float) -> bool:
+        """As the training splits (training/dataset.py): the share is rounded up."""
+        return ceil(round(self.counted["train"] * ratio, 9)) >= self.counted["train"]
 
     def _judge_lengths(self, format: Format) -> None:
         found, lengths = self.findings, self.lengths

@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from finetune import promotion, registry
+from finetune import promotion, registry, stopping
 from finetune.answer import Answer
 from finetune.clients import Kit
 from finetune.run import DONE, FAILED, KIND, RUNNING, Run
 
 _OFF_AGAIN = "The endpoint was off without this run, and is turned off again."
-_GOES_ON = ("InProgress", "Stopping")
 _TRAINED = ("Register", "Approve", "Promote", "Smoke", "Done")
 """The steps at which there is a model that was found good enough."""
 
@@ -37,9 +36,8 @@ def fail(run: Run, kit: Kit) -> Answer:
     """What happened is the run's message by now. Its jobs are stopped; a run that has ended stays as it ended."""
     if run.status != RUNNING:
         return _settled(run, kit)
-    for job in run.jobs:
-        if job.status in _GOES_ON and not job.attached:
-            _stop(kit, job.name)
+    for job in stopping.left_running(run):  # where Rollback did not come to it
+        stopping.ask_to_stop(job, kit)
     return _ended(replace(_blamed(run), status=FAILED), kit, "Rejected", "a fine-tuning run FAILED")
 
 
@@ -77,15 +75,6 @@ def broke(run: Run, kit: Kit, failure: Mapping[str, Any]) -> Run:
     why = f"{failure.get('Error', 'an error')}, {str(failure.get('Cause', 'no cause'))[:500]}"
     again = "" if run.step in _TRAINED else " Start it again with `pilot finetune`."
     return run.saying(run.step, kit.now, f"{run.step or 'The run'} broke off: {why}.{again}")
-
-
-def _stop(kit: Kit, name: str) -> None:
-    """A job that has ended meanwhile cannot be stopped, and need not be."""
-    try:
-        kit.sagemaker.stop_training_job(TrainingJobName=name)
-    except ClientError as error:
-        if error.response["Error"].get("Code") not in ("ValidationException", "ResourceNotFound"):
-            raise
 
 
 def _tell(run: Run, kit: Kit, headline: str) -> None:

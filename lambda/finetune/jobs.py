@@ -23,7 +23,12 @@ Request = dict[str, Any]
 
 def job_name(stage: str, run_id: str, attempt: int, *, evaluation: bool = False) -> str:
     """Unique for each attempt (1 to 99), at most 63 characters: a stage has 28, a run id 18."""
-    return f"pilotlight-{stage}-{run_id}-{'e' if evaluation else ''}{attempt}"
+    return f"{job_names(stage)}{run_id}-{'e' if evaluation else ''}{attempt}"
+
+
+def job_names(stage: str) -> str:
+    """How those of a stage's runs begin."""
+    return f"pilotlight-{stage}-"
 
 
 def beside(model: str) -> str:

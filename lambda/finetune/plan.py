@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from common.shown import shown
 
-from finetune import money, programs
+from finetune import money, programs, window
 from finetune.asked import Asked
 from finetune.dataset import Report
 from finetune.errors import BadRequest, did_you_mean
 from finetune.layout import PROMPTS, VALIDATION
-from finetune.programs import JumpStart, Script
+from finetune.programs import JumpStart, OwnContainer, Program, Script
 from finetune.spec import Settings
 
 LEAST_RUNTIME_SECONDS: Final = 600
@@ -83,8 +83,10 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
     evaluating = _evaluation_types(types, settings) if report is not None else ()
     share = Decimal(1) if asked.attach else money.EVALUATION_SHARE
     reserve = ceiling * share if evaluating else Decimal(0)
+    _check_window(spec.program, hyperparameters, report if evaluating else None, trains=asked.attach is None)
     for name in evaluating:
         _check_evaluation_limit(name, evaluation_seconds(settings, name, reserve), ceiling, settings, share)
+    spot = settings.spot if asked.spot is None else asked.spot
     seconds, cost = 0, Decimal(0)
     if asked.attach is None:
         programs.check_count(spec.program, spec.model, count, hyperparameters)
@@ -104,7 +106,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         evaluation_types=evaluating,
         max_cost_usd=ceiling,
         evaluation_usd=reserve,
-        spot=settings.spot if asked.spot is None else asked.spot,
+        spot=spot,
         approve=settings.approve if asked.approve is None else asked.approve,
         min_improvement=settings.min_improvement if asked.min_improvement is None else asked.min_improvement,
         max_runtime_seconds=seconds,
@@ -114,6 +116,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         warnings=(
             *(report.warnings if report else ()),
             *_warnings(report, evaluating, settings, trains=asked.attach is None),
+            *(_may_begin_anew(spec.program) if spot and asked.attach is None else ()),
         ),
     )
 
@@ -173,6 +176,14 @@ def _check_report(report: Report, settings: Settings) -> None:
         )
 
 
+def _check_window(program: Program, sent: Mapping[str, str], evaluated: Report | None, *, trains: bool) -> None:
+    """What a script's hyperparameters mean nobody knows."""
+    if (trains or evaluated is not None) and not isinstance(program, Script):
+        window.check_length(program.shape, sent)
+    if evaluated is not None:
+        window.check_prompts(program.shape, evaluated)
+
+
 def _evaluation_types(types: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     if settings.spec.evaluation_image_uri is None:
         return ()
@@ -204,6 +215,8 @@ def _check_evaluation_limit(name: str, seconds: int, ceiling: Decimal, settings:
 def _warnings(report: Report | None, evaluating: tuple[str, ...], settings: Settings, *, trains: bool) -> Iterator[str]:
     if report is not None and isinstance(settings.spec.program, Script):
         yield from _unchecked(report, evaluating, trains=trains)
+    if report is not None and evaluating:
+        yield from window.prompt_warnings(settings.spec.program.shape, report)
     yield from _unevaluated(report, evaluating, settings)
 
 
@@ -218,6 +231,16 @@ def _unchecked(report: Report, evaluating: tuple[str, ...], *, trains: bool) -> 
         yield (
             "The dataset has no validation/, so it is evaluated on rows that your program may have trained with: the "
             "evaluation does not know how it splits them."
+        )
+
+
+def _may_begin_anew(program: Program) -> Iterator[str]:
+    """SageMaker keeps /opt/ml/checkpoints for any program; that it is read again only the project's container says."""
+    if not isinstance(program, OwnContainer):
+        whose = "JumpStart's script" if isinstance(program, JumpStart) else "your program"
+        yield (
+            f"Spot: whether {whose} keeps checkpoints in /opt/ml/checkpoints, and goes on from them, is not known. One "
+            "that does not begins anew after each interruption, and what it had done is paid for again."
         )
 
 

@@ -120,5 +120,16 @@ def fits_evaluation(program: Program, name: str, facts: InstanceFacts) -> bool:
 
 
 def uploaded_bytes(program: Program, volume_size_gb: int) -> int:
-    """The most that a training leaves: two bytes a parameter, or whatever a script's volume holds."""
-    return volume_size_gb * 10**9 if isinstance(program, Script) else 2 * program.shape.parameters
+    """The most that a training leaves. JumpStart's models are served, and so kept, in two bytes a parameter; the
+    project's container keeps the precision that the base came in, which may be float32; a script's volume holds
+    whatever it likes.
+    """
+    match program:
+        case OwnContainer():
+            return 4 * program.shape.parameters
+        case JumpStart():
+            return 2 * program.shape.parameters
+        case Script():
+            return volume_size_gb * 10**9
+        case _:
+            assert_never(program)

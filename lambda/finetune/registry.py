@@ -105,8 +105,9 @@ def _taken(text: str, most: int) -> str:
 
 
 def _metrics(run: Run) -> dict[str, object]:
+    """By the evaluation; where nothing was compared, the losses that the training itself ended with."""
     if not run.evaluation or run.evaluation["improvement"] is None:
-        return {}
+        return {f"training_{name}": points[-1][1] for name, points in run.losses.items() if points}
     return {
         "base_eval_loss": run.evaluation["base"]["eval_loss"],
         "eval_loss": run.evaluation["tuned"]["eval_loss"],

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """The model's size, for the estimate of its memory."""
+    """The model's size, for the estimate of its memory. `window` is what it reads at most, in tokens, where known."""
 
     parameters: int
     layers: int
     hidden: int
     vocabulary: int
+    window: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Real prompts through the public API, once the tuned model serves: does it answer as it was taught?"""
 
 import json
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +12,9 @@ from botocore.exceptions import ClientError
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import Run
+from finetune.window import ANSWER_TOKENS
 
 MOST_PROMPTS = 5
-MOST_TOKENS = 96
-"""As in the evaluation (training/answers.py): what was right there must not be cut off here."""
 PAUSE_SECONDS = 15
 MOST_TRIES = 4
 NEEDED_SHARE = 0.5
@@ -47,7 +47,7 @@ def smoke(run: Run, kit: Kit, *, endpoint_url: str | None) -> Answer:
 
 def _judged(run: Run, kit: Kit, answered: list[tuple[Mapping[str, Any], str]]) -> Run:
     expecting = [(prompt, answer) for prompt, answer in answered if "expected" in prompt or "label" in prompt]
-    right = sum(_is_right(prompt, answer) for prompt, answer in expecting)
+    right = sum(is_right(prompt, answer) for prompt, answer in expecting)
     if right < NEEDED_SHARE * len(expecting):
         raise RunFailed(
             f"Only {right} of {len(expecting)} smoke prompts, which the tuned model had answered as expected in its "
@@ -66,10 +66,16 @@ def _prompts(run: Run) -> list[Mapping[str, Any]]:
     return rows[:MOST_PROMPTS] or [_PLAIN]
 
 
-def _is_right(prompt: Mapping[str, Any], answer: str) -> bool:
+def is_right(prompt: Mapping[str, Any], answer: str) -> bool:
+    """By the rule of the evaluation (training/answers.py), else a model would be taken back for a full stop."""
     if "label" in prompt:
-        return answer.strip().lower().startswith(str(prompt["label"]).lower())
+        return _bare(answer.strip().partition("\n")[0]) == _bare(str(prompt["label"]))
     return all(part in answer for part in prompt["expected"])
+
+
+def _bare(text: str) -> str:
+    text = text.strip().casefold()
+    return text.rstrip(string.punctuation).rstrip() or text
 
 
 def _api(kit: Kit, endpoint_url: str | None) -> tuple[str, dict[str, str]]:
@@ -101,7 +107,7 @@ class _Said:
 
 
 def _ask(kit: Kit, url: str, headers: Mapping[str, str], prompt: Mapping[str, Any]) -> _Said:
-    body = {"model": kit.settings.model, "prompt": prompt["prompt"], "max_tokens": MOST_TOKENS, "temperature": 0}
+    body = {"model": kit.settings.model, "prompt": prompt["prompt"], "max_tokens": ANSWER_TOKENS, "temperature": 0}
     sent = json.dumps(body).encode()
     try:
         status, answer = kit.post(url, headers if "x-api-key" in headers else kit.sign(url, headers, sent), sent)

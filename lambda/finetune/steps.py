@@ -5,7 +5,8 @@
     Train, Evaluate   jobs of SageMaker, looked at until they end      (training, evaluation)
     Register      a version in the model registry                      (registry)
     Approve       a person is asked, where the run wants that          (approval)
-    Promote, Smoke, Rollback   through the switch, and the public API  (promotion, trial, smoke)
+    Promote, Smoke, Rollback   through the switch, and the public API  (promotion, trial, smoke); Rollback stops the
+                               jobs as well                            (stopping)
     Done, Notify      the two ends                                     (ending)
 
 A step looks before it acts, and may be repeated. Why a run cannot go on is kept with it, not thrown.
@@ -18,7 +19,7 @@ from typing import Any
 from common import describe
 from common.mending import mended_by
 
-from finetune import approval, beginning, ending, evaluation, promotion, registry, training
+from finetune import approval, beginning, ending, evaluation, promotion, registry, stopping, training
 from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.clients import Kit
 from finetune.run import DONE, KIND, RUNNING, Run, id_of
@@ -59,11 +60,19 @@ def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url
         return beginning.check(run, kit, event["state"]["given"])
     if step == "Approve":
         return Answer(approval.ask(run, kit, event["token"]))
-    if step == "Rollback" and run.status == DONE:
-        return Answer(run)  # its model serves, whatever failed after that
+    if step == "Rollback":
+        return _taken_back(run, kit)
     if step == "Smoke":
         return try_out(run, kit, endpoint_url=endpoint_url)
     return _STEPS[step](run, kit)
+
+
+def _taken_back(run: Run, kit: Kit) -> Answer:
+    """What serves comes first; then the jobs, so that the end says what they cost."""
+    if run.status == DONE:
+        return Answer(run)  # its model serves, whatever failed after that
+    back = promotion.roll_back(run, kit)
+    return stopping.stop_jobs(back.run, kit) if back.next == "go" and run.status == RUNNING else back
 
 
 def _known(state: Mapping[str, Any], execution: str, kit: Kit) -> Run | None:
@@ -103,7 +112,6 @@ _STEPS: Mapping[str, Step] = {
     "Evaluate": evaluation.evaluate,
     "Register": registry.register,
     "Promote": promotion.promote,
-    "Rollback": promotion.roll_back,
     "Done": ending.done,
     "Notify": ending.fail,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.jobs import MODELS, REPORT, training_request
+from finetune.jobs import MODELS, REPORT, job_names, training_request
 from finetune.losses import final_losses, live_losses
 from finetune.plan import Plan
 from finetune.run import Job, Run
@@ -66,7 +66,7 @@ def _attached(run: Run, kit: Kit) -> Answer:
             "unpack it into a prefix and name that as the stage's model_data_url, or train again with "
             "OutputDataConfig.CompressionType NONE."
         )
-    if not _may_be_served(prefix, kit.settings.bucket):
+    if not _may_be_served(prefix, kit):
         raise RunFailed(
             f"The job {job.name} left its model at {prefix}, which the endpoint's role may not read: train with "
             f"S3OutputPath below s3://{kit.settings.bucket}/{MODELS}."
@@ -74,9 +74,10 @@ def _attached(run: Run, kit: Kit) -> Answer:
     return Answer(replace(run, artifact=prefix).saying("Train", kit.now, f"{job.name} has left its model at {prefix}"))
 
 
-def _may_be_served(prefix: str, bucket: str) -> bool:
+def _may_be_served(prefix: str, kit: Kit) -> bool:
     """By the bucket's policy (stacks/constructs/finetune_bucket.py); what an evaluation has left is no model."""
-    return prefix.startswith(f"s3://{bucket}/{MODELS}") and f"/{REPORT}" not in prefix
+    is_report = f"/{REPORT}{job_names(kit.settings.stage)}" in prefix
+    return prefix.startswith(f"s3://{kit.settings.bucket}/{MODELS}") and not is_report
 
 
 def artifact(found: Mapping[str, Any]) -> str:

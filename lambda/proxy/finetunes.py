@@ -91,7 +91,10 @@ class FineTunes:
         """`GET /finetunes/{id}`."""
         record = self._record(_checked(run))
         links = console_links(record) if self._has_console else {}
-        return {**{name: value for name, value in record.items() if name not in _SECRET}, "links": links}
+        told = {name: value for name, value in record.items() if name not in _SECRET}
+        promotion = {name: value for name, value in record.get("promotion", {}).items() if name != "execution"}
+        # The run's own page is named by its execution's ARN; the command, which runs with an account's keys, has it.
+        return {**told, "promotion": promotion, "links": {name: url for name, url in links.items() if name != "run"}}
 
     def decide(self, run: str, fields: JsonObject) -> JsonObject:
         """`POST /finetunes/{id}/approval` with `{"approve": true | false}`."""

@@ -17,7 +17,7 @@ from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Refused, confirm, err, grid, out, print_json
 from pilotlight.finetune import Dataset, FineTunes, Record, dataset, run_name
 from pilotlight.loss_curve import LossCurve
-from pilotlight.training_plan import planned
+from pilotlight.training_plan import ONLY_WITHOUT_ATTACH, planned
 
 
 class StartByDefault(TyperGroup):
@@ -42,7 +42,12 @@ def start(
     model: Annotated[str | None, typer.Option(help="The stage's model, to be sure which one is trained.")] = None,
     hyperparameters: SetOption = None,
     max_cost_usd: Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="What the run may cost.")] = None,
-    attach: Annotated[str | None, typer.Option(help="A training job that was started elsewhere: deploy it.")] = None,
+    attach: Annotated[
+        str | None,
+        typer.Option(
+            help="A training job that was started elsewhere: its model, evaluated with DATA if that is given."
+        ),
+    ] = None,
     approve: Annotated[
         bool | None, typer.Option("--approve/--no-approve", help="Wait for `pilot approve` before it serves.")
     ] = None,
@@ -53,15 +58,20 @@ def start(
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train on DATA, evaluate, and put the better model behind the API. Says what it may cost, and asks."""
+    """Train on DATA, or take the model of --attach; evaluate with DATA, and put the better model behind the API. Says
+    what it may cost, and asks.
+    """
     target = deployment(stage, aws, region)
     chosen = configured(target)
     if model not in (None, chosen.model):
         raise Refused(
             f"Stage {target.stage} serves {chosen.model}, not {model}: name the stage that serves it (--stage)."
         )
-    if (data is None) == (attach is None):
-        raise Refused("Give a dataset to train on, or --attach with the name of a training job, and not both.")
+    if data is None and attach is None:
+        raise Refused(
+            "Give a dataset to train on, or --attach with the name of a training job, or both: then the dataset "
+            "evaluates the job's model."
+        )
     runs = FineTunes(target)
     bucket = runs.bucket()
     given = dataset(data) if data else None
@@ -188,6 +198,8 @@ def _asked(
 ) -> dict[str, Any]:
     """What run.toml says, and over it what the command line says."""
     asked: dict[str, Any] = dict(settings)
+    if attach:  # the folder's run.toml says how it trains, and this job has trained
+        asked = {key: value for key, value in asked.items() if key not in ONLY_WITHOUT_ATTACH}
     pairs = [text.partition("=") for text in hyperparameters or []]
     if bad := next((text for text, (_, sign, _) in zip(hyperparameters or [], pairs, strict=True) if not sign), None):
         raise Refused(f"--set {bad!r} is no NAME=VALUE, such as --set epoch=3.")

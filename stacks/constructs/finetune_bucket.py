@@ -8,14 +8,19 @@ from constructs import Construct
 from stacks.acknowledge import acknowledge
 
 MODELS, CHECKPOINTS, DATASETS = "models/", "checkpoints/", "datasets/"
-REPORTS = f"{MODELS}*/report/"
-"""Beside each model, what its evaluation has left."""
+
+
+def reports(stage: str) -> str:
+    """What evaluations have left beside the models, by their jobs' names (lambda/finetune/jobs.py). IAM's * goes over
+    slashes: without these a model's own folder `report/` would be taken for one.
+    """
+    return f"{MODELS}*/report/pilotlight-{stage}-*"
 
 
 class FineTuneBucket(Construct):
     """Its name is generated, so that a stage that is destroyed, which leaves the bucket, can be deployed again."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, serving_role_arn: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: str, serving_role_arn: str) -> None:
         super().__init__(scope, construct_id)
         self.bucket = s3.Bucket(
             self,
@@ -46,7 +51,7 @@ class FineTuneBucket(Construct):
                 effect=iam.Effect.DENY,
                 principals=[endpoint],
                 actions=["s3:GetObject"],
-                resources=[self.bucket.arn_for_objects(f"{REPORTS}*")],
+                resources=[self.bucket.arn_for_objects(reports(stage))],
             )
         )
         self.bucket.add_to_resource_policy(

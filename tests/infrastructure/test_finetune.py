@@ -1,12 +1,17 @@
 """The fine-tuning stack: what its state machine can come to, what its roles may do, and what outlives it."""
 
 import json
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
+from finetune.jobs import beside, job_name
 from finetune.waits import pause
 
+from stacks.code_version import digest
 from stacks.constructs.finetune_machine import LONGEST_RUN
 
 from .conftest import Synthesis
@@ -158,11 +163,32 @@ def test_jobs_write_into_the_stages_bucket_and_nowhere_else(template: Template) 
 def test_the_endpoint_may_read_models_but_no_report_beside_them(template: Template) -> None:
     (policy,) = template.find_resources("AWS::S3::BucketPolicy").values()
     told = {
-        (statement["Effect"], statement["Resource"]["Fn::Join"][1][-1])
+        statement["Effect"]: statement["Resource"]["Fn::Join"][1][-1]
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if statement["Action"] == "s3:GetObject"
     }
-    assert told == {("Allow", "/models/*"), ("Deny", "/models/*/report/*")}
+    assert told["Allow"] == "/models/*"
+    report = f"{beside('/models/team/job/output/model/')}{job_name('llama2', 'run', 1, evaluation=True)}/output/"
+    assert fnmatchcase(f"{report}model/report.html", told["Deny"])  # whose * goes over slashes as well
+    assert not fnmatchcase("/models/team/job/output/model/report/x/output/model/config.json", told["Deny"])
+
+
+def test_a_model_is_registered_with_the_code_it_came_from(template: Template, tmp_path: Path) -> None:
+    (told,) = {
+        function["Properties"]["Environment"]["Variables"]["CODE_VERSION"]
+        for function in template.find_resources("AWS::Lambda::Function").values()
+        if "CODE_VERSION" in function["Properties"].get("Environment", {}).get("Variables", {})
+    }
+    assert re.fullmatch(r"[\d.]+\+[0-9a-f]{12}", told)
+    code = tmp_path / "training/train.py"
+    code.parent.mkdir()
+    code.write_text("a = 1")
+    before = digest(tmp_path)
+    (tmp_path / "training/__pycache__").mkdir()
+    (tmp_path / "training/__pycache__/train.pyc").write_bytes(b"x")
+    assert digest(tmp_path) == before
+    code.write_text("a = 2")
+    assert digest(tmp_path) != before
 
 
 def test_only_the_training_role_is_passed_on_and_only_to_sagemaker(template: Template) -> None:

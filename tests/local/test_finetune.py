@@ -181,13 +181,18 @@ def test_a_job_that_crashes_fails_the_run_and_nothing_else(tuned: tuple[Tuning, 
     tuning.serves(before["artifact"])
 
 
-def test_a_killed_run_leaves_no_job_running(tuned: tuple[Tuning, Record]) -> None:
+def test_a_killed_run_leaves_no_job_running_and_says_what_was_spent(tuned: tuple[Tuning, Record]) -> None:
     tuning, before = tuned
     run = tuning.start("killed", dataset=tuning.dataset("killed"))
-    tuning.until(run, lambda record: bool(record["jobs"]))
+    tuning.until(run, lambda record: any("TrainingStartTime" in tuning.job(job["name"]) for job in record["jobs"]))
     tuning.runs.stop(run)
     record = tuning.ended(run)
     assert "stopped" in record["message"]
+    (job,) = record["jobs"]
+    ended = tuning.job(job["name"])
+    assert (job["status"], job["seconds"]) == ("Stopped", ended["BillableTimeInSeconds"])
+    assert record["usd"] == job["usd"] > 0
+    assert f"It cost about USD {record['usd']:.2f}." in tuning.told(run)
     tuning.pass_by()
     tuning.serves(before["artifact"])
 

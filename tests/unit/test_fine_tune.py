@@ -252,6 +252,17 @@ ABROAD = IMAGE.replace("us-east-1", "eu-west-1")
         (CUSTOM + TABLE + OWN, "", 'program = "script"'),
         (CUSTOM + TABLE + OWN + ON + 'program = "own"', "shape", "how large custom is"),
         (CUSTOM + TABLE + OWN + ON + "shape = { layers = 2, hidden = 2, vocabulary = 2 }", "shape.para", "missing"),
+        (
+            CUSTOM
+            + TABLE
+            + OWN
+            + ON
+            + SHAPE.replace(" }", ", window = 2048 }")
+            + "hyperparameters.max_input_length = 4096",
+            "hyperparameters.max_input_length",
+            "reads 2048 tokens at most",
+        ),
+        (LLAMA + TABLE + "hyperparameters.max_input_length = 5000", "hyperparameters.max_input_length", "reads 4096"),
         (CUSTOM + TABLE + OWN + ON + SHAPE.replace("22", "0"), "shape.layers", "num_hidden_layers"),
         (CUSTOM + TABLE + OWN + ON + SHAPE.replace("hidden", "width = 1, hidden"), "shape.width", "unknown key"),
         (CUSTOM + TABLE + ON + SHAPE, "image_uri", "the project's own container"),

@@ -1,21 +1,25 @@
 """The runs of a stage as `pilot finetune` reads them from its ledger."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
 from common.ledger import Ledger
 from finetune.run import id_of
 from moto import mock_aws
+from typer.testing import CliRunner
 
 from pilotlight.cli import run_shown
+from pilotlight.cli.main import app
+from pilotlight.config import load
 from pilotlight.deployment import Deployment, ledger_name
-from pilotlight.finetune import FineTunes, dataset, run_name
+from pilotlight.finetune import Dataset, FineTunes, dataset, run_name
+from tests.unit.finetune.bucket import dolly, jsonl
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,9 @@ class Deployed(Deployment):
 
     def client(self, service: str) -> Any:
         return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 24, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -68,6 +75,59 @@ def test_the_newest_run_is_the_first_however_many_pages_there_are_and_whatever_i
         ledger.put("finetune", name, {"id": name, "begun_at": begun, "filler": "x" * 390_000})
     found = FineTunes(Deployed("dev", "us-east-1")).latest(2)
     assert [record["begun_at"] for record in found] == [3.0, 2.0]
+
+
+TINY = """default_stage = "dev"
+[stages.dev]
+model = "falcon-7b"
+finetune = { image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0" }
+"""
+
+
+class Asked(FineTunes):
+    """Runs that are asked for, and go no further."""
+
+    started: ClassVar[list[Mapping[str, Any]]] = []
+
+    def bucket(self) -> str:
+        return "data"
+
+    def upload(self, data: Dataset, now: datetime, report: Callable[[str, int], None]) -> str:  # noqa: ARG002
+        return f"s3://data/datasets/{data.name}/"
+
+    def start(self, asked: Mapping[str, Any], *, name: str, by: str = "") -> str:  # noqa: ARG002
+        self.started.append(asked)
+        return name
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """`pilot finetune`, beside a dataset that is called `rows`."""
+    monkeypatch.setattr(Asked, "started", [])
+    monkeypatch.setattr("pilotlight.cli.finetune.FineTunes", Asked)
+    (tmp_path / "pilotlight.toml").write_text(TINY)
+    stage = load(tmp_path / "pilotlight.toml", "dev", target="aws", region="us-east-1")
+    monkeypatch.setattr("pilotlight.cli.finetune.configured", lambda _: stage)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows/train.jsonl").write_bytes(jsonl(*map(dolly, range(10))))
+    (tmp_path / "rows/run.toml").write_text("min_improvement = 0.1\n[hyperparameters]\nepoch = 9\n")
+    monkeypatch.setattr("pilotlight.cli.finetune.deployment", lambda *_: Deployed("dev", "us-east-1"))
+    return lambda *words: CliRunner().invoke(app, ["finetune", "start", *words, "--yes"])
+
+
+def test_a_job_that_was_started_elsewhere_is_evaluated_with_a_dataset(
+    asked: Callable[..., Any], tmp_path: Path
+) -> None:
+    told = asked(str(tmp_path / "rows"), "--attach", "theirs")
+    assert told.exit_code == 0, told.output
+    assert Asked.started == [{"min_improvement": 0.1, "attach": "theirs", "dataset": "s3://data/datasets/rows/"}]
+    assert "theirs" in told.output
+    assert "of training" not in told.output
+
+
+def test_a_run_needs_a_dataset_or_a_job(asked: Callable[..., Any]) -> None:
+    assert asked("--attach", "theirs").exit_code == 0
+    assert "Give a dataset" in str(asked().exception)
 
 
 RECORD = {

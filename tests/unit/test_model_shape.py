@@ -28,12 +28,24 @@ def folder_of(folder: Path, config: Any, **tensors: list[int]) -> Path:
 
 def test_the_headers_of_all_files_tell_the_parameters(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, CONFIG, embed=[100, 8], norm=[8])
-    assert read(folder).model_dump() == {"parameters": 808, "layers": 2, "hidden": 8, "vocabulary": 100}
+    assert read(folder).model_dump() == {
+        "parameters": 808,
+        "layers": 2,
+        "hidden": 8,
+        "vocabulary": 100,
+        "window": None,
+    }
 
 
 def test_older_models_name_their_sizes_otherwise(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, {"n_layer": 3, "n_embd": 4, "vocab_size": 5}, a=[1])
     assert (read(folder).layers, read(folder).hidden) == (3, 4)
+
+
+@pytest.mark.parametrize("name", ["max_position_embeddings", "n_positions"])
+def test_what_it_reads_at_most_is_its_window(tmp_path: Path, name: str) -> None:
+    folder = folder_of(tmp_path, {**CONFIG, name: 64}, a=[1])
+    assert read(folder).window == 64
 
 
 def test_it_is_printed_as_the_file_takes_it(tmp_path: Path) -> None:

@@ -209,11 +209,14 @@ class SageMaker:
             raise refused("ResourceNotFound")
         job = self.jobs[TrainingJobName]
         job["looks"] += 1
-        said = {"TrainingJobStatus": "InProgress"} if job["looks"] == 1 else job["end"]
-        return {key: value for key, value in job.items() if key not in ("end", "looks")} | said
+        said = {"TrainingJobStatus": job.get("goes_on", "InProgress")} if job["looks"] == 1 else job["end"]
+        return {key: value for key, value in job.items() if key not in ("end", "looks", "goes_on")} | said
 
     def stop_training_job(self, *, TrainingJobName: str) -> None:  # noqa: N803
         self.stopped.append(TrainingJobName)
+        if job := self.jobs.get(TrainingJobName):
+            stopped = {"TrainingJobStatus": "Stopped", "BillableTimeInSeconds": 360}
+            job.update({"looks": 0, "goes_on": "Stopping", "end": stopped})
 
     def describe_model_package_group(self, **request: Any) -> Mapping[str, Any]:
         if request["ModelPackageGroupName"] not in self.groups:

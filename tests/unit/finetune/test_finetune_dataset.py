@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.finetune.bucket import DATASET, GOOD, PREFIX, Bucket, dolly, jsonl, problems_of, report_of
+from training.dataset import split
 
 LONG = " ".join(["word"] * 150)
 CHAT = {"dialog": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
@@ -153,6 +154,14 @@ class TestFiles:
         assert says in problems_of({"a.jsonl": GOOD}, validation_split_ratio=ratio)[0]
         assert not problems_of({"a.jsonl": GOOD, "validation/b.jsonl": GOOD}, validation_split_ratio=ratio)
 
+    @given(rows=st.integers(2, 30), ratio=st.integers(1, 100).map(lambda percent: percent / 100))
+    def test_a_split_is_refused_exactly_where_the_training_would_have_no_row(self, rows: int, ratio: float) -> None:
+        train, _ = split(range(rows), ratio=ratio, seed=0)
+        problems = problems_of({"a.jsonl": jsonl(*map(dolly, range(rows)))}, validation_split_ratio=ratio)
+        assert ([f"of {ratio:g} takes all of {rows} rows" in problem for problem in problems] == [True]) is not bool(
+            train
+        )
+
 
 class TestRows:
     """What is wrong with one row."""
@@ -234,6 +243,7 @@ class TestRows:
             (b'a,text\n1,"x\nx"\n1, \n2,y', 4, "text is empty"),
             (b'a,text\n1,x\n1,"never closed\n', 3, "not valid CSV in the row that begins here"),
             (b"a,text\n1,x\n1," + b"x" * 140_000 + b"\n", 3, "not valid CSV in the row that begins here: field larger"),
+            (b"a,text\n1,x\n" + b'"x\n",' * 300_000 + b"y\n", 3, f"here: it is longer than {MAX_ROW_BYTES} bytes"),
             (b"text,text\nx,y\n", 1, "the header must name every column"),
             (b"text,\nx,y\n", 1, "the header must name every column"),
             (b"text\nx\ncaf\xe9\ny\n", 3, "is not UTF-8"),
@@ -380,6 +390,7 @@ MIB = 2**20
         ("a.jsonl", lambda: (LARGE for _ in count())),
         ("a.txt", lambda: (b"x" * 65536 for _ in count())),  # one line that never ends
         ("a.csv", lambda: (b'text\n"' if n == 0 else b"x\n" * 30_000 for n in count())),  # a quote that is never closed
+        ("a.csv", lambda: (b'text\n"' if n == 0 else b'x\n","' * 30_000 for n in count())),  # fields without an end
         ("a.json", lambda: (b"[" if n == 0 else b'{"text": "' + b"y" * 9_000 + b'"},' for n in count())),
         ("a.json", lambda: (b'["' if n == 0 else b"y" * 65536 for n in count())),  # a string that never ends
         ("a.jsonl", lambda: (jsonl({"n": "x" * 2_000}) * 10 for _ in count())),  # nothing but bad rows

@@ -1,12 +1,14 @@
 """Plan: what a run will do and cost at most, or why it is refused before anything is paid for."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from finetune import money
 from finetune.asked import from_body
+from finetune.dataset import Report
 from finetune.errors import BadRequest
 from finetune.jobs import evaluation_request, training_request
 from finetune.plan import Plan, plan
@@ -142,6 +144,56 @@ def test_what_does_not_fit_is_refused(model: str, asked: dict[str, Any], says: s
     refused = refusal(settings_of(model), **asked)
     assert says in refused.message
     assert refused.param is not None
+
+
+@pytest.mark.parametrize("model", list(training().models))
+def test_rows_longer_than_the_model_reads_are_refused(model: str) -> None:
+    window = training().models[model].shape.window
+    assert window is not None
+    settings = settings_of(model, instances=priced(big="5"), instance_types=("ml.big.xlarge",))
+    assert planned(settings, hyperparameters={"max_input_length": window})
+    refused = refusal(settings, hyperparameters={"max_input_length": window + 1})
+    assert f"reads {window} tokens at most" in refused.message
+
+
+def test_only_the_projects_container_is_known_to_go_on_after_an_interruption() -> None:
+    others = ((settings_of("llama-2-7b"), "JumpStart's script"), (own_program(), "your program"))
+    for settings, whose in others:
+        assert any(f"whether {whose} keeps checkpoints" in said for said in planned(settings, spot=True).warnings)
+        assert not any("Spot" in said for said in planned(settings).warnings)
+        attached = planned(replace(settings, spot=True), attach="my-job")
+        assert not any("Spot" in said for said in attached.warnings)
+    assert not any("Spot" in said for said in planned(settings_of("falcon-7b"), spot=True).warnings)
+
+
+class TestPromptsLongerThanTheModelReads:
+    """Falcon reads 2048 tokens, 96 of them for the answer."""
+
+    @staticmethod
+    def report(words: int) -> Report:
+        prompt = {"prompt": "word " * words, "label": "yes"}
+        return report_of({"train/a.jsonl": GOOD, "prompts.jsonl": jsonl({"prompt": "x", "label": "y"}, prompt)})
+
+    def test_one_that_surely_does_not_fit_is_refused(self) -> None:
+        with pytest.raises(BadRequest, match=r"prompts\.jsonl, line 2: .* reads 2048 at most, of which 96"):
+            planned(settings_of("falcon-7b"), self.report(8000))
+
+    @pytest.mark.parametrize(("words", "warned"), [(100, False), (2000, True)])
+    def test_one_that_may_not_fit_is_warned_of(self, words: int, warned: bool) -> None:
+        made = planned(settings_of("falcon-7b"), self.report(words))
+        assert any("prompts.jsonl, line 2" in warning for warning in made.warnings) is warned
+
+    def test_where_nothing_evaluates_nobody_asks_them(self) -> None:
+        assert planned(settings_of("llama-2-7b", image=None), self.report(20_000))
+
+    def test_where_the_window_is_not_known_neither_is_said(self) -> None:
+        assert planned(own_program(), self.report(8000))
+
+
+def test_the_projects_container_may_leave_the_four_bytes_a_parameter_that_its_base_came_in() -> None:
+    spec = settings_of("falcon-7b").spec
+    assert spec.uploaded_bytes == 4 * training().models["falcon-7b"].shape.parameters
+    assert settings_of("llama-2-7b").spec.uploaded_bytes == 2 * training().models["llama-2-7b"].shape.parameters
 
 
 def test_several_instances_share_the_model() -> None:

@@ -142,6 +142,15 @@ def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
     assert lineage["hyperparameter.a"] == "__x_: _1__"
 
 
+def test_where_nothing_evaluates_the_registry_has_what_the_training_says(story: Story) -> None:
+    spec = replace(story.world.settings.training.spec, evaluation_image_uri=None)
+    training = replace(story.world.settings.training, spec=spec)
+    story.world.settings = replace(story.world.settings, training=training)
+    assert story.run()["status"] == "done"
+    lineage = story.world.sagemaker.packages[0]["CustomerMetadataProperties"]
+    assert (lineage["metric.training_train_loss"], lineage["metric.training_eval_loss"]) == ("2.0", "1.5")
+
+
 def test_a_hyperparameter_that_sagemaker_would_refuse_ends_a_scripts_run_before_anything_is_paid_for(
     story: Story,
 ) -> None:
@@ -414,12 +423,17 @@ def test_a_report_lies_beside_its_model_also_where_that_was_trained_elsewhere(st
     assert record["report"].endswith("/report.html")
 
 
+def test_a_folder_that_is_called_report_is_not_one(story: Story) -> None:
+    artifact = f"s3://{BUCKET}/models/report/theirs/output/model/"
+    assert story.run(attach=left_at(story, artifact))["artifact"] == artifact
+
+
 @pytest.mark.parametrize(
     "artifact",
     [
         "s3://somewhere/models/theirs/output/model/",
         f"s3://{BUCKET}/trained/theirs/output/model/",
-        f"s3://{BUCKET}/models/job/report/theirs/output/model/",
+        f"s3://{BUCKET}/models/job/report/pilotlight-test-run-e1/output/model/",
         f"s3://{BUCKET}/models/theirs/output/model.tar.gz",
     ],
 )
@@ -485,6 +499,38 @@ class TestMending:
         assert story.world.sagemaker.stopped == [story.world.sagemaker.created[0]["TrainingJobName"]]
         assert record["status"] == "failed"
         assert "stopped, or ran out of time" in story.world.sns.told[0]["Message"]
+
+    def test_what_they_cost_until_they_had_stopped_is_told_and_kept(self, story: Story) -> None:
+        state = begun(story)
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        record = story.fail({"id": story.name, "mends": True})
+        (job,) = record["jobs"]
+        assert (job["status"], job["seconds"], record["usd"]) == ("Stopped", 360, 0.2)  # at USD 2 an hour
+        assert "It cost about USD 0.20." in story.world.sns.told[0]["Message"]
+
+    def test_one_that_is_never_seen_to_end_is_waited_for_a_quarter_of_an_hour(self, story: Story) -> None:
+        state = begun(story)
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        (job,) = story.world.sagemaker.jobs.values()
+        going = {"TrainingJobStatus": "Stopping"}
+        story.world.sagemaker.stop_training_job = Mock(side_effect=lambda **_: job.update(end=going))  # type: ignore[method-assign]
+        before = story.world.now
+        record = story.fail({"id": story.name, "mends": True})
+        assert (record["status"], record["jobs"][0]["status"]) == ("failed", "Stopping")
+        assert 900 <= story.world.now - before < 1000
+
+    def test_one_that_nobody_knows_holds_nothing_up(self, story: Story) -> None:
+        state = begun(story)
+        for step in ("CheckDataset", "Plan"):
+            state = story.take(step, state)
+        story.step("Train", state)
+        story.world.sagemaker.jobs.clear()
+        record = story.fail({"id": story.name, "mends": True})
+        assert (record["status"], record["jobs"][0]["status"], record["usd"]) == ("failed", "Failed", 0)
 
     def test_a_model_that_was_not_smoked_is_taken_back(self, story: Story) -> None:
         state = begun(story)

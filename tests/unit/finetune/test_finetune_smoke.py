@@ -7,7 +7,7 @@ from finetune import smoke as smoking
 from finetune.answer import Answer, RunFailed
 from finetune.run import Run
 
-from training.answers import NEW_TOKENS
+from training.answers import NEW_TOKENS, Prompt
 
 from .fakes import World
 
@@ -112,15 +112,35 @@ def test_half_of_what_was_right_must_be_right_again(world: World, right: int, pa
             smoke(run, world)
 
 
-@pytest.mark.parametrize(("said", "passes"), [("Neither", True), (" true, as", False)])
-def test_a_label_is_what_the_answer_begins_with(world: World, said: str, passes: bool) -> None:
-    world.api.answers = [(200, said)]
-    row = {"prompt": "Q", "label": "neither", "tuned_passed": True}
-    if passes:
-        assert smoke(evaluated(row), world).next == "go"
+@pytest.mark.parametrize(
+    ("wanted", "answer", "right"),
+    [
+        ({"label": "neither"}, "Neither", True),
+        ({"label": "neither"}, " true, as", False),
+        ({"label": "Yes."}, "Yes", True),
+        ({"label": "yes"}, " Yes!\nBecause it is.", True),
+        ({"label": "no"}, "Nothing at all", False),
+        ({"label": "no"}, "no, as", False),
+        ({"label": "+"}, "+\n", True),
+        ({"label": "+"}, "-", False),
+        ({"label": "STRASSE"}, "straße", True),
+        ({"expected": ["a", "b"]}, "xbxa", True),
+        ({"expected": ["a", "b"]}, "xa", False),
+        ({"expected": ["A"]}, "a", False),
+    ],
+)
+def test_an_answer_is_right_where_it_was_right_in_the_evaluation(
+    world: World, wanted: dict[str, Any], answer: str, right: bool
+) -> None:
+    expected = tuple(wanted["expected"]) if "expected" in wanted else None
+    assert Prompt("Q", expected, wanted.get("label")).accepts(answer) is right
+    world.api.answers = [(200, answer)]
+    run = evaluated({"prompt": "Q", **wanted, "tuned_passed": True})
+    if right:
+        assert smoke(run, world).next == "go"
     else:
-        with pytest.raises(RunFailed):
-            smoke(evaluated(row), world)
+        with pytest.raises(RunFailed, match="Only 0 of 1"):
+            smoke(run, world)
 
 
 def test_an_api_that_takes_signed_calls_is_shown_no_key(world: World) -> None:

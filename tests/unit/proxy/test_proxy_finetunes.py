@@ -81,12 +81,26 @@ def test_a_record_is_told_without_what_would_let_anybody_approve(api: Api) -> No
     assert not {"token", "execution_arn"} & answer.body.keys()
 
 
+BEHIND_IT = {
+    "execution_arn": "arn:aws:states:us-east-1:111122223333:execution:m:r",
+    "promotion": {"phase": "promoted", "execution": "arn:aws:states:us-east-1:111122223333:execution:switch:r"},
+}
+
+
 @pytest.mark.parametrize("has_console", [True, False])
 def test_a_record_is_told_with_links_to_the_console_where_there_is_one(has_console: bool) -> None:
     api = Api(has_console=has_console)
-    api.runs.records["r"] = {**RECORD, "execution_arn": "arn:aws:states:us-east-1:111122223333:execution:m:r"}
-    links = read(api, "r").body["links"]
-    assert ("run" in links, bool(links)) == (has_console, has_console)
+    api.runs.records["r"] = {**RECORD, **BEHIND_IT, "artifact": "s3://data/models/j/output/model/"}
+    assert ("artifact" in read(api, "r").body["links"]) == has_console
+
+
+def test_a_record_is_told_without_the_executions_behind_it() -> None:
+    """Anybody with a key reads it."""
+    api = Api(has_console=True)
+    api.runs.records["r"] = {**RECORD, **BEHIND_IT}
+    body = read(api, "r").body
+    assert body["promotion"] == {"phase": "promoted"}
+    assert "111122223333" not in json.dumps(body)
 
 
 @pytest.mark.parametrize("run", ["nobody", "..%2f", "a" * 200])
