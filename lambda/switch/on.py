@@ -16,8 +16,6 @@ BUSY_LIMIT_SECONDS = 60 * 60
 # Whatever keeps coming in between.
 LIMIT_SECONDS = 2 * 60 * 60
 MOST_RELIGHTS = 2
-# In which the alarm that took an update back falls silent: it would take the next one back too.
-QUIET_SECONDS = 5 * 60
 
 
 def toward_on(case: Case) -> Decision:
@@ -147,9 +145,6 @@ def _old_config(case: Case) -> Decision:
     why = "The endpoint went back to its old config: what was to replace it did not come into service, or did not last."
     known = stack is not None and before is not None and not case.memory.reverted
     if known and dict(before or {}) != changes.overrides_in_force(stack):
-        case, waited = case.waiting("quiet")
-        if case.settings.bake_seconds and waited < QUIET_SECONDS:
-            return case.wait(f"{why} It serves as before.", QUIET_SECONDS - waited)
         reverting = changes.overriding(stack, before or {})
         return case.update(reverting, f"{why} The overrides are reverted.", reverted=True, attempt_at=case.now)
     why = f"{why} `pilot off`, then `pilot on`, makes the stack and the endpoint agree."

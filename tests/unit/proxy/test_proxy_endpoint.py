@@ -150,7 +150,7 @@ class TestReport:
         assert (answer["instance_count"], answer["usd_per_hour"]) == (3, 14.67)
 
     def test_a_second_fleet_costs_by_the_hour_and_not_for_all_the_hours_before_it(self) -> None:
-        updating = replace(ENDPOINT, status="Updating", baking=True, second=Fleet(1, "next", ("ml.g4dn.12xlarge",)))
+        updating = replace(ENDPOINT, status="Updating", baking="next", second=Fleet(1, "next", ("ml.g4dn.12xlarge",)))
         answer = reported(replace(ON, endpoint=updating))
         assert (answer["instance_count"], answer["usd_per_hour"], answer["cost_usd"]) == (2, 9.78, 2.445)
 
