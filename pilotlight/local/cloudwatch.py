@@ -19,6 +19,9 @@ Record = dict[str, Any]
 
 _ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 
+_evaluated: dict[str, float] = {}
+"""When each alarm was last evaluated, by ARN: one that is changed keeps its state until then."""
+
 logger = logging.getLogger("cloudwatch")
 
 
@@ -50,11 +53,12 @@ def install(clock: Clock) -> None:
 def in_alarm(account: str, region: str) -> InAlarm:
     """What SageMaker asks of alarms while an update bakes."""
 
-    def any_of(names: Sequence[str]) -> bool:
+    def any_of(names: Sequence[str], since: float) -> bool:
         from ministack.services import cloudwatch  # noqa: PLC0415
 
         alarms = (cloudwatch._alarms._data.get((account, region, name)) for name in names)
-        return any(alarm and alarm["StateValue"] == "ALARM" for alarm in alarms)
+        rings = (alarm for alarm in alarms if alarm and alarm["StateValue"] == "ALARM")
+        return any(_evaluated.get(alarm["AlarmArn"], 0.0) > since for alarm in rings)
 
     return any_of
 
@@ -75,6 +79,7 @@ def _evaluate_all(minute: float) -> None:
         with request_scope(account, region):
             try:
                 _evaluate(alarm, minute)
+                _evaluated[alarm["AlarmArn"]] = minute
             except Exception:
                 logger.exception("Alarm %s was not evaluated", alarm["AlarmName"])
 

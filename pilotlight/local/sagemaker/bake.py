@@ -2,7 +2,7 @@
 
 Source: "Deployment guardrails for updating models in production" in the SageMaker developer guide. Of the traffic
 modes there is ALL_AT_ONCE, which for one container is as good as any. What the guide leaves open is decided here: the
-alarms are looked at from the first full minute on, when CloudWatch has evaluated them for the new fleet.
+alarms count once CloudWatch has evaluated them for the new fleet.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from pilotlight.local.sagemaker.records import Record, now
 ROUNDING_SECONDS = 0.001
 """The clock may stop a rounding before a moment that it advances to, and no advance would ever end there."""
 
-InAlarm = Callable[[Sequence[str]], bool]
-"""Whether one of the CloudWatch alarms of these names is in ALARM."""
+InAlarm = Callable[[Sequence[str], float], bool]
+"""Whether one of these CloudWatch alarms, by name, is in ALARM by an evaluation after that moment (epoch seconds)."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Bake:
     @property
     def is_lost(self) -> bool:
         """Whether SageMaker goes back to the old fleet."""
-        evaluated = now().timestamp() // 60 > self.since // 60
-        return self.died or (evaluated and self.in_alarm(self.alarms))
+        return self.died or self.in_alarm(self.alarms, self.since)
 
     @property
     def goes_on(self) -> bool:

@@ -43,7 +43,7 @@ class SageMaker:
         sink: Sink,
         spawn: Spawn = on_a_thread,
         scalable_variants: Callable[[str], list[str]] = lambda _: [],
-        in_alarm: InAlarm = lambda _: False,
+        in_alarm: InAlarm = lambda _names, _since: False,
     ) -> None:
         self.account = Account(region=region, number=account)
         self.faults = Faults()
