@@ -3,23 +3,18 @@
 The sweep's own code is run, with the caller's permissions: it works where no stack, and so no Lambda, is left.
 """
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
-
-from pilotlight.deployment import ALL_ROLES, Deployment, stack_name
-from pilotlight.prices import rows
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
-
 from sweep.decision import Kind, Resource, orphans
 from sweep.gather import holdings, tagged
 from sweep.notice import price
+
+from pilotlight.deployment import ALL_ROLES, Deployment, stack_name
+from pilotlight.prices import rows
 
 __all__ = ["Removal", "Resource", "find", "price"]
 

@@ -3,17 +3,14 @@
 By the proxy's own code, so that what is refused here is what it would refuse.
 """
 
-import sys
 import tomllib
 from pathlib import Path
 from typing import Final
 
-from pilotlight.config_errors import ABSENT, ConfigError, Problem
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
-
 from proxy.tasks.file import TASKS_FILE
 from proxy.tasks.flaws import NOT_WRITTEN, Flaw, flaws
+
+from pilotlight.config_errors import ABSENT, ConfigError, Problem
 
 __all__ = ["check_tasks"]
 

@@ -1,16 +1,9 @@
 """What a run will do and may cost, told before anything is uploaded, by the code that checks it afterwards."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
-
-from pilotlight.finetune import Dataset, FineTuneError
-from pilotlight.stage import Stage
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
 
 from finetune import asked as asking
 from finetune.asked import ONLY_WITHOUT_ATTACH
@@ -18,6 +11,9 @@ from finetune.dataset import Report, check
 from finetune.errors import BadRequest
 from finetune.money import over_budget
 from finetune.plan import Plan, plan
+
+from pilotlight.finetune import Dataset, FineTuneError
+from pilotlight.stage import Stage
 
 __all__ = ["ONLY_WITHOUT_ATTACH", "Planned", "planned"]
 

@@ -3,15 +3,9 @@
 The result is made of the Lambda code's own types, so that what is checked here is what is read there.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal, assert_never, cast
-
-from pilotlight.training_file import JumpStartModel, Metric, ModelShape, OwnModel, training
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambda"))
 
 from finetune import free
 from finetune.errors import BadRequest
@@ -21,6 +15,8 @@ from finetune.programs import JumpStart, OwnContainer, Script
 from finetune.sizes import InstanceFacts, Shape
 from finetune.spec import Settings, TrainingSpec
 from finetune.window import check_length
+
+from pilotlight.training_file import JumpStartModel, Metric, ModelShape, OwnModel, training
 
 __all__ = [
     "RULES",

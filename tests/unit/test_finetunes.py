@@ -1,5 +1,7 @@
 """The runs of a stage as `pilot finetune` reads them from its ledger."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -161,3 +163,8 @@ def test_a_runs_id_fits_a_jobs_name_and_those_of_one_second_differ() -> None:
     names = {run_name(now) for _ in range(8)}
     assert len(names) > 6  # of 65,536
     assert all(id_of(name) == name and name.startswith("261124-170133-") for name in names)
+
+
+def test_its_module_needs_no_other_one_to_have_been_imported_first(tmp_path: Path) -> None:
+    """What it has of the Lambda's code is found by itself."""
+    subprocess.run([sys.executable, "-c", "import pilotlight.finetune"], cwd=tmp_path, check=True)
