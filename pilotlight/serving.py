@@ -1,6 +1,7 @@
 """What a deployed endpoint runs on now, as AWS tells."""
 
-from botocore.exceptions import ClientError
+from common import describe
+from common.facts import instance_types
 
 from pilotlight.deployment import Deployment
 
@@ -13,13 +14,6 @@ def scales(target: Deployment) -> bool:
 
 def types(target: Deployment) -> tuple[str, ...]:
     """The one instance type that is configured, or those of the pools, first choice first; none without an endpoint."""
-    sagemaker = target.client("sagemaker")
-    try:
-        config = sagemaker.describe_endpoint(EndpointName=target.endpoint_name)["EndpointConfigName"]
-    except ClientError as error:
-        if "Could not find" not in str(error):
-            raise
-        return ()
-    [variant] = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-    pools = sorted(variant.get("InstancePools", []), key=lambda pool: int(pool["Priority"]))
-    return tuple(pool["InstanceType"] for pool in pools) or (str(variant["InstanceType"]),)
+    client = target.client("sagemaker")
+    endpoint = describe.endpoint(client, target.endpoint_name)
+    return instance_types(endpoint, describe.variant(client, endpoint.config_name) if endpoint else None)

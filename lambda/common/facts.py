@@ -64,6 +64,11 @@ class StackFacts:
         """UTC, as `2026-11-22T10:00:00`; None while the endpoint is meant to be off."""
         return self.parameters.get("TurnOffAt") or None
 
+    @property
+    def ends(self) -> datetime | None:
+        """`turn_off_at` as a moment. Raises ValueError where it is malformed."""
+        return datetime.fromisoformat(self.turn_off_at).replace(tzinfo=UTC) if self.turn_off_at else None
+
     def override(self, name: str) -> str:
         """`ModelDataUrl` or `InstanceType` in force; empty where the template's own value holds: an override counts
         only for the fingerprint that it was made for.
@@ -116,7 +121,7 @@ def endpoint_price(
     if endpoint is None or endpoint.second is None or own is None:
         return own
     second = endpoint.second
-    other = _price(second.instances, second.types or _types(endpoint, variant), second.pools, usd_per_hour)
+    other = _price(second.instances, second.types or instance_types(endpoint, variant), second.pools, usd_per_hour)
     return None if other is None else round(own + other, 4)
 
 
@@ -127,10 +132,11 @@ def own_price(
     is multiplied with: a second fleet was there for minutes of it.
     """
     placed = endpoint.pools if endpoint else {}
-    return _price(_own_count(endpoint, variant), _types(endpoint, variant), placed, usd_per_hour)
+    return _price(_own_count(endpoint, variant), instance_types(endpoint, variant), placed, usd_per_hour)
 
 
-def _types(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> tuple[str, ...]:
+def instance_types(endpoint: EndpointFacts | None, variant: VariantFacts | None) -> tuple[str, ...]:
+    """Those that the instances may be of: of pools all, else the one; none where nothing is known."""
     alone = (variant.instance_type,) if variant and variant.instance_type else ()
     return pool_types(endpoint, variant) or alone
 

@@ -9,7 +9,7 @@ from common import calls, describe
 from common.calls import CloudWatchClient
 from common.describe import CloudFormationClient
 from common.executions import StepFunctionsClient
-from common.facts import EndpointFacts, pool_types
+from common.facts import EndpointFacts, instance_types, pool_types
 from common.ledger import Ledger
 
 from meter import jobs
@@ -107,8 +107,7 @@ def _with_types(clients: Clients, endpoint: EndpointFacts, attempts: Attempts) -
     described = attempts.to(SECOND, lambda: describe.variant(clients.sagemaker, second.config_name))
     if described is None:
         return endpoint
-    types = described.pool_types or ((described.instance_type,) if described.instance_type else ())
-    return replace(endpoint, second=replace(second, types=types))
+    return replace(endpoint, second=replace(second, types=instance_types(None, described)))
 
 
 def _training(

@@ -63,8 +63,7 @@ class Facts:
     @property
     def ends(self) -> datetime | None:
         """When the hard stop falls; None where none is stated."""
-        stated = self.stack.turn_off_at if self.stack else None
-        return datetime.fromisoformat(stated).replace(tzinfo=UTC) if stated else None
+        return self.stack.ends if self.stack else None
 
 
 def state_of(endpoint: EndpointFacts | None, stack: StackFacts | None) -> State:

@@ -6,7 +6,7 @@ nothing to do with the calls waits for a pause in them, but not for long, as a c
 what should be over.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from common.facts import EndpointFacts, iso
 from common.next_trigger import AFTER_LIFETIME_SECONDS
@@ -56,7 +56,7 @@ def _until_pause(case: Case) -> Decision | None:
     if case.memory.put_off_since is None:
         case = case.remember(put_off_since=case.now)
     until = (case.memory.put_off_since or case.now) + MOST_PUT_OFF_SECONDS
-    if end := _turn_off_at(case):
+    if end := _ends(case):
         until = min(until, end.timestamp() - BEFORE_HARD_STOP_SECONDS)
     if case.now >= until:
         return None
@@ -66,7 +66,7 @@ def _until_pause(case: Case) -> Decision | None:
 
 def _has_time(case: Case) -> str | None:
     """`pilot on --hours` moves the end; the alarm on the minutes since its creation does not know."""
-    end = _turn_off_at(case)
+    end = _ends(case)
     if end is None:
         return None
     if case.now >= end.timestamp() - AFTER_LIFETIME_SECONDS:
@@ -74,9 +74,8 @@ def _has_time(case: Case) -> str | None:
     return f"Its end was moved to {iso(end)}."
 
 
-def _turn_off_at(case: Case) -> datetime | None:
-    stated = case.facts.stack.turn_off_at if case.facts.stack else None
-    return datetime.fromisoformat(stated).replace(tzinfo=UTC) if stated else None
+def _ends(case: Case) -> datetime | None:
+    return case.facts.stack.ends if case.facts.stack else None
 
 
 def _has_money(case: Case) -> str | None:

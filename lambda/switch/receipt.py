@@ -70,14 +70,13 @@ def _next_trigger(case: Case, usd_per_hour: float | None) -> Trigger | None:
 
 def _seen(case: Case, usd_per_hour: float | None) -> Seen:
     facts, meter = case.facts, case.facts.meter
-    stated = facts.stack.turn_off_at if facts.stack else None
     created = facts.endpoint.created.timestamp() if facts.endpoint else None
     called = max((meter.last_call if meter else None) or 0.0, facts.last_call or 0.0)
     return Seen(
         created=created,
         used_at=next_trigger.used_at(created, meter.in_service_since if meter else None, called, case.now),
         snoozed_until=facts.snoozed_until or 0.0,
-        ends=datetime.fromisoformat(stated).replace(tzinfo=UTC).timestamp() if stated else None,
+        ends=facts.stack.ends.timestamp() if facts.stack and facts.stack.ends else None,
         spent_usd=facts.meter.usd_this_month if facts.meter else None,
         ceiling_usd=gate.ceiling(case),
         usd_per_hour=usd_per_hour,

@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from pilotlight.deployment import job_prefix
 from stacks.acknowledge import acknowledge
 
 MODELS, CHECKPOINTS, DATASETS = "models/", "checkpoints/", "datasets/"
@@ -14,7 +15,7 @@ def reports(stage: str) -> str:
     """What evaluations have left beside the models, by their jobs' names (lambda/finetune/jobs.py). IAM's * goes over
     slashes: without these a model's own folder `report/` would be taken for one.
     """
-    return f"{MODELS}*/report/pilotlight-{stage}-*"
+    return f"{MODELS}*/report/{job_prefix(stage)}*"
 
 
 class FineTuneBucket(Construct):

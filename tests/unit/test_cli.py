@@ -144,7 +144,8 @@ class Aws:
         if self.variant is None:
             message = f'Could not find endpoint "{request["EndpointName"]}".'
             raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DescribeEndpoint")
-        return {"EndpointConfigName": "config"}
+        created = datetime(2026, 11, 26, tzinfo=UTC)
+        return {"EndpointStatus": "InService", "CreationTime": created, "EndpointConfigName": "config"}
 
     def describe_endpoint_config(self, **_: Any) -> dict[str, Any]:
         return {"ProductionVariants": [self.variant]}
