@@ -25,7 +25,6 @@ from proxy.settings import Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
-from proxy.timing import caller_timeout
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -90,7 +89,7 @@ class Proxy:
         reserve = 0.0 if key is None else RESERVE_SECONDS
         call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
         log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
-        log.limited_by_caller = call.is_limited_by_caller or None
+        log.limited_by_caller = call.timeout_seconds < self._settings.integration_timeout_seconds or None
         try:
             if key is None:
                 return work(call)
@@ -108,13 +107,12 @@ class Proxy:
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once
 
-        longest, limit = self._settings.integration_timeout_seconds, caller_timeout(call.request.headers)
         return Once(
             key,
             self._answers(),
             owner=self._nonce(),  # not the request's id: with X-Amzn-RequestId a caller can set that, twice alike
             now=call.now,
-            timeout_seconds=longest if limit is None else min(longest, limit),
+            timeout_seconds=call.timeout_seconds,
             deadline=call.deadline,
             log=log,
             trace=call.trace,

@@ -15,7 +15,8 @@ from proxy.trace import Trace, parent_of
 class Call(NamedTuple):
     """A request together with its time: `now` is the caller's, which in a simulation is not the process's.
 
-    `is_limited_by_caller`: it asked for an earlier deadline than the stage's own.
+    `timeout_seconds` after its arrival nobody waits for the answer any more: the stage's limit, or the caller's own
+    where that is shorter.
     """
 
     request: Request
@@ -23,7 +24,7 @@ class Call(NamedTuple):
     deadline: Deadline
     invocations: Invocations
     trace: Trace
-    is_limited_by_caller: bool
+    timeout_seconds: float
 
     @property
     def created(self) -> int:
@@ -60,9 +61,10 @@ class Calls:
         """Start its clock. `reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
         wall = self._clock.time()
         start, limit = request.start_epoch, caller_timeout(request.headers)
+        longest = self._settings.integration_timeout_seconds
         allowed = seconds_allowed(
             request_age=None if start is None else wall - start,
-            integration_timeout=self._settings.integration_timeout_seconds,
+            integration_timeout=longest,
             lambda_remaining=_seconds_remaining(context),
             caller_timeout=limit,
         )
@@ -88,7 +90,7 @@ class Calls:
                 reissue=reserve_seconds > 0,
             ),
             trace=trace,
-            is_limited_by_caller=limit is not None and limit < self._settings.integration_timeout_seconds,
+            timeout_seconds=longest if limit is None else min(longest, limit),
         )
 
 

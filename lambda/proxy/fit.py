@@ -5,14 +5,12 @@ from typing import NamedTuple
 
 from common.tokens import estimate_tokens
 
-from proxy.contracts.alexatm import AlexaTM
-from proxy.contracts.contract import NEW_TOKENS, Contract
+from proxy.contracts.contract import MARK_TOKENS, NEW_TOKENS, Contract
 from proxy.errors import InvalidParameter, WindowExceeded
 from proxy.generation import Generation
 from proxy.parameters import MAX_TOKENS
 from proxy.window import Count, Window
 
-MARK_TOKENS = 6  # AlexaTM's "[CLM] ", which its contract adds afterwards, at a token a byte
 MIN_ROOM = 16  # less of a text than this says nothing
 
 _ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to true."
@@ -77,8 +75,7 @@ PLAIN = Framing(  # nothing is around it
 
 def mark_tokens(generation: Generation, contract: Contract, framing: Framing) -> int:
     """Tokens that the contract adds to each prompt. A task's frame has the mark in it."""
-    is_added = isinstance(contract, AlexaTM) and generation.clm is not False and framing is PLAIN
-    return MARK_TOKENS if is_added else 0
+    return contract.added_tokens if generation.clm is not False and framing is PLAIN else 0
 
 
 def check_fits(generation: Generation, window: Window | None, framing: Framing, *, mark: int) -> None:

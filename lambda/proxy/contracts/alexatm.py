@@ -9,7 +9,7 @@ import re
 from common.tokens import estimate_tokens
 
 from proxy.completion import Choice, Completion, Outcome
-from proxy.contracts.contract import NEW_TOKENS, checked_texts
+from proxy.contracts.contract import MARK_TOKENS, NEW_TOKENS, checked_texts
 from proxy.errors import InvalidParameter
 from proxy.generation import Generation
 from proxy.strict_json import JsonObject
@@ -22,6 +22,8 @@ _MARKS = re.compile(r"\A(?:\s*\[CLM\] ?)+")
 
 class AlexaTM:
     """A batch is one invocation. The texts of a batch come flat, input by input."""
+
+    added_tokens = MARK_TOKENS
 
     def requests(self, generation: Generation) -> list[JsonObject]:
         marked = [with_clm_mark(text) for text in generation.inputs]

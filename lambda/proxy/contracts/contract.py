@@ -9,10 +9,13 @@ from proxy.strict_json import JsonObject
 from proxy.tally import Counts
 
 NEW_TOKENS = 64  # generated beyond the input where the caller sets no max_length
+MARK_TOKENS = 6  # the most that a contract adds to a prompt: AlexaTM's "[CLM] ", at a token a byte
 
 
 class Contract(Protocol):
-    """One adapter a contract: request out, response in."""
+    """One adapter a contract: request out, response in. `added_tokens` are those that it puts before each prompt."""
+
+    added_tokens: int
 
     def requests(self, generation: Generation) -> list[JsonObject]:
         """The bodies to send, one invocation each, all expecting the same number of texts.

@@ -28,6 +28,8 @@ _FINISH_REASONS: Mapping[object, FinishReason] = {
 
 
 class OpenAI:
+    added_tokens = 0
+
     def requests(self, generation: Generation) -> list[JsonObject]:
         refuse_what_it_lacks(generation, lowest_seed=-(2**63), highest_seed=2**63 - 1)
         return [{"prompt": text} | _parameters(text, generation) for text in generation.inputs]

@@ -26,6 +26,8 @@ _SAMPLING = ("do_sample", "temperature", "top_p", "top_k")
 
 
 class TGI:
+    added_tokens = 0
+
     def requests(self, generation: Generation) -> list[JsonObject]:
         texts_each = sequences(generation.parameters)
         refuse_what_it_lacks(generation, lowest_seed=0, highest_seed=2**64 - texts_each)

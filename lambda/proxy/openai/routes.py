@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from proxy.contracts.alexatm import AlexaTM
 from proxy.contracts.contract import Contract
-from proxy.fit import MARK_TOKENS
 from proxy.invocations import Invocations
 from proxy.openai.asked import MAX_CHAT_OBJECTS, check_chat, check_completions
 from proxy.openai.bodies import chat_body, completion_body, models_body
@@ -30,11 +28,10 @@ class OpenAIRoutes:
         self._contract = contract
         self._template = template
         self._window = window
-        self._mark = MARK_TOKENS if isinstance(contract, AlexaTM) else 0
 
     def chat(self, fields: JsonObject, invocations: Invocations, *, request_id: str, created: int) -> JsonObject:
         completion = check_chat(fields, models=self._models, template=self._template)
-        completion = fitted(completion, self._window, param="messages", mark=self._mark)
+        completion = fitted(completion, self._window, param="messages", mark=self._contract.added_tokens)
         answered = complete([completion], contract=self._contract, invocations=invocations)
         if self._template is not None:
             answered = answered.stripped()  # the space between the template's last label and the answer
@@ -46,7 +43,7 @@ class OpenAIRoutes:
             f"prompt[{index}]" if isinstance(fields["prompt"], list) else "prompt" for index in range(len(completions))
         ]
         completions = [
-            fitted(one, self._window, param=place, mark=self._mark)
+            fitted(one, self._window, param=place, mark=self._contract.added_tokens)
             for one, place in zip(completions, places, strict=True)
         ]
         answered = complete(completions, contract=self._contract, invocations=invocations)

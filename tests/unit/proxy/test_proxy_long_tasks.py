@@ -8,8 +8,8 @@ import pytest
 from common.tokens import estimate_tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proxy.contracts.contract import MARK_TOKENS
 from proxy.errors import ConnectionLost, ModelRefused
-from proxy.fit import MARK_TOKENS
 from proxy.window import Window
 
 from tests.unit.proxy.fakes import SETTINGS, Api

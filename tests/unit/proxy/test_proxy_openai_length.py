@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 from common.tokens import estimate_tokens
-from proxy.fit import MARK_TOKENS
+from proxy.contracts.contract import MARK_TOKENS
 from proxy.window import Window
 
 from tests.unit.proxy.fakes import SETTINGS, Api, template
