@@ -7,6 +7,11 @@ from proxy.window import Side
 from openapi.long_texts import CUT, NAMES, TOLD
 from openapi.schemas import BOOLEAN, COUNT, STRING, TEXT, Json, array, nullable, one_of, record, ref, said, where
 
+_ONE_OUTPUT: Json = {"properties": {"num_return_sequences": {"const": 1}}}
+_SPLIT_ALONE = where(
+    {"split": {"const": True}}, {"properties": {"truncate": {"const": "none"}, "parameters": _ONE_OUTPUT}}
+)
+
 
 def task_requests() -> dict[str, Json]:
     """By component name."""
@@ -48,23 +53,18 @@ def _choices(shape: Shape) -> dict[str, Json]:
     """What becomes of a long text."""
     where_cut = (
         f"Where `{shape.long_field}` is cut if the prompt is longer than the model's window; without it, that is "
+        "refused."
     )
     in_parts = (
         f"Send `{shape.long_field}` in parts if the prompt is longer than the window, each in the whole frame, and "
         "join the outputs; excludes `truncate`."
     )
     return {
-        "truncate": said(one_of(("none", *Side)), where_cut + "refused."),
+        "truncate": said(one_of(("none", *Side)), where_cut),
         "split": said(BOOLEAN, in_parts)
         if shape.can_split
         else said({"const": False}, "Not taken: the output is for a whole text."),
     }
-
-
-_ONE_OUTPUT: Json = {"properties": {"num_return_sequences": {"const": 1}}}
-_SPLIT_ALONE = where(
-    {"split": {"const": True}}, {"properties": {"truncate": {"const": "none"}, "parameters": _ONE_OUTPUT}}
-)
 
 
 def _task_listed() -> Json:

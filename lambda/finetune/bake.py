@@ -1,6 +1,7 @@
 """The bake of the endpoint's update, as far as a run is concerned: it sees it, and rings the alarm that ends it."""
 
 from common import describe, metrics
+from common.facts import StackFacts
 
 from finetune.clients import Kit
 from finetune.run import Run
@@ -19,8 +20,17 @@ def baking(run: Run, kit: Kit) -> str | None:
     endpoint = describe.endpoint(kit.sagemaker, kit.settings.endpoint_name)
     if endpoint is None or endpoint.baking is None:
         return None
-    stack = describe.stack(kit.cloudformation, kit.settings.endpoint_stack_name)
-    return endpoint.baking if stack and stack.override("ModelDataUrl") == run.artifact else None
+    return endpoint.baking if in_force(endpoint_stack(kit), run.artifact) else None
+
+
+def endpoint_stack(kit: Kit) -> StackFacts | None:
+    """As CloudFormation has it; None where there is none."""
+    return describe.stack(kit.cloudformation, kit.settings.endpoint_stack_name)
+
+
+def in_force(stack: StackFacts | None, artifact: str) -> bool:
+    """Whether the stack has the endpoint serve this artifact; empty for as configured."""
+    return stack is not None and stack.override("ModelDataUrl") == artifact
 
 
 def ring(config: str, kit: Kit) -> None:

@@ -11,7 +11,7 @@ from common.facts import StackFacts
 
 from finetune import turn_taking
 from finetune.answer import Answer, RunFailed
-from finetune.bake import RINGING_SECONDS, baking, ring
+from finetune.bake import RINGING_SECONDS, baking, endpoint_stack, in_force, ring
 from finetune.clients import Kit
 from finetune.run import Run
 from finetune.waits import SHORTEST_SECONDS, pause
@@ -45,12 +45,12 @@ def promote(run: Run, kit: Kit) -> Answer:
     if ended is None:
         return _looking_again(run, kit) if on_trial or not baking(run, kit) else _on_trial(run, kit)
     outcome, message = ended
-    if _serves(_stack(kit), run.artifact) and outcome in _REACHED:
+    serves = in_force(endpoint_stack(kit), run.artifact)
+    if serves and outcome in _REACHED:
         promoted = replace(run, promotion={**state, "phase": "promoted"})
         said = f"The endpoint serves {run.artifact}."
         return Answer(promoted.saying("Smoke" if on_trial else "Promote", kit.now, said))
-    in_force = not on_trial or _serves(_stack(kit), run.artifact)
-    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES and in_force:
+    if outcome in _OVERTAKEN and state["tries"] < MOST_TRIES and (serves or not on_trial):
         return _asked_again(run, kit)
     raise RunFailed(f"The endpoint did not take the tuned model, and serves what it served before. {message}")
 
@@ -94,7 +94,7 @@ def roll_back(run: Run, kit: Kit) -> Answer:
         ring(config, kit)
         return Answer(run, "wait", RINGING_SECONDS)
     outcome, message = ended
-    said = _came_to(run, _stack(kit), outcome, message)
+    said = _came_to(run, endpoint_stack(kit), outcome, message)
     if said is not None:
         return _rolled_back(run, kit, said)
     undoing = state["phase"] == "rolling back"
@@ -110,7 +110,7 @@ def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> 
     to be asked for.
     """
     state, previous = run.promotion, run.promotion["previous"] or "the configured model"
-    undoing, still = state["phase"] == "rolling back", _serves(stack, run.artifact)
+    undoing, still = state["phase"] == "rolling back", in_force(stack, run.artifact)
     if state["previous"] == run.artifact:  # its job was attached again
         return "" if state["phase"] == "asked" else f"{previous} was in force before this run as well, and stays so."
     if not undoing:
@@ -122,7 +122,7 @@ def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> 
     is_last = state["tries"] + 1 >= MOST_TRIES
     if still and is_last:
         return f"The endpoint STILL SERVES {run.artifact}: {message} `pilot off`, then `pilot on`."
-    somebody_chose_another = not still and not _serves(stack, state["previous"])
+    somebody_chose_another = not still and not in_force(stack, state["previous"])
     if is_last or somebody_chose_another:
         return f"Nothing shows that the endpoint serves {previous} again: {message} `pilot status` says what it does."
     return None
@@ -156,11 +156,11 @@ def settle(run: Run, kit: Kit) -> Run:
 
 
 def _begin(run: Run, kit: Kit) -> Answer:
-    stack = _stack(kit)
-    if stack is None:
+    found = endpoint_stack(kit)
+    if found is None:
         name = kit.settings.endpoint_stack_name
         raise RunFailed(f"There is no stack {name} to serve the model with: deploy it, then attach the job.")
-    state = {"phase": "asked", "previous": stack.override("ModelDataUrl"), "was_on": _is_on(kit), "tries": 1}
+    state = {"phase": "asked", "previous": found.override("ModelDataUrl"), "was_on": _is_on(kit), "tries": 1}
     return _ask(run, kit, state, run.artifact, "promote")
 
 
@@ -216,14 +216,6 @@ def _said(text: str) -> Mapping[str, Any]:
     except ValueError:
         return {"message": text} if text else {}
     return said if isinstance(said, Mapping) else {}
-
-
-def _stack(kit: Kit) -> StackFacts | None:
-    return describe.stack(kit.cloudformation, kit.settings.endpoint_stack_name)
-
-
-def _serves(stack: StackFacts | None, artifact: str) -> bool:
-    return stack is not None and stack.override("ModelDataUrl") == artifact
 
 
 def _runs(kit: Kit, execution: str) -> bool:

@@ -50,13 +50,11 @@ class InvocationMetrics:
         minutes: dict[tuple[float, str, str, str, str], list[Invocation]] = defaultdict(list)
         for call in over:
             # For the variant, and besides for each type of its pools and for the fleet of one config.
-            for further in {("", ""), ("InstanceType", call.pool_type or ""), ("EndpointConfigName", call.config)}:
-                if all(further) or not any(further):
-                    minutes[call.at // 60 * 60, call.endpoint, call.variant, *further].append(call)
-        for (minute, endpoint, variant, further_name, value), calls in sorted(minutes.items()):
-            dimensions = {"EndpointName": endpoint, "VariantName": variant}
-            if further_name:
-                dimensions[further_name] = value
+            further = {"InstanceType": call.pool_type, "EndpointConfigName": call.config}
+            for key, value in [("", ""), *((key, value) for key, value in further.items() if value)]:
+                minutes[call.at // 60 * 60, call.endpoint, call.variant, key, value].append(call)
+        for (minute, endpoint, variant, key, value), calls in sorted(minutes.items()):
+            dimensions = {"EndpointName": endpoint, "VariantName": variant, **({key: value} if key else {})}
             # A call without an answer (status 0: it timed out, or the container died) is the server's fault.
             series = {
                 "Invocations": [1.0] * len(calls),
