@@ -4,11 +4,12 @@ Each file names its sources in its header. Nothing here asks the network.
 """
 
 import csv
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +20,20 @@ PLAIN_TEMPLATE: Final = "plain"  # for a model that was not trained to chat
 LOCAL_MODEL: Final = "smollm2-135m-instruct"  # the model behind every stage of the embedded cloud
 
 _DATA: Final = Path(__file__).parent / "data"
+
+_GATED_BUCKET: Final = "s3://jumpstart-private-cache-prod-"
+
+LOCK_FILE: Final = _DATA / "jumpstart.lock.json"
+"""Models by their JumpStart ids, as `pilot models lock` found them."""
+
+# What no spec says. Nor does any say how large the model is, so the timeouts are SageMaker's maximum: a longer wait
+# costs less than a failed start.
+_UNSAID: Final[Mapping[str, Any]] = {
+    "contract": "tgi",
+    "model_data_download_timeout_seconds": 3600,
+    "container_startup_timeout_seconds": 3600,
+    "wake_seconds": 600,
+}
 
 
 class _Fact(BaseModel):
@@ -38,12 +53,13 @@ class Model(_Fact):
     chat_template: str | None = None  # None: the stage says which, or the plain one
     licence: str
     licence_notice: str | None = None
-    eula_key: str | None = None  # in the JumpStart bucket; only a model that has one is gated
+    eula_key: str | None = None  # in the JumpStart bucket; only a model that has one asks for its EULA to be accepted
     jumpstart_id: str | None = None
     jumpstart_version: str | None = None
     local_only: bool = False
     image: str | None = None
     artifact: str | None = None
+    regions: tuple[str, ...] = ()  # that have its image; empty: all of `registry_accounts`
     default_instance_type: str | None = None
     known_instance_types: tuple[str, ...] = ()
     min_gpu_memory_gib: int = 0
@@ -60,6 +76,11 @@ class Model(_Fact):
     def environment_on(self, instance_type: str) -> dict[str, str]:
         """The container environment on this instance type: it tells a TGI container its number of GPUs."""
         return {**self.environment, **self.environment_by_instance_type.get(instance_type, {})}
+
+    @property
+    def gated(self) -> bool:
+        """Whether the artifact lies where only who accepts the EULA may read."""
+        return self.artifact is not None and self.artifact.startswith(_GATED_BUCKET)
 
     def eula_url(self, region: str) -> str | None:
         """Where the EULA can be read; None for a model without one."""
@@ -95,9 +116,31 @@ class ChatTemplate(_Fact):
 
 @cache
 def models() -> Mapping[str, Model]:
-    """Every model by its catalog name."""
+    """Every model that has a name of its own, by that."""
     tables = tomllib.loads((_DATA / "models.toml").read_text(encoding="utf-8"))["models"]
     return {name: Model(name=name, **table) for name, table in tables.items()}
+
+
+@cache
+def jumpstart_models() -> Mapping[str, Model]:
+    """Every further model of the JumpStart catalog that can be deployed, by its id."""
+    rows = json.loads(LOCK_FILE.read_text(encoding="utf-8"))["models"]
+    return {name: Model(name=name, **_UNSAID, **_licence(row), **row) for name, row in rows.items()}
+
+
+def model(name: str) -> Model | None:
+    """The model of this name or of this JumpStart id; None where there is none."""
+    by_id = {known.jumpstart_id: known for known in models().values()}
+    return models().get(name) or by_id.get(name) or jumpstart_models().get(name)
+
+
+def _licence(row: Mapping[str, Any]) -> dict[str, str]:
+    if "eula_key" in row:
+        return {"licence": "the agreement at eula_key"}
+    unknown = (
+        f"{row['jumpstart_id']} has a licence that is not known here: read its card in JumpStart before you use it."
+    )
+    return {"licence": "not known", "licence_notice": unknown}
 
 
 @cache

@@ -35,7 +35,7 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
     if name not in config.stages:
         raise ConfigError(path.name, [unknown_stage("stage", name, config.stages)])
     table = config.stages[name]
-    model = catalog.models().get(table.model)
+    model = catalog.model(table.model)
     if model is None:
         raise ConfigError(path.name, [_unknown_model(name, table.model)])
     fallback = _LOCAL_REGION if target == "local" else None
@@ -54,11 +54,12 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
 
 
 def _unknown_model(stage: str, name: str) -> Problem:
+    names, ids = catalog.models(), catalog.jumpstart_models()
     return Problem(
         key=f"stages.{stage}.model",
         value=name,
-        reason=f"the catalog has no such model{did_you_mean(name, catalog.models())}",
-        allowed=", ".join(catalog.models()),
+        reason=f"the catalog has no such model{did_you_mean(name, [*names, *ids])}",
+        allowed=f"{', '.join(names)}, or one of {len(ids)} ids of JumpStart (`pilot models list`)",
         fix=f'name one of these, or write model = "{CUSTOM_MODEL}" for a container of your own',
     )
 
@@ -69,7 +70,7 @@ def _resolve(choice: Choice) -> Stage:
     prices = {name: usd_per_hour(name) for name in choice.instance_types}
     # The embedded cloud's wake-up is that of the small model that stands in there.
     served = catalog.models()[LOCAL_MODEL] if choice.target == "local" else model
-    gated = model.eula_key is not None and table.model_data_url is None
+    gated = model.gated and table.model_data_url is None
     return Stage(
         name=choice.stage,
         target=choice.target,

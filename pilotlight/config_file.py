@@ -129,7 +129,9 @@ class ScheduleTable(Table):
 class StageTable(Table):
     """[stages.NAME]: a key that is left out takes the catalog's value for the model."""
 
-    model: str = Field(description="the name of a model of the catalog", examples=['"falcon-7b-instruct"'])
+    model: str = Field(
+        description="the name of a model of the catalog, or an id of JumpStart's", examples=['"falcon-7b-instruct"']
+    )
     contract: Contract | None = Field(None, description='"alexatm", "tgi" or "openai"', examples=['"tgi"'])
     chat_template: str | None = Field(
         None, description="the name of a chat template of the catalog", examples=['"chatml"']

@@ -70,13 +70,12 @@ def _region(choice: Choice) -> Iterator[Problem]:
             allowed="the name of an AWS Region",
             fix='write region = "us-east-1", or set AWS_REGION',
         )
-    elif choice.uses_jumpstart and choice.region not in registry_accounts():
+    elif choice.uses_jumpstart and choice.region not in (regions := choice.model.regions or tuple(registry_accounts())):
         yield Problem(
             key=choice.key("region"),
             value=choice.region,
-            reason=f"JumpStart's {choice.model.name} is not known to be there"
-            + did_you_mean(choice.region, registry_accounts()),
-            allowed=", ".join(registry_accounts()),
+            reason=f"JumpStart's {choice.model.name} is not known to be there{did_you_mean(choice.region, regions)}",
+            allowed=", ".join(regions),
             fix="choose one of these Regions, or set both image_uri and model_data_url to your own copies",
         )
 

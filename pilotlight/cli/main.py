@@ -12,11 +12,13 @@ from pilotlight.cdk import CdkError
 from pilotlight.cli import costs, endpoint, orphans, stacks
 from pilotlight.cli.finetune import approve, finetune_commands
 from pilotlight.cli.local import local
+from pilotlight.cli.models import model_commands
 from pilotlight.cli.price_refresh import price_commands
 from pilotlight.cli.terminal import Refused, err
 from pilotlight.config import ConfigError
 from pilotlight.deployment import NotDeployedError
 from pilotlight.finetune import FineTuneError
+from pilotlight.jumpstart import LockError
 from pilotlight.local.cloud import CloudError
 from pilotlight.local.processes import MachineError, bypass_proxy_for_loopback
 from pilotlight.price_list import BadPriceListError
@@ -29,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(local, name="local")
+app.add_typer(model_commands, name="models")
 app.add_typer(price_commands, name="prices")
 app.add_typer(finetune_commands, name="finetune")
 for command in (
@@ -57,7 +60,7 @@ def sentence_for(error: Exception) -> str | None:
     match error:
         case ConfigError() | CloudError() | MachineError() | NotDeployedError() | SwitchError() | Refused():
             return str(error)
-        case CdkError() | TeardownError() | BadPriceListError() | FineTuneError():
+        case CdkError() | TeardownError() | BadPriceListError() | FineTuneError() | LockError():
             return str(error)
         case requests.ConnectionError() | requests.Timeout():
             return f"The API cannot be reached: {error}. Is it still there? `pilot local status` tells."

@@ -5,10 +5,21 @@ from itertools import product
 
 import pytest
 
-from pilotlight.catalog import CUSTOM_MODEL, LOCAL_MODEL, Model, instances, models, registry_accounts
+from pilotlight.catalog import (
+    CUSTOM_MODEL,
+    LOCAL_MODEL,
+    Model,
+    chat_templates,
+    instances,
+    jumpstart_models,
+    model,
+    models,
+    registry_accounts,
+)
 from pilotlight.prices import usd_per_hour
 
-JUMPSTART = [model for model in models().values() if model.image is not None]
+EVERY = [*models().values(), *jumpstart_models().values()]
+JUMPSTART = [model for model in EVERY if model.image is not None]
 
 
 def named(model: Model) -> str:
@@ -55,19 +66,42 @@ def test_only_llama_has_a_licence_agreement_to_accept() -> None:
 
 
 @pytest.mark.parametrize("model", JUMPSTART, ids=named)
-@pytest.mark.parametrize("region", registry_accounts())
-def test_a_jumpstart_model_has_an_image_and_a_prefix_in_every_region(model: Model, region: str) -> None:
+def test_a_jumpstart_model_has_an_image_and_a_prefix_in_each_of_its_regions(model: Model) -> None:
     assert model.image is not None
     assert model.artifact is not None
-    image = model.image.format(account=registry_accounts()[region], region=region)
-    assert re.fullmatch(
-        rf"\d{{12}}\.dkr\.ecr\.{region}\.amazonaws\.com/huggingface-pytorch-tgi-inference:[\w.-]+", image
-    )
-    artifact = model.artifact.format(region=region)
-    assert re.fullmatch(rf"s3://jumpstart-(private-)?cache-prod-{region}/[\w./-]+/inference-prepack/v[\d.]+/", artifact)
+    speaks_tgi = r"(huggingface-pytorch-tgi-inference:[\w.-]+|djl-inference:[\d.]+-lmi[\w.-]+)"
+    for region in model.regions or registry_accounts():
+        image = model.image.format(account=registry_accounts()[region], region=region)
+        assert re.fullmatch(rf"\d{{12}}\.dkr\.ecr\.{region}\.amazonaws\.com/{speaks_tgi}", image)
+        artifact = model.artifact.format(region=region)
+        assert re.fullmatch(
+            rf"s3://jumpstart-(private-)?cache-prod-{region}/[\w./-]+/inference-prepack/v[\d.]+/", artifact
+        )
 
 
-@pytest.mark.parametrize("model", models().values(), ids=named)
+def test_the_other_text_generation_models_of_jumpstart_work_by_their_ids() -> None:
+    assert len(jumpstart_models()) > 150
+    for name in ("huggingface-llm-mistral-7b-instruct", "meta-textgeneration-llama-3-1-8b-instruct"):
+        assert model(name) is jumpstart_models()[name]
+
+
+def test_an_id_whose_model_has_a_name_here_means_that_model() -> None:
+    assert model("meta-textgeneration-llama-2-7b") is models()["llama-2-7b"]
+    assert model("pytorch-textgeneration1-alexa20b") is models()["alexatm-20b"]
+    assert not {known.jumpstart_id for known in models().values()} & set(jumpstart_models())
+
+
+def test_what_is_chat_tuned_by_its_name_has_the_chat_template_of_its_family() -> None:
+    templates = {name: jumpstart_models()[name].chat_template for name in jumpstart_models()}
+    assert templates["meta-textgeneration-llama-3-1-8b-instruct"] == "llama-3"
+    assert templates["huggingface-llm-mistral-7b-instruct-v3"] == "mistral"
+    assert templates["huggingface-llm-gemma-2-9b-instruct"] == "gemma"
+    assert templates["huggingface-llm-qwen2-5-7b-instruct"] == "chatml"
+    assert templates["meta-textgeneration-llama-3-1-8b"] is None
+    assert set(templates.values()) - {None} <= set(chat_templates())
+
+
+@pytest.mark.parametrize("model", EVERY, ids=named)
 def test_every_known_type_of_a_model_is_described_and_fits_it(model: Model) -> None:
     assert model.name == CUSTOM_MODEL or model.default_instance_type in model.known_instance_types
     for name in model.known_instance_types:
@@ -77,7 +111,7 @@ def test_every_known_type_of_a_model_is_described_and_fits_it(model: Model) -> N
         assert int(model.environment_on(name).get("SM_NUM_GPUS", "1")) <= instance.gpus, name
 
 
-@pytest.mark.parametrize("model", models().values(), ids=named)
+@pytest.mark.parametrize("model", EVERY, ids=named)
 def test_timeouts_are_within_the_limits_of_an_endpoint_config(model: Model) -> None:
     assert 60 <= model.model_data_download_timeout_seconds <= 3600
     assert 60 <= model.container_startup_timeout_seconds <= 3600

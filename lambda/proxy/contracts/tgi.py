@@ -1,9 +1,9 @@
 """The contract `tgi` (Hugging Face Text Generation Inference), which Falcon and Llama 2 are served with.
 
 `{"inputs": str, "parameters": {…}}` -> `[{"generated_text": str}, …]`; some containers answer a single text
-as the bare object. TGI counts new tokens only, has no beam search, takes no batch and gives one text: it ignores
-`num_return_sequences` (its issue 917) and by default bounds `best_of` to 2. So each text is an invocation, and seeds
-count up, since the same one would give the same text.
+as the bare object. LMI containers do, and say with status 200 that a request failed. TGI counts new tokens only, has
+no beam search, takes no batch and gives one text: it ignores `num_return_sequences` (its issue 917) and by default
+bounds `best_of` to 2. So each text is an invocation, and seeds count up, since the same one would give the same text.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from proxy.completion import Choice, Completion, FinishReason, Outcome
 from proxy.contracts.contract import checked_texts, counted
 from proxy.contracts.sampling import new_tokens, refuse_what_it_lacks
-from proxy.errors import InvalidParameter
+from proxy.errors import InvalidParameter, ModelFailed
 from proxy.generation import Generation
 from proxy.parameters import sequences
 from proxy.strict_json import JsonObject
@@ -21,6 +21,7 @@ from proxy.tally import Counts
 MAX_STOPS = 4  # TGI's own default; it refuses more
 
 _FINISH_REASONS: Mapping[object, FinishReason] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+_FAILED = "error"  # LMI's finish_reason of an answer without a text
 
 _SAMPLING = ("do_sample", "temperature", "top_p", "top_k")
 
@@ -43,6 +44,8 @@ class TGI:
         shape = '[{"generated_text": str}, …]'
         if not isinstance(items, list):
             return checked_texts(None, shape)
+        if any(about.get("finish_reason") == _FAILED for about in _all_details(items)):
+            raise ModelFailed("The model failed on this request. It is not tried again on the same input.")
         return checked_texts([item.get("generated_text") if isinstance(item, dict) else None for item in items], shape)
 
     def completion_requests(self, completion: Completion) -> list[JsonObject]:

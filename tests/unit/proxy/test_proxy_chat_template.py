@@ -34,6 +34,16 @@ RENDERED = {
     ),
     "llama-2-chat": "[INST] <<SYS>>\nS\n<</SYS>>\n\na\nb [/INST] c </s><s>[INST] d [/INST]",
     "falcon-instruct": "S\n\nUser: a\nb\n\nAssistant: c\n\nUser: d\n\nAssistant:",
+    "llama-3": (
+        "<|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\na\nb<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\nc<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nd<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    ),
+    "gemma": (
+        "<start_of_turn>user\nS\n\na\nb<end_of_turn>\n<start_of_turn>model\nc<end_of_turn>\n"
+        "<start_of_turn>user\nd<end_of_turn>\n<start_of_turn>model\n"
+    ),
+    "mistral": "[INST] S\n\na\nb [/INST] c</s>[INST] d [/INST]",
 }
 
 

@@ -111,6 +111,16 @@ class TestTGI:
         (request,) = tgi.runtime.requests
         assert not {"do_sample", "temperature", "top_p", "top_k"} & request["parameters"].keys()
 
+    def test_lmi_answers_one_object_and_says_a_failure_with_status_200(self, tgi: Api) -> None:
+        failure = {"finish_reason": "error", "generated_tokens": None, "inputs": None, "tokens": None}
+        tgi.runtime.script = [
+            answered({"generated_text": "olleh"}),
+            answered({"generated_text": "", "details": failure}),
+        ]
+        assert tgi.generate({"text_inputs": "hello"}).body["generated_texts"] == ["olleh"]
+        refusal = tgi.generate({"text_inputs": "hello"})
+        assert (refusal.status, refusal.error["type"]) == (502, "model_failed")
+
     def test_several_texts_are_an_invocation_each_whose_seeds_count_up(self, tgi: Api) -> None:
         """TGI gives one text, whatever `num_return_sequences` says."""
         sampling = {"num_return_sequences": 3, "do_sample": True, "seed": 7}
