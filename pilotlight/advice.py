@@ -8,6 +8,7 @@ from pilotlight.prices import told, usd_per_hour
 from pilotlight.stage import LONGEST_HOURS
 
 _PRICED_REGION_PREFIX: Final = "us-east-"
+_TOKENS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _CUT_IN_2025: Final = ("ml.p4", "ml.p5")
 
 
@@ -20,6 +21,12 @@ def warnings(choice: Choice) -> list[str]:
         found.append(
             f"{choice.key('accept_eula')} = true has no effect: {choice.model.name} has no licence agreement to accept."
         )
+    found += [
+        f"{choice.key(f'environment.{name}')} stands in the endpoint stack's template and in SageMaker's description "
+        "of the model, for everybody who may read those. Copy the model into a bucket instead: model_data_url."
+        for name in _TOKENS
+        if name in choice.table.environment
+    ]
     if choice.table.api.log_prompts:
         found.append(
             f"{choice.key('api.log_prompts')} = true: what callers send is written to the proxy's log "

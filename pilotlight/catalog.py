@@ -5,6 +5,7 @@ Each file names its sources in its header. Nothing here asks the network.
 
 import csv
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -21,10 +22,16 @@ LOCAL_MODEL: Final = "smollm2-135m-instruct"  # the model behind every stage of 
 
 _DATA: Final = Path(__file__).parent / "data"
 
+HUB_VARIABLE: Final = "SM_VLLM_MODEL"
+"""Where vLLM's container takes its model from: a folder, or an id of huggingface.co."""
+_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
 _GATED_BUCKET: Final = "s3://jumpstart-private-cache-prod-"
 
 LOCK_FILE: Final = _DATA / "jumpstart.lock.json"
 """Models by their JumpStart ids, as `pilot models lock` found them."""
+
+_UNREAD: Final = "{name} has a licence that is not known here: read its {where} before you use it."
 
 # What no spec says. Nor does any say how large the model is, so the timeouts are SageMaker's maximum: a longer wait
 # costs less than a failed start.
@@ -44,7 +51,8 @@ class Model(_Fact):
     """One model: what to run, what it needs, and the defaults of a stage that names it.
 
     `image` is a template over {account} and {region}, `artifact` (an S3 prefix, ends with `/`) one over
-    {region}; both are None where the user has to give them. `known_instance_types` are those that the model's
+    {region}; both are None where the user has to give them, but for a model of huggingface.co (`hub`), which the
+    container fetches itself. `known_instance_types` are those that the model's
     publisher tested or lists. The minima are for one instance.
     """
 
@@ -57,6 +65,7 @@ class Model(_Fact):
     jumpstart_id: str | None = None
     jumpstart_version: str | None = None
     local_only: bool = False
+    hub: bool = False
     image: str | None = None
     artifact: str | None = None
     regions: tuple[str, ...] = ()  # that have its image; empty: all of `registry_accounts`
@@ -70,6 +79,7 @@ class Model(_Fact):
     wake_seconds: int
     overload_latency_seconds: int | None = None
     window_tokens: int | None = None  # for a container whose environment does not say it
+    inference_ami_version: str | None = None  # of the instances, where their usual driver is too old for the image
     environment: Mapping[str, str] = Field(default_factory=dict)
     environment_by_instance_type: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
 
@@ -117,8 +127,7 @@ class ChatTemplate(_Fact):
 @cache
 def models() -> Mapping[str, Model]:
     """Every model that has a name of its own, by that."""
-    tables = tomllib.loads((_DATA / "models.toml").read_text(encoding="utf-8"))["models"]
-    return {name: Model(name=name, **table) for name, table in tables.items()}
+    return {name: Model(name=name, **table) for name, table in _models_file()["models"].items()}
 
 
 @cache
@@ -129,18 +138,39 @@ def jumpstart_models() -> Mapping[str, Model]:
 
 
 def model(name: str) -> Model | None:
-    """The model of this name or of this JumpStart id; None where there is none."""
+    """The model of this name, JumpStart id, or id on huggingface.co; None where there can be none."""
     by_id = {known.jumpstart_id: known for known in models().values()}
-    return models().get(name) or by_id.get(name) or jumpstart_models().get(name)
+    found = models().get(name) or by_id.get(name) or jumpstart_models().get(name)
+    return _of_the_hub(name) if found is None and _HUB_ID.fullmatch(name) else found
+
+
+def _of_the_hub(name: str) -> Model:
+    """Nobody asks huggingface.co whether it exists: synth does not use the network."""
+    return Model(
+        name=name,
+        hub=True,
+        licence_notice=_UNREAD.format(name=name, where="page on huggingface.co"),
+        environment={HUB_VARIABLE: name, "SM_VLLM_HOST": "0.0.0.0"},  # noqa: S104 (its container's own network)
+        environment_by_instance_type={
+            instance.instance_type: {"SM_VLLM_TENSOR_PARALLEL_SIZE": str(instance.gpus)}
+            for instance in instances().values()
+            if instance.gpus > 1
+        },
+        **_models_file()["hub"],
+    )
+
+
+def _models_file() -> dict[str, Any]:
+    return tomllib.loads((_DATA / "models.toml").read_text(encoding="utf-8"))
 
 
 def _licence(row: Mapping[str, Any]) -> dict[str, str]:
     if "eula_key" in row:
         return {"licence": "the agreement at eula_key"}
-    unknown = (
-        f"{row['jumpstart_id']} has a licence that is not known here: read its card in JumpStart before you use it."
-    )
-    return {"licence": "not known", "licence_notice": unknown}
+    return {
+        "licence": "not known",
+        "licence_notice": _UNREAD.format(name=row["jumpstart_id"], where="card in JumpStart"),
+    }
 
 
 @cache

@@ -2,10 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-from pilotlight.catalog import PLAIN_TEMPLATE, Contract, Instance, Model, instances
+from pilotlight.catalog import HUB_VARIABLE, PLAIN_TEMPLATE, Contract, Instance, Model, instances
 from pilotlight.config_file import StageTable
 from pilotlight.stage import Target, Window
+
+MODEL_FOLDER: Final = "/opt/ml/model"
+"""Where SageMaker puts a model's data in its container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,8 @@ class Choice:
 
     def environment_on(self, instance_type: str) -> dict[str, str]:
         """The container environment: the catalog's, the user's on top."""
-        return {**self.model.environment_on(instance_type), **self.table.environment}
+        copied = {HUB_VARIABLE: MODEL_FOLDER} if self.model.hub and self.table.model_data_url else {}
+        return {**self.model.environment_on(instance_type), **copied, **self.table.environment}
 
     @property
     def window(self) -> Window | None:
@@ -73,8 +78,8 @@ class Choice:
         return chosen or (None if self.contract == "openai" else PLAIN_TEMPLATE)
 
     @property
-    def uses_jumpstart(self) -> bool:
-        """Whether the image or the artifact is one of JumpStart's."""
+    def uses_aws_copies(self) -> bool:
+        """Whether the image or the artifact is one that AWS keeps a copy of in each Region."""
         catalog_image = self.model.image is not None and self.table.image_uri is None
         catalog_artifact = self.model.artifact is not None and self.table.model_data_url is None
         return catalog_image or catalog_artifact

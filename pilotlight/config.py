@@ -59,7 +59,8 @@ def _unknown_model(stage: str, name: str) -> Problem:
         key=f"stages.{stage}.model",
         value=name,
         reason=f"the catalog has no such model{did_you_mean(name, [*names, *ids])}",
-        allowed=f"{', '.join(names)}, or one of {len(ids)} ids of JumpStart (`pilot models list`)",
+        allowed=f"{', '.join(names)}; one of {len(ids)} ids of JumpStart (`pilot models list`); "
+        "or an id of huggingface.co, ORGANISATION/NAME",
         fix=f'name one of these, or write model = "{CUSTOM_MODEL}" for a container of your own',
     )
 
@@ -102,6 +103,7 @@ def _resolve(choice: Choice) -> Stage:
         dashboard=table.dashboard,
         wake_seconds=served.wake_seconds,
         usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
+        inference_ami_version=None if table.image_uri else model.inference_ami_version,
         finetune=fine_tune.fine_tune(choice, base_model=_model_data_url(choice), gated=gated),
         warnings=(*advice.warnings(choice), *auto_off.warnings(choice)),
     )
@@ -132,8 +134,8 @@ def _image_uri(choice: Choice) -> str:
     return choice.model.image.format(account=account, region=choice.region)
 
 
-def _model_data_url(choice: Choice) -> str:
-    if choice.table.model_data_url is not None:
+def _model_data_url(choice: Choice) -> str | None:
+    if choice.table.model_data_url is not None or choice.model.hub:
         return choice.table.model_data_url
     if choice.model.artifact is None:
         return f"s3://pilotlight-local/{choice.model.name}/"

@@ -130,7 +130,8 @@ class StageTable(Table):
     """[stages.NAME]: a key that is left out takes the catalog's value for the model."""
 
     model: str = Field(
-        description="the name of a model of the catalog, or an id of JumpStart's", examples=['"falcon-7b-instruct"']
+        description="the name of a model of the catalog, or an id of JumpStart or huggingface.co",
+        examples=['"falcon-7b-instruct"'],
     )
     contract: Contract | None = Field(None, description='"alexatm", "tgi" or "openai"', examples=['"tgi"'])
     chat_template: str | None = Field(

@@ -35,6 +35,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
     yield from _image_regions(choice)
     if model is None or together:
         return
+    yield from _base_model(choice)
     yield from _jumpstart_region(choice, model)
     unknown = list(_instance_types(choice, model))
     yield from unknown
@@ -46,11 +47,11 @@ def problems(choice: Choice) -> Iterator[Problem]:
         yield from _size(choice)
 
 
-def fine_tune(choice: Choice, *, base_model: str, gated: bool) -> FineTune | None:
+def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTune | None:
     """Of a choice without problems; None where the model cannot be fine-tuned, or nobody said with which image."""
     model, table = trained(choice), choice.table.finetune
     account, image = registry_accounts().get(cast(str, choice.region)), image_uri(choice)
-    if model is None or (account if isinstance(model, JumpStartModel) else image) is None:
+    if model is None or base_model is None or (account if isinstance(model, JumpStartModel) else image) is None:
         return None
     types, hyperparameters = _types(choice, model), dict(table.hyperparameters)
     if choice.target == "local" and isinstance(model, ScriptModel):
@@ -94,6 +95,16 @@ def _types(choice: Choice, model: TrainedModel) -> tuple[str, ...]:
     """As written, or the model's own that have a price."""
     priced = priced_instances()
     return choice.table.finetune.instance_types or tuple(name for name in model.instance_types if name in priced)
+
+
+def _base_model(choice: Choice) -> Iterator[Problem]:
+    if choice.model.hub and choice.table.model_data_url is None:
+        yield Problem(
+            key=choice.key("finetune"),
+            reason=f"a training starts from files in S3, and {choice.model.name} comes from huggingface.co",
+            allowed="this table beside a model_data_url",
+            fix="copy the model's files into a bucket of yours and name them as model_data_url, or remove the table",
+        )
 
 
 def _image_regions(choice: Choice) -> Iterator[Problem]:

@@ -70,11 +70,14 @@ def _region(choice: Choice) -> Iterator[Problem]:
             allowed="the name of an AWS Region",
             fix='write region = "us-east-1", or set AWS_REGION',
         )
-    elif choice.uses_jumpstart and choice.region not in (regions := choice.model.regions or tuple(registry_accounts())):
+    elif choice.uses_aws_copies and choice.region not in (
+        regions := choice.model.regions or tuple(registry_accounts())
+    ):
         yield Problem(
             key=choice.key("region"),
             value=choice.region,
-            reason=f"JumpStart's {choice.model.name} is not known to be there{did_you_mean(choice.region, regions)}",
+            reason=f"image and model of {choice.model.name} are not known to be there"
+            + did_you_mean(choice.region, regions),
             allowed=", ".join(regions),
             fix="choose one of these Regions, or set both image_uri and model_data_url to your own copies",
         )
@@ -92,7 +95,7 @@ def _image_and_artifact(choice: Choice) -> Iterator[Problem]:
             allowed="an image in Amazon ECR, in the Region of the stage",
             fix=f'write image_uri = "ACCOUNT.dkr.ecr.{choice.region}.amazonaws.com/REPOSITORY:TAG", {source}',
         )
-    if choice.table.model_data_url is None and choice.model.artifact is None:
+    if choice.table.model_data_url is None and choice.model.artifact is None and not choice.model.hub:
         yield Problem(
             key=choice.key("model_data_url"),
             reason=f"this key is missing, and the catalog has no artifact for {choice.model.name}",

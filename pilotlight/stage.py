@@ -104,7 +104,7 @@ class Stage:
     chat_template: ChatTemplate | None  # None: the container applies its own
     window: Window | None  # None: nobody knows it
     image_uri: str
-    model_data_url: str  # an S3 prefix, ends with "/"
+    model_data_url: str | None  # an S3 prefix, ends with "/"; None: the container fetches its model from huggingface.co
     gated: bool  # the artifact lies in JumpStart's gated bucket, and the user has accepted its EULA
     instance_types: tuple[str, ...]  # first choice first; one kind of storage and one environment for all
     instance_pools: bool  # SageMaker chooses among the types; False: the switch tries one after the other
@@ -116,6 +116,7 @@ class Stage:
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int
     environment: Mapping[str, str]
+    inference_ami_version: str | None  # None: SageMaker's usual one
     endpoint_name: str
     api: ApiLimits
     auto_off: AutoOff

@@ -20,7 +20,7 @@ class ExecutionRole(Construct):
         *,
         role_name: str,
         image_uri: str,
-        model_data_url: str,
+        model_data_url: str | None,
         endpoint_name: str,
         bakes: bool,
     ) -> None:
@@ -32,7 +32,8 @@ class ExecutionRole(Construct):
             assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
             description=f"SageMaker runs the endpoint {endpoint_name} as this role",
         )
-        allow_artifact(self.role, model_data_url)
+        if model_data_url is not None:
+            allow_artifact(self.role, model_data_url)
         allow_image(self.role, image_uri)
         allow_telemetry(self.role, f"/aws/sagemaker/Endpoints/{endpoint_name}")
         if bakes:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from aws_cdk import Aws, CfnDeletionPolicy, Fn, IResolvable
+from aws_cdk import Aws, CfnDeletionPolicy, Fn, IResolvable, Token
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from pilotlight.catalog import HUB_VARIABLE
+from pilotlight.choice import MODEL_FOLDER
 from pilotlight.config import Stage
 from stacks.acknowledge import acknowledge
 from stacks.constructs.switch_parameters import SwitchParameters
@@ -49,22 +51,30 @@ class ModelEndpoint(Construct):
         acknowledge(self, {"F3031": empty, "W3030": empty})
 
     def _model(self, stage: Stage, role_arn: str, parameters: SwitchParameters) -> sagemaker.CfnModel:
-        source = sagemaker.CfnModel.S3DataSourceProperty(
-            s3_uri=parameters.model_data_url(stage.model_data_url),
-            s3_data_type="S3Prefix",
-            compression_type="None",
-            model_access_config=self._access(stage, parameters),
-        )
         return sagemaker.CfnModel(
             self,
             "Model",
             execution_role_arn=role_arn,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=stage.image_uri,
-                environment=dict(stage.environment),
-                model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source),
+                environment=_environment(stage, parameters),
+                model_data_source=self._data(stage, parameters),
             ),
         )
+
+    def _data(self, stage: Stage, parameters: SwitchParameters) -> Any:
+        """What SageMaker fetches: nothing where the container fetches its model, but for a tuned one in its place."""
+        if stage.model_data_url is None:
+            tuned = {"S3Uri": parameters.model_data_url(None), "S3DataType": "S3Prefix", "CompressionType": "None"}
+            overridden = parameters.model_data_url_is_overridden.logical_id
+            return Fn.condition_if(overridden, {"S3DataSource": tuned}, Aws.NO_VALUE)
+        source = sagemaker.CfnModel.S3DataSourceProperty(
+            s3_uri=parameters.model_data_url(stage.model_data_url),
+            s3_data_type="S3Prefix",
+            compression_type="None",
+            model_access_config=self._access(stage, parameters),
+        )
+        return sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source)
 
     def _access(self, stage: Stage, parameters: SwitchParameters) -> IResolvable | None:
         """A gated base model names its licence as accepted; a tuned one in its place lies in a bucket of the
@@ -87,6 +97,7 @@ class ModelEndpoint(Construct):
             volume_size_in_gb=stage.volume_size_gb,
             model_data_download_timeout_in_seconds=stage.model_data_download_timeout_seconds,
             container_startup_health_check_timeout_in_seconds=stage.container_startup_timeout_seconds,
+            inference_ami_version=stage.inference_ami_version,
         )
         return sagemaker.CfnEndpointConfig(
             self,
@@ -95,6 +106,14 @@ class ModelEndpoint(Construct):
             # On by default since June 2026, and billed as custom metrics.
             metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False),
         )
+
+
+def _environment(stage: Stage, parameters: SwitchParameters) -> dict[str, str]:
+    environment = dict(stage.environment)
+    if stage.model_data_url is None:  # then it names a model of the hub, which a tuned one replaces
+        configured, overridden = environment[HUB_VARIABLE], parameters.model_data_url_is_overridden.logical_id
+        environment[HUB_VARIABLE] = Token.as_string(Fn.condition_if(overridden, MODEL_FOLDER, configured))
+    return environment
 
 
 def _instances(stage: Stage, parameters: SwitchParameters) -> dict[str, Any]:

@@ -76,7 +76,10 @@ class SwitchParameters(Construct):
             ],
         )
 
-    def model_data_url(self, configured: str) -> str:
+    def model_data_url(self, configured: str | None) -> str:
+        """None: there is none but for an override."""
+        if configured is None:
+            return self._model_data_url.value_as_string
         return _either(self.model_data_url_is_overridden, self._model_data_url, configured)
 
     def instance_type(self, configured: str) -> str:

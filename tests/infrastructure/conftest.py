@@ -70,6 +70,10 @@ schedules = [{ days = ["FRI"], on = "22:00", off = "06:30", time_zone = "Europe/
 [stages.volume.api]
 reserved_concurrency = 100
 
+[stages.hub]
+model = "Qwen/Qwen2.5-7B-Instruct"
+instance_types = ["ml.g5.12xlarge"]
+
 [stages.strict]
 model = "falcon-7b-instruct"
 [stages.strict.api]
@@ -86,6 +90,8 @@ auth = "iam"
 cors_origins = ["https://one.example.com", "https://two.example.com"]
 """
 STAGES = ("falcon", "llama2", "alexatm", "volume")
+HUB_STAGES = ("hub",)
+"""Whose model the container fetches itself."""
 """Each with another model or other instances."""
 API_STAGES = ("strict", "iam")
 """falcon's model again, behind another API."""
@@ -111,7 +117,7 @@ def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     folder = tmp_path_factory.mktemp("cdk.out")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(folder), context=context)
-    for stage in STAGES + API_STAGES + FINETUNE_STAGES:
+    for stage in STAGES + HUB_STAGES + API_STAGES + FINETUNE_STAGES:
         build(app, load(config, stage, target="aws", region="us-east-1"))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:

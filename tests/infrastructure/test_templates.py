@@ -202,6 +202,24 @@ class TestEndpointStack:
         assert (source["CompressionType"], source["S3DataType"]) == ("None", "S3Prefix")
         assert source["S3Uri"]["Fn::If"][2].endswith("/")
 
+    def test_a_model_of_hugging_face_has_no_data_until_a_tuned_one_takes_its_place(self, synthesis: Synthesis) -> None:
+        model = only(synthesis.template("hub", "Endpoint"), "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]
+        overridden, tuned, otherwise = model["ModelDataSource"]["Fn::If"]
+        assert (overridden, otherwise) == ("ModelDataUrlIsOverridden", {"Ref": "AWS::NoValue"})
+        assert tuned["S3DataSource"]["S3Uri"] == {"Ref": "ModelDataUrl"}
+        assert model["Environment"]["SM_VLLM_MODEL"]["Fn::If"] == [
+            "ModelDataUrlIsOverridden",
+            "/opt/ml/model",
+            "Qwen/Qwen2.5-7B-Instruct",
+        ]
+        assert variant(synthesis, "hub")["InferenceAmiVersion"] == "al2-ami-sagemaker-inference-gpu-3-1"
+        assert "InferenceAmiVersion" not in variant(synthesis, "falcon")
+
+    def test_its_role_reads_no_artifact(self, synthesis: Synthesis) -> None:
+        roles = json.dumps(synthesis.template("hub", "Foundation").to_json())
+        assert "s3:GetObject" not in roles
+        assert "s3:GetObject" in json.dumps(synthesis.template("falcon", "Foundation").to_json())
+
     def test_only_a_gated_base_model_carries_the_eula(self, synthesis: Synthesis) -> None:
         sources = {}
         for stage in ("falcon", "llama2"):

@@ -10,9 +10,9 @@ from openai import OpenAI
 
 from .conftest import LocalCloud, Pilot, app_of
 
-OWN_CONTAINER = """
-model = "custom"
-contract = "openai"
+MODEL = "Qwen/Qwen2.5-7B-Instruct"
+ON_VLLM = f"""
+model = "{MODEL}"
 instance_types = ["ml.g5.2xlarge"]
 window_tokens = 400
 """
@@ -71,11 +71,11 @@ def deployed_again_once_destroyed(cloud: LocalCloud, pilot: Pilot, folder: dict[
 
 @pytest.fixture(scope="module")
 def vllm(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A container of one's own that speaks OpenAI's contract, as vLLM and LMI do, deployed in a cloud of its own."""
+    """A model by its id on huggingface.co, whose container speaks OpenAI's contract, deployed in a cloud of its own."""
     folder = tmp_path_factory.mktemp("vllm")
     its_own = {
         "PILOTLIGHT_CLOUD_FOLDER": str(folder / "pilot"),
-        "CDK_APP": app_of(folder, OWN_CONTAINER),
+        "CDK_APP": app_of(folder, ON_VLLM),
     }
     try:
         started = pilot("local", "up", "--weights", "tiny", "--json", **its_own)
@@ -95,12 +95,12 @@ class TestOpenAIsContract:
     """OpenAI's own client, the API, and a container that speaks as OpenAI does."""
 
     def test_the_models_are_listed(self, client: OpenAI) -> None:
-        assert "custom" in [model.id for model in client.models.list()]
+        assert MODEL in [model.id for model in client.models.list()]
 
     def test_a_chat_reaches_the_container_as_messages(self, vllm: LocalCloud, client: OpenAI) -> None:
         """It has a template of its own, and counts by itself."""
         answer = client.chat.completions.create(
-            model="custom",
+            model=MODEL,
             messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "light"}],
             n=2,
             seed=1,
@@ -120,9 +120,7 @@ class TestOpenAIsContract:
         assert answer.model_extra == {"pilotlight": {"estimated": []}}
 
     def test_a_text_is_completed_up_to_a_stop(self, vllm: LocalCloud, client: OpenAI) -> None:
-        answer = client.completions.create(
-            model="custom", prompt="light water", max_tokens=8, temperature=0, stop=["."]
-        )
+        answer = client.completions.create(model=MODEL, prompt="light water", max_tokens=8, temperature=0, stop=["."])
         received = vllm.invocations()[-1]
         assert (received["prompt"], received["stop"], received["temperature"]) == ("light water", ["."], 0)
         assert "." not in answer.choices[0].text
@@ -134,7 +132,7 @@ class TestOpenAIsContract:
     ) -> None:
         before = vllm.invocations()
         with pytest.raises(openai.BadRequestError) as caught:
-            client.completions.create(model="custom", prompt="light water. " * 200, max_tokens=8)
+            client.completions.create(model=MODEL, prompt="light water. " * 200, max_tokens=8)
         assert caught.value.code == "context_length_exceeded"
         assert "400" in caught.value.message
         assert vllm.invocations() == before

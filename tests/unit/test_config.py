@@ -23,6 +23,7 @@ OWN_IMAGE = 'image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/alexatm:1
 OWN_ORIGIN = OWN_IMAGE + 'model_data_url = "s3://my-bucket/alexatm/"\n'
 ALEXATM = 'model = "alexatm-20b"\n' + OWN_ORIGIN
 FALCON = 'model = "falcon-7b-instruct"\n'
+HUB = 'model = "Qwen/Qwen2.5-7B-Instruct"\ninstance_types = ["ml.g5.12xlarge"]\n'
 LLAMA = 'model = "llama-2-7b"\naccept_eula = true\n'
 CUSTOM = 'model = "custom"\ncontract = "tgi"\ninstance_types = ["ml.g5.2xlarge"]\n' + OWN_ORIGIN
 ON_P3 = 'instance_types = ["ml.p3.8xlarge"]\n'
@@ -60,7 +61,7 @@ class TestResolution:
     def test_a_model_name_alone_is_a_complete_stage(self, dev: Loader) -> None:
         stage = dev(FALCON)
         assert stage.image_uri.startswith("763104351884.dkr.ecr.us-east-1.amazonaws.com/")
-        assert stage.model_data_url.startswith("s3://jumpstart-cache-prod-us-east-1/")
+        assert str(stage.model_data_url).startswith("s3://jumpstart-cache-prod-us-east-1/")
         assert (stage.contract, stage.gated) == ("tgi", False)
         assert stage.instance_types == ("ml.g5.2xlarge",)
         assert (stage.instance_count, stage.volume_size_gb) == (1, None)
@@ -129,10 +130,40 @@ class TestResolution:
     def test_an_accepted_gated_model_comes_from_the_gated_bucket(self, dev: Loader) -> None:
         stage = dev(LLAMA)
         assert stage.gated
-        assert stage.model_data_url.startswith("s3://jumpstart-private-cache-prod-us-east-1/")
+        assert str(stage.model_data_url).startswith("s3://jumpstart-private-cache-prod-us-east-1/")
 
     def test_an_artifact_of_ones_own_is_not_gated(self, dev: Loader) -> None:
         assert not dev(LLAMA + 'model_data_url = "s3://my-bucket/tuned/"\n').gated
+
+    def test_a_model_of_hugging_face_is_fetched_by_vllms_container(self, dev: Loader) -> None:
+        stage = dev(HUB)
+        assert stage.image_uri.startswith("763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:")
+        assert (stage.model, stage.contract, stage.chat_template) == ("Qwen/Qwen2.5-7B-Instruct", "openai", None)
+        assert (stage.model_data_url, stage.gated, stage.finetune) == (None, False, None)
+        assert stage.environment["SM_VLLM_MODEL"] == "Qwen/Qwen2.5-7B-Instruct"
+        assert stage.environment["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
+        assert stage.inference_ami_version
+        assert any("licence" in warning for warning in stage.warnings)
+
+    def test_a_copy_of_it_in_s3_is_served_from_there_and_can_be_fine_tuned(self, dev: Loader) -> None:
+        copied = HUB + 'model_data_url = "s3://my-bucket/qwen/"\n'
+        stage = dev(copied)
+        assert (stage.model_data_url, stage.environment["SM_VLLM_MODEL"]) == ("s3://my-bucket/qwen/", "/opt/ml/model")
+        shape = "{ parameters = 7_000_000_000, layers = 28, hidden = 3584, vocabulary = 152064 }"
+        table = f'[stages.dev.finetune]\n{OWN_IMAGE}instance_types = ["ml.g5.48xlarge"]\nshape = {shape}\n'
+        assert dev(copied + table).finetune is not None
+        assert "model_data_url" in only_refusal(lambda: dev(HUB + table)).fix
+
+    def test_a_token_in_the_environment_is_seen_by_others(self, dev: Loader) -> None:
+        stage = dev(HUB + 'environment = { HF_TOKEN = "hf_secret" }\n')
+        [warning] = [said for said in stage.warnings if "HF_TOKEN" in said]
+        assert "hf_secret" not in warning
+
+    @pytest.mark.parametrize("name", ["no/such/thing", "/name", "org/", "org/na me", "-org/name", "mistral"])
+    def test_what_is_neither_a_name_nor_an_id_is_refused(self, dev: Loader, name: str) -> None:
+        problem = only_refusal(lambda: dev(f'model = "{name}"\n'))
+        assert problem.key == "stages.dev.model"
+        assert "huggingface.co" in problem.allowed
 
     def test_a_container_of_ones_own_needs_no_catalog(self, dev: Loader) -> None:
         stage = dev(CUSTOM)
@@ -803,13 +834,14 @@ class TestWarnings:
 
 
 def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -> None:
-    """None are the volume, where the storage is local, the scaling, which is to be asked for, and of AlexaTM what
-    nobody published: window and training.
+    """None are the volume, where the storage is local, the scaling, which is to be asked for, the image of the
+    instances, where SageMaker's usual one does, and of AlexaTM what nobody published: window and training.
     """
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")
         empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
-        assert empty == {"volume_size_gb", "scaling"} | ({"window", "finetune"} if name == "alexatm" else set())
+        usual = {"volume_size_gb", "scaling", "inference_ami_version"}
+        assert empty == usual | ({"window", "finetune"} if name == "alexatm" else set())
 
 
 def test_importing_the_configuration_brings_in_neither_the_cdk_nor_boto3() -> None:

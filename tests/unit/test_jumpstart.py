@@ -185,8 +185,8 @@ class TestLockFile:
         stage = load(file, target="aws", region="us-east-1")
         account = registry_accounts()["us-east-1"]
         assert stage.image_uri.startswith(f"{account}.dkr.ecr.us-east-1.amazonaws.com/")
-        assert stage.model_data_url.startswith("s3://jumpstart-")
-        assert stage.gated == ("-private-" in stage.model_data_url)
+        assert str(stage.model_data_url).startswith("s3://jumpstart-")
+        assert stage.gated == ("-private-" in str(stage.model_data_url))
         assert stage.finetune is None
 
     def test_nothing_of_it_has_a_name_of_its_own_in_the_catalog(self) -> None:
