@@ -33,6 +33,7 @@ def warnings(choice: Choice) -> list[str]:
             "and kept there for a month. Whoever may read the log reads their prompts: tell them."
         )
     if choice.target == "aws":
+        found += _pooled(choice)
         found += _prices(choice)
         found += _unshed(choice)
         if not choice.table.notify:
@@ -95,6 +96,15 @@ def _unshed(choice: Choice) -> Iterator[str]:
             f"{choice.key('api.overload_latency_seconds')} is {latency}, so an overload is not shed: calls beyond what "
             f"{choice.model.name} can do queue until they time out, and are paid for. Set "
             f"{choice.key('api.reserved_concurrency')} to instances ({instances}) × what an instance serves at once."
+        )
+
+
+def _pooled(choice: Choice) -> Iterator[str]:
+    if choice.instance_pools and choice.table.instance_pools is None:
+        yield (
+            f"SageMaker itself takes the first of {', '.join(choice.instance_types)} that has capacity (instance "
+            f"pools), and wants a quota for each of them. With {choice.key('instance_pools')} = false the switch tries "
+            "one after the other."
         )
 
 

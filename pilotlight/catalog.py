@@ -192,6 +192,12 @@ def registry_accounts() -> Mapping[str, str]:
     return {row["region"]: row["registry_account"] for row in _rows("regions.csv")}
 
 
+@cache
+def regions_with_instance_pools() -> frozenset[str]:
+    """The Regions in which SageMaker chooses among several instance types by itself."""
+    return frozenset(row["region"] for row in _rows("regions.csv") if row["instance_pools"] == "yes")
+
+
 def _rows(name: str) -> Iterator[dict[str, str]]:
     with (_DATA / name).open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(line for line in file if not line.startswith("#"))

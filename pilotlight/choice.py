@@ -4,7 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from pilotlight.catalog import HUB_VARIABLE, PLAIN_TEMPLATE, Contract, Instance, Model, instances
+from pilotlight.catalog import (
+    HUB_VARIABLE,
+    PLAIN_TEMPLATE,
+    Contract,
+    Instance,
+    Model,
+    instances,
+    regions_with_instance_pools,
+)
 from pilotlight.config_file import StageTable
 from pilotlight.stage import Target, Window
 
@@ -36,6 +44,13 @@ class Choice:
     def instances(self) -> list[Instance]:
         """The facts of those instance types that are known."""
         return [instances()[name] for name in self.instance_types if name in instances()]
+
+    @property
+    def instance_pools(self) -> bool:
+        """As written, or wherever there is a choice and the Region has them."""
+        if self.table.instance_pools is not None:
+            return self.table.instance_pools
+        return len(self.instance_types) > 1 and self.region in regions_with_instance_pools()
 
     def environment_on(self, instance_type: str) -> dict[str, str]:
         """The container environment: the catalog's, the user's on top."""

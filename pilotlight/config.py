@@ -84,7 +84,7 @@ def _resolve(choice: Choice) -> Stage:
         model_data_url=_model_data_url(choice),
         gated=gated,
         instance_types=choice.instance_types,
-        instance_pools=table.instance_pools,
+        instance_pools=choice.instance_pools,
         instance_count=table.instance_count,
         scaling=scaling.resolved(choice),
         promotion=table.promotion,

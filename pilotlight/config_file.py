@@ -174,7 +174,7 @@ class StageTable(Table):
         description="an array of one to five different instance types, first choice first",
         examples=['["ml.g5.2xlarge", "ml.g5.4xlarge"]'],
     )
-    instance_pools: bool = Field(False, description="true or false", examples=["true"])
+    instance_pools: bool | None = Field(None, description="true or false", examples=["false"])
     instance_count: int = Field(1, ge=1, le=20, description="an integer from 1 to 20", examples=["1"])
     min_instances: int | None = Field(None, ge=1, le=20, description="an integer from 1 to 20", examples=["1"])
     max_instances: int | None = Field(None, ge=1, le=20, description="an integer from 1 to 20", examples=["4"])

@@ -29,7 +29,6 @@ model = "falcon-7b-instruct"
 model = "llama-2-7b"
 accept_eula = true
 instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]
-instance_pools = true
 
 [stages.mine]
 model = "custom"

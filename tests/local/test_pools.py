@@ -7,7 +7,6 @@ from .test_promotion import Stage
 
 POOLS = """
 instance_types = ["ml.g4dn.12xlarge", "ml.g5.2xlarge"]
-instance_pools = true
 """
 STACKS = ("Control", "Endpoint", "Api")  # the last one knows the prices
 

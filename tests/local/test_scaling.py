@@ -10,6 +10,7 @@ from .test_promotion import TUNED, Stage
 
 SCALES = """
 instance_types = ["ml.g4dn.12xlarge", "ml.g5.2xlarge"]
+instance_pools = false
 max_instances = 3
 target_invocations_per_instance = 12.5
 """

@@ -165,6 +165,14 @@ class TestResolution:
         assert problem.key == "stages.dev.model"
         assert "huggingface.co" in problem.allowed
 
+    def test_sagemaker_chooses_among_several_types_where_the_region_has_instance_pools(self, dev: Loader) -> None:
+        two = FALCON + 'instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]\n'
+        assert (dev(FALCON).instance_pools, dev(two).instance_pools) == (False, True)
+        assert any("quota" in warning for warning in dev(two).warnings)
+        assert not dev(two, region="eu-south-1").instance_pools
+        assert not dev(two + "instance_pools = false\n").instance_pools
+        assert dev(two + "instance_pools = true\n", region="eu-south-1").instance_pools
+
     def test_a_container_of_ones_own_needs_no_catalog(self, dev: Loader) -> None:
         stage = dev(CUSTOM)
         assert (stage.model, stage.contract, stage.environment) == ("custom", "tgi", {})
@@ -386,7 +394,7 @@ REFUSED = [
         "instance_types = [",
     ),
     Refused(FALCON + "instance_pools = true", "instance_pools", "ml.g5.2xlarge", "two to five", "instance_types = ["),
-    Refused(FALCON + 'instance_pools = "yes"', "instance_pools", "yes", "true or false", "true"),
+    Refused(FALCON + 'instance_pools = "yes"', "instance_pools", "yes", "true or false", "false"),
     Refused(ALEXATM + "volume_size_gb = 256", "volume_size_gb", "256", "no such key", "remove volume_size_gb"),
     Refused(ALEXATM + ON_P3, "volume_size_gb", "ml.p3.8xlarge", "256 to 512", "volume_size_gb = 256"),
     Refused(
@@ -678,8 +686,8 @@ class TestFingerprint:
 
     def test_it_changes_with_who_chooses_the_instance_type(self, dev: Loader) -> None:
         types = f'{FALCON}instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]\n'
-        assert dev(types + "instance_pools = true").fingerprint != dev(types).fingerprint
-        assert dev(types + "instance_pools = false").fingerprint == dev(types).fingerprint
+        assert dev(types + "instance_pools = true").fingerprint != dev(types + "instance_pools = false").fingerprint
+        assert dev(types + "instance_pools = true").fingerprint == dev(types).fingerprint
 
     def test_it_changes_with_the_models_name_and_volume(self, dev: Loader) -> None:
         small, large = (dev(f"{ALEXATM}{ON_P3}volume_size_gb = {size}").fingerprint for size in (256, 257))
