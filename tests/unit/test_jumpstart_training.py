@@ -29,7 +29,7 @@ from pilotlight.config import ConfigError, Stage, load
 from pilotlight.jumpstart import LockError, lock_text
 from pilotlight.jumpstart_bucket import training_spec
 from pilotlight.jumpstart_training import OwnProgram, Training
-from pilotlight.training_file import LOCK_FILE, JumpStartModel, training
+from pilotlight.training_file import LOCK_FILE, JumpStartModel, merged, training
 from pilotlight.training_specs import resolve
 
 SPEC = json.loads((Path(__file__).parent / "specs/meta-textgeneration-llama-2-7b.json").read_text(encoding="utf-8"))
@@ -40,7 +40,8 @@ IMAGE = "huggingface-pytorch-training:2.8.0-transformers4.55.0-gpu-py312-cu129-u
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"))
 OPEN = {"hosting_eula_key": None, "gated_bucket": False, "training_artifact_key": "open/train.tar.gz"}
 ACCOUNTS = registry_accounts()
-USUAL = training()
+USUAL = merged(tomllib.loads((LOCK_FILE.parent / "training.toml").read_text(encoding="utf-8")), {})
+"""The rows that were written by hand, whatever is locked."""
 
 
 def spec(**own: Any) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def own_program(found: dict[str, Any]) -> OwnProgram:
 
 class TestRow:
     def test_the_real_spec_gives_the_row_that_was_written_by_hand(self) -> None:
-        written = training().models["llama-2-7b"]
+        written = USUAL.models["llama-2-7b"]
         made = row(SPEC)
         assert isinstance(written, JumpStartModel)
         assert JumpStartModel.model_validate({**made, "shape": written.shape}) == written.model_copy(
@@ -335,6 +336,7 @@ class TestCommand:
         file = tmp_path / "training.lock.json"
         file.write_text('{"models": {}}', encoding="utf-8")
         monkeypatch.setattr(training_file, "LOCK_FILE", file)
+        training.cache_clear()
         yield file
         training.cache_clear()
 
