@@ -50,8 +50,10 @@ def problems(choice: Choice) -> Iterator[Problem]:
 def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTune | None:
     """Of a choice without problems; None where the model cannot be fine-tuned, or nobody said with which image."""
     model, table = trained(choice), choice.table.finetune
-    account, image = registry_accounts().get(cast(str, choice.region)), image_uri(choice)
-    if model is None or base_model is None or (account if isinstance(model, JumpStartModel) else image) is None:
+    if model is None or base_model is None:
+        return None
+    account = _accounts(model).get(cast(str, choice.region)) if isinstance(model, JumpStartModel) else None
+    if (account if isinstance(model, JumpStartModel) else image_uri(choice)) is None:
         return None
     types, hyperparameters = _types(choice, model), dict(table.hyperparameters)
     if choice.target == "local" and isinstance(model, ScriptModel):
@@ -107,6 +109,11 @@ def _base_model(choice: Choice) -> Iterator[Problem]:
         )
 
 
+def _accounts(model: JumpStartModel) -> dict[str, str]:
+    """That own its image, by Region."""
+    return {name: owner for name, owner in registry_accounts().items() if not model.regions or name in model.regions}
+
+
 def _image_regions(choice: Choice) -> Iterator[Problem]:
     table = choice.table.finetune
     for name, image in (("image_uri", table.image_uri), ("evaluation_image_uri", table.evaluation_image_uri)):
@@ -121,12 +128,13 @@ def _image_regions(choice: Choice) -> Iterator[Problem]:
 
 
 def _jumpstart_region(choice: Choice, model: TrainedModel) -> Iterator[Problem]:
-    written = "finetune" in choice.table.model_fields_set
-    if isinstance(model, JumpStartModel) and written and choice.region not in (None, *registry_accounts()):
+    if not isinstance(model, JumpStartModel) or "finetune" not in choice.table.model_fields_set:
+        return
+    if choice.region is not None and choice.region not in _accounts(model):
         yield Problem(
             key=choice.key("finetune"),
             reason=f"JumpStart's training of {choice.model.name} is not known to be in {choice.region}",
-            allowed=f"this table in one of the Regions {', '.join(registry_accounts())}",
+            allowed=f"this table in one of the Regions {', '.join(_accounts(model))}",
             fix="choose one of these Regions, or remove the table",
         )
 

@@ -98,7 +98,7 @@ def rows(
     taken, left = {}, []
     types = frozenset(hosting)
     for model_id, candidates in sorted(versions.items()):
-        tried = [_row(spec, accounts, types) for spec in sorted(candidates, key=_version, reverse=True)]
+        tried = [_row(spec, accounts, types) for spec in sorted(candidates, key=version_of, reverse=True)]
         row = next((row for row in tried if not isinstance(row, Left)), None)
         if row is None:
             left.append(tried[0])
@@ -107,7 +107,8 @@ def rows(
     return taken, left
 
 
-def _version(spec: Mapping[str, Any]) -> tuple[int, ...]:
+def version_of(spec: Mapping[str, Any]) -> tuple[int, ...]:
+    """To sort by."""
     return tuple(int(part) for part in spec["version"].split("."))
 
 
@@ -165,7 +166,11 @@ def _strings(environment: Mapping[str, object], *, without: str = "") -> dict[st
 
 
 def to_text(taken: Mapping[str, Mapping[str, Any]], *, version: str) -> str:
-    """The lock file: JSON, a model a line, so that a new version shows as a changed line."""
-    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in taken.items())
-    source = json.dumps(f"{PACKAGE} {version} (PyPI, Apache-2.0), by `pilot models lock`")
-    return f'{{\n "source": {source},\n "models": {{\n{lines}\n }}\n}}\n'
+    """The lock file."""
+    return lock_text(taken, source=f"{PACKAGE} {version} (PyPI, Apache-2.0), by `pilot models lock`")
+
+
+def lock_text(rows: Mapping[str, Mapping[str, Any]], *, source: str) -> str:
+    """JSON, a model a line, so that a new version shows as a changed line."""
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
+    return f'{{\n "source": {json.dumps(source)},\n "models": {{\n{lines}\n }}\n}}\n'

@@ -1,6 +1,7 @@
-"""`data/training.toml` and `data/training_instances.csv` as they are: how each model is trained, and on what."""
+"""`data/training.toml` and what is locked, `data/training_instances.csv`: how each model is trained, and on what."""
 
 import csv
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -12,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pilotlight.catalog import Instance, instances
 
 _DATA: Final = Path(__file__).parent / "data"
+
+LOCK_FILE: Final = _DATA / "jumpstart_training.lock.json"
+"""JumpStart's trainings by their models' names, as `pilot models lock-training` found them."""
 
 
 class _Fact(BaseModel):
@@ -66,11 +70,14 @@ class OwnModel(_Model):
 
 class JumpStartModel(_Model):
     """A model that JumpStart trains, from `artifact_key`. `spec` holds what its training spec says differently from
-    the file's [jumpstart]; its hyperparameters must be those of Llama 2's training.
+    the file's [jumpstart]; its hyperparameters must be those of Llama 2's training. `regions` have its image; empty:
+    all that the catalog knows.
     """
 
     program: Literal["jumpstart"]
+    version: str | None = None
     artifact_key: str
+    regions: tuple[str, ...] = ()
     spec: Mapping[str, Any] = Field(default_factory=dict)
 
     def over(self, usual: JumpStartProgram) -> JumpStartProgram:
@@ -88,8 +95,19 @@ class TrainingFile(_Fact):
 
 @cache
 def training() -> TrainingFile:
-    """The whole file."""
-    return TrainingFile.model_validate(tomllib.loads((_DATA / "training.toml").read_text(encoding="utf-8")))
+    """The whole file, with what was locked in place of its rows."""
+    file = tomllib.loads((_DATA / "training.toml").read_text(encoding="utf-8"))
+    return merged(file, json.loads(LOCK_FILE.read_text(encoding="utf-8"))["models"])
+
+
+def merged(file: Mapping[str, Any], locked: Mapping[str, Mapping[str, Any]]) -> TrainingFile:
+    """A locked row takes the place of the file's, but for what no spec says."""
+    unsaid = {
+        name: {key: value for key, value in row.items() if key in ("shape", "fsdp", "neither")}
+        for name, row in file["models"].items()
+    }
+    rows = {name: {**unsaid.get(name, {}), **row} for name, row in locked.items()}
+    return TrainingFile.model_validate({**file, "models": {**file["models"], **rows}})
 
 
 @cache

@@ -15,6 +15,8 @@ SPOT_WAIT_SECONDS: Final = 24 * 3600
 MODELS: Final = "models/"
 """Of the stage's bucket: what the endpoint may read, but for the reports there."""
 REPORT: Final = "report/"
+_GATED: Final = "s3://jumpstart-private-cache-prod-"
+"""JumpStart's: read by whoever accepts the EULA in the channel, as sagemaker-train does (JumpStartTrainDefaults)."""
 STAGE_TAG: Final = "pilotlight:stage"
 RUN_TAG: Final = "pilotlight:run"
 
@@ -158,7 +160,8 @@ def _request(
 
 def _channel(name: str, uri: str, spec: TrainingSpec) -> dict[str, Any]:
     source: dict[str, Any] = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
-    if spec.gated and uri == spec.base_model:
+    accepted = spec.environment.get("accept_eula") == "true" and uri.startswith(_GATED)
+    if accepted or (spec.gated and uri == spec.base_model):
         source["ModelAccessConfig"] = {"AcceptEula": True}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
 

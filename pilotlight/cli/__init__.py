@@ -7,7 +7,7 @@ target     where a command aims, and how it calls the REST API
 local      the embedded cloud
 endpoint   ask, status, on, off, snooze
 costs      cost
-models     models list, models lock
+models     models list, models lock, models lock-training (lock_training)
 prices     prices refresh (price_refresh)
 orphans    sweep
 stacks     deploy, destroy

@@ -9,6 +9,7 @@ import typer
 
 from pilotlight import catalog, jumpstart
 from pilotlight.catalog import Model
+from pilotlight.cli.lock_training import lock_training
 from pilotlight.cli.options import JsonOption, YesOption
 from pilotlight.cli.price_refresh import replace_file
 from pilotlight.cli.terminal import confirm, out, print_json, progress
@@ -16,6 +17,7 @@ from pilotlight.prices import usd_per_hour
 from pilotlight.training_file import training
 
 model_commands = typer.Typer(help="The models that a stage can name.", no_args_is_help=True)
+model_commands.command()(lock_training)
 
 
 @model_commands.command("list")

@@ -1,5 +1,6 @@
 """The requests themselves, judged by the service model that botocore ships."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -133,6 +134,17 @@ def test_what_a_script_trained_is_evaluated_by_the_projects_container_which_know
         "chat_dataset": "False",
         "pilotlight_task": "evaluate",
     }
+
+
+@pytest.mark.parametrize(("environment", "accepts"), [({"accept_eula": "true"}, {"AcceptEula": True}), ({}, None)])
+def test_jumpstarts_gated_artifact_is_read_by_who_accepts_its_eula(environment: Any, accepts: Any) -> None:
+    settings = settings_of("llama-2-7b")
+    settings = replace(settings, spec=replace(settings.spec, environment=environment))
+    request = train(planned(settings, report_of(WHOLE)), settings)
+    assert wire.request("CreateTrainingJob", request) == request
+    sources = {entry["ChannelName"]: entry["DataSource"]["S3DataSource"] for entry in request["InputDataConfig"]}
+    assert sources["model"].get("ModelAccessConfig") == accepts
+    assert not any("ModelAccessConfig" in source for name, source in sources.items() if name != "model")
 
 
 def test_an_evaluation_has_both_models_and_the_prompts() -> None:

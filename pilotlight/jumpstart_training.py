@@ -1,0 +1,258 @@
+"""JumpStart's own trainings, out of its specs, for `pilot models lock-training`; synth reads only what that wrote.
+
+A training becomes a row of the lock file where it is Llama 2's with other files: the same hyperparameters, none with
+fewer values, the same metrics, in isolation. Any other one becomes a table for program = "script". Pure. The keys of a
+spec are those that the SDK reads (sagemaker-core 2.27.0, jumpstart/types.py).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Final, NamedTuple, cast
+
+from finetune.errors import BadRequest
+from finetune.hyperparameters import RULES, Profile, complete
+
+from pilotlight.catalog import Model
+from pilotlight.jumpstart import LockError
+from pilotlight.jumpstart_bucket import OPEN_BUCKET
+from pilotlight.training_file import JumpStartProgram, Metric, OwnModel, TrainingFile
+
+_GATED_BUCKET: Final = "jumpstart-private-cache-prod-{region}"
+_MAX_RUN_SECONDS: Final = 86400  # the SDK's, where a spec says nothing
+_LONGEST_HYPERPARAMETERS: Final = 600
+"""Characters of fine_tune.LONGEST_SETTINGS, beside what the longest ids and instance types take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a spec says of a training on its first instance type, and on those where it is the same.
+
+    `image_regions` are those that the spec names the image for; None: it names none. `said` is what it says of each
+    hyperparameter.
+    """
+
+    model_id: str
+    version: str
+    program: JumpStartProgram
+    image_regions: frozenset[str] | None
+    artifact_key: str
+    instance_types: tuple[str, ...]
+    said: Mapping[str, Mapping[str, Any]]
+    metrics: tuple[Metric, ...]
+    network_isolation: bool
+    asks_for_a_eula: bool
+
+    @property
+    def defaults(self) -> dict[str, str | None]:
+        """Of the hyperparameters that are known here, in their wire form; None is a value that they do not take."""
+        return {name: RULES[name].wire(one["default"]) for name, one in self.said.items() if name in RULES}
+
+
+def parse(
+    spec: Mapping[str, Any], *, accounts: Mapping[str, str], known_types: Iterable[str], usual: JumpStartProgram
+) -> Training:
+    """`accounts` own the images, by Region; `known_types` are the instance types with facts; `usual` is Llama 2's
+    program. Raises LockError where the spec lacks something, or is made differently.
+    """
+    try:
+        return _parse(spec, accounts, frozenset(known_types), usual)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise LockError(f"The spec is not made as those that are known here: {error!r}.") from error
+
+
+def _parse(
+    spec: Mapping[str, Any], accounts: Mapping[str, str], known_types: frozenset[str], usual: JumpStartProgram
+) -> Training:
+    first, own = spec["default_training_instance_type"], _variant(spec, spec["default_training_instance_type"])
+    alike = (name for name in spec["supported_training_instance_types"] if _variant(spec, name) == own)
+    types = tuple(name for name in dict.fromkeys((first, *alike)) if name in known_types)
+    if not types:
+        raise LockError(f"{spec['model_id']} is trained on {first}, of which nothing is known here.")
+    image, regions = _image(spec, own, accounts, usual)
+    gated = bool(spec.get("gated_bucket"))
+    asks = gated or spec.get("hosting_eula_key") is not None
+    said = {one["name"]: one for one in (*spec["hyperparameters"], *own.get("hyperparameters", ()))}
+    container = {name: str(one["default"]) for name, one in said.items() if one["scope"] == "container"}
+    script = spec.get("training_prepacked_script_key") or spec["training_script_key"]
+    keys = [own.get("training_artifact_key")]
+    if gated:  # where the plain key may be a dummy's (aws/sagemaker-python-sdk PR 4485)
+        keys = [own.get("gated_model_key_env_var_value"), spec.get("gated_training_artifact_key"), *keys]
+    return Training(
+        model_id=spec["model_id"],
+        version=spec["version"],
+        program=JumpStartProgram(
+            image=image,
+            script=f"s3://{OPEN_BUCKET}/{script}",
+            artifact_bucket=_GATED_BUCKET if gated else OPEN_BUCKET,
+            volume_size_gb=spec.get("training_volume_size") or usual.volume_size_gb,
+            max_run_seconds=(spec.get("estimator_kwargs") or {}).get("max_run", _MAX_RUN_SECONDS),
+            environment={
+                **({"accept_eula": "true"} if asks else {}),
+                **{name: str(value) for name, value in own.get("environment_variables", {}).items()},
+            },
+            fixed_hyperparameters=container,
+        ),
+        image_regions=regions,
+        artifact_key=next((key for key in keys if key), None) or spec["training_artifact_key"],
+        instance_types=types,
+        said={name: one for name, one in said.items() if name not in container},
+        metrics=tuple(Metric(Name=one["Name"], Regex=one["Regex"]) for one in own.get("metrics") or spec["metrics"]),
+        network_isolation=bool(spec.get("training_enable_network_isolation")),
+        asks_for_a_eula=asks,
+    )
+
+
+def _variant(spec: Mapping[str, Any], instance_type: str) -> dict[str, Any]:
+    """What the spec says for this instance type, or for its family."""
+    variants = (spec.get("training_instance_type_variants") or {}).get("variants") or {}
+    found: dict[str, Any] = {}
+    for name in (instance_type.split(".")[1], instance_type):
+        for kind in ("regional_properties", "properties"):
+            found |= variants.get(name, {}).get(kind) or {}
+    return found
+
+
+def _image(
+    spec: Mapping[str, Any], own: Mapping[str, Any], accounts: Mapping[str, str], usual: JumpStartProgram
+) -> tuple[str, frozenset[str] | None]:
+    """A template, and the Regions that have it. Of a spec without variants, which names versions only, no more is known
+    than whether they are those of Llama 2's image.
+    """
+    variants = spec.get("training_instance_type_variants")
+    if variants:
+        alias = own.get("image_uri", "").removeprefix("$")
+        uris = {region: known.get(alias, "") for region, known in variants["regional_aliases"].items()}
+        images = {region: uri.partition("/")[2] for region, uri in uris.items() if _ours(uri, region, accounts)}
+        image = next((images[region] for region in accounts if region in images), None)
+        if image is not None:
+            same = frozenset(region for region, other in images.items() if other == image)
+            return f"{{account}}.dkr.ecr.{{region}}.amazonaws.com/{image}", same
+    else:
+        ecr = spec.get("training_ecr_specs") or {}
+        name = "huggingface-pytorch-training:{framework_version}-transformers{huggingface_transformers_version}-gpu-"
+        if usual.image.partition("/")[2].startswith(name.format_map(ecr) + f"{ecr['py_version']}-"):
+            return usual.image, None
+    raise LockError(f"{spec['model_id']} {spec['version']} names no image of AWS's to train it with.")
+
+
+def _ours(uri: str, region: str, accounts: Mapping[str, str]) -> bool:
+    return uri.startswith(f"{accounts.get(region)}.dkr.ecr.{region}.amazonaws.com/")
+
+
+def differences(training: Training, model: Model | None, file: TrainingFile) -> Iterator[str]:
+    """Why no row can describe it. `model` is the catalog's; None where that does not have it."""
+    if model is None:
+        yield "it is not in the catalog, so a stage serves it as custom"
+    elif training.asks_for_a_eula and model.eula_key is None:
+        yield "its training asks for a EULA to be accepted, and what is served does not"
+    elif isinstance(file.models.get(model.name), OwnModel):
+        yield f"{model.name} is trained with the project's own container"
+    more, fewer = training.said.keys() - RULES.keys(), RULES.keys() - training.said.keys()
+    if more:
+        yield f"it has hyperparameters of its own: {', '.join(sorted(more))}"
+    if fewer:
+        yield f"it does not have the hyperparameters {', '.join(sorted(fewer))}"
+    if not more and not fewer:
+        for name, default in training.defaults.items():
+            if default is None or _narrower(name, training.said[name]):
+                yield f"its {name} is not {RULES[name].allowed}"
+    if set(training.metrics) != set(file.metrics):
+        yield "its log has other metrics"
+    if not training.network_isolation:
+        yield "it does not run in network isolation"
+
+
+def _narrower(name: str, said: Mapping[str, Any]) -> bool:
+    """Whether it takes fewer values than are taken here. A row can say that there is no FSDP."""
+    rule = RULES[name]
+    if "options" in said:
+        flags = {"False"} if name == "enable_fsdp" else {"True", "False"}
+        return rule.kind != "flag" or not flags <= set(said["options"])
+    least, most = said.get("min", -inf), said.get("max", inf)
+    return bool(
+        least > (rule.least if rule.also != "-1" else -1)
+        or most < rule.most
+        or said.get("exclusive_min", -inf) >= rule.least
+        or said.get("exclusive_max", inf) <= rule.most
+    )
+
+
+def row(training: Training, *, accounts: Mapping[str, str], usual: JumpStartProgram) -> dict[str, Any]:
+    """A training without differences, for the lock file. Raises LockError where its defaults exclude each other."""
+    defaults = {name: value for name, value in training.defaults.items() if value != RULES[name].default}
+    regions = [] if training.image_regions is None else sorted(training.image_regions)
+    fsdp = "True" in training.said["enable_fsdp"].get("options", ("True",))
+    neither = training.defaults["enable_fsdp"] == training.defaults["int8_quantization"] == "False"
+    try:
+        complete({}, Profile(training.model_id, cast(dict[str, str], defaults), fsdp, neither))
+    except BadRequest as refused:
+        raise LockError(f"The defaults of {training.model_id} do not fit each other: {refused.message}") from refused
+    return {
+        "program": "jumpstart",
+        "version": training.version,
+        "artifact_key": training.artifact_key,
+        "instance_types": list(training.instance_types),
+        "defaults": defaults,
+        "spec": {name: value for name, value in training.program.model_dump().items() if value != getattr(usual, name)},
+        **({} if set(regions) in ({*accounts}, set()) else {"regions": regions}),
+        **({} if fsdp else {"fsdp": False}),  # else a row of training.toml may still forbid it
+        **({"neither": True} if neither else {}),
+    }
+
+
+class OwnProgram(NamedTuple):
+    """[stages.NAME.finetune] with the training as a program of the user's own, and what is left for a dataset's
+    run.toml: many hyperparameters do not fit into a stage's settings.
+    """
+
+    table: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+
+def own_program(training: Training, *, region: str, accounts: Mapping[str, str]) -> OwnProgram:
+    """Raises LockError where its image is not in the Region."""
+    if region not in (accounts if training.image_regions is None else training.image_regions):
+        raise LockError(f"The image that trains {training.model_id} is not known to be in {region}: choose --region.")
+    program = training.program
+    table = {
+        "program": "script",
+        "image_uri": program.image.format(account=accounts[region], region=region),
+        "script_url": program.script.format(region=region),
+        "entry_point": program.fixed_hyperparameters.get("sagemaker_program", "transfer_learning.py"),
+        "base_model_url": f"s3://{program.artifact_bucket}/{training.artifact_key}".format(region=region),
+        "instance_types": list(training.instance_types[:5]),
+        "volume_size_gb": program.volume_size_gb,
+        "network_isolation": training.network_isolation,
+        "environment": dict(program.environment),
+        "metrics": [{"name": metric.Name, "regex": metric.Regex} for metric in training.metrics],
+    }
+    table = {name: value for name, value in table.items() if value not in ({}, [])}
+    told = {"hyperparameters": {name: _scalar(one["default"]) for name, one in training.said.items()}}
+    fits = len(json.dumps(told)) <= _LONGEST_HYPERPARAMETERS
+    return OwnProgram(table | told, {}) if fits else OwnProgram(table, told)
+
+
+def _scalar(value: object) -> object:
+    return value if isinstance(value, int | float | str) else str(value)
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """Its keys, a line each."""
+    return "\n".join(f"{_key(name)} = {_value(value)}" for name, value in table.items())
+
+
+def _value(value: object) -> str:
+    match value:
+        case dict():
+            return "{ " + ", ".join(f"{_key(name)} = {_value(one)}" for name, one in value.items()) + " }"
+        case list():
+            return "[" + ", ".join(_value(one) for one in value) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)  # of a text, a number or a flag it is TOML's form too
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
