@@ -379,6 +379,29 @@ def test_a_run_that_is_killed_at_its_smoke_test_and_once_more_on_its_way_back_is
     tuning.is_as_before(record, before)
 
 
+@pytest.mark.usefixtures("two")
+def test_one_that_somebody_turns_off_before_it_has_proven_itself_is_taken_back_in_the_dark(
+    tuned: tuple[Tuning, Record], pilot: Pilot
+) -> None:
+    tuning, other = tuned
+    before = tuning.override()
+    tuning.faults({"fault": "model_error_5xx", "times": 100})
+    run = tuning.start("turned off", attach=job_of(other))
+    tuning.until(run, lambda record: (phase(record), record["step"]) == ("promoted", "Smoke"), advance=5)
+    assert pilot("off", "--yes").returncode == 0
+    assert tuning.override() == other["artifact"]
+    record = tuning.ended(run)
+    tuning.cloud.fault()
+    assert (record["status"], record["step"]) == ("failed", "Smoke")
+    assert f"turned off meanwhile, and stays off: it serves {before} when it is next on" in record["message"]
+    assert record["message"] in tuning.told(run)
+    assert [tuning.cloud.endpoint(), tuning.override(), tuning.cloud.drifts()] == [None, before, {}]
+    switched = tuning.deployment.receipts(1)[0]
+    assert (switched["target"], switched["reason"]) == ("off", "manual")  # nothing was lit for it
+    assert pilot("on", "--yes").returncode == 0
+    tuning.serves(before)
+
+
 @pytest.fixture(scope="class")
 def ten_minutes(up: LocalCloud, pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     stage = Stage(up, pilot)
