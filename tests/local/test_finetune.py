@@ -165,6 +165,7 @@ def test_a_worse_model_is_not_served(tuned: tuple[Tuning, Record]) -> None:
     assert (record["status"], record["step"]) == ("failed", "Evaluate"), record["message"]
     base, worse = (record["evaluation"][side]["eval_loss"] for side in ("base", "tuned"))
     assert worse > base
+    assert f"the job {job_of(before)} is judged by rows that are split off" in said_at(record, "Plan")
     assert f"went from {base:.4g} to {worse:.4g} ({worse / base - 1:.1%} worse), and at least 0.0%" in record["message"]
     assert record["usd"] == next(job["usd"] for job in record["jobs"] if job["kind"] == "evaluate") > 0
     tuning.serves(before["artifact"])
