@@ -2,7 +2,7 @@
 and what it may cost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,10 @@ from finetune.clients import Kit
 from finetune.dataset import Report
 from finetune.dataset import check as check_dataset
 from finetune.errors import BadRequest
+from finetune.jobs import run_of
 from finetune.money import over_budget
 from finetune.plan import Plan
+from finetune.programs import Script
 from finetune.run import KIND, Run
 from finetune.store import Bucket
 
@@ -70,10 +72,34 @@ def plan(run: Run, kit: Kit) -> Answer:
         made = planning.plan(asked, report, training, now=kit.now, run_id=run.id)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
-    warnings = (*made.warnings, *over_budget(made.max_cost_usd, kit.settings.monthly_budget_usd))
+    budget = over_budget(made.max_cost_usd, kit.settings.monthly_budget_usd)
+    warnings = (*made.warnings, *budget, *_seen_before(made, kit))
     warned = "".join(f" Warning: {warning}" for warning in warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
     return Answer(run.saying("Plan", kit.now, _planned(made) + warned))
+
+
+def _seen_before(made: Plan, kit: Kit) -> Iterator[str]:
+    """A warning, where an attached job may have learned from the rows that it is judged by. Those that are split off
+    are known to be new to it only if a run of this stage has split the same files in the same way. What a script does
+    is warned of for every run (finetune.plan).
+    """
+    splits = made.evaluation_types and made.validation_uri is None
+    if made.attach is None or not splits or isinstance(kit.settings.training.spec.program, Script):
+        return
+    run = run_of(kit.settings.stage, made.attach)
+    record = (kit.ledger.get(KIND, run) if run else None) or {}
+    if _split(record.get("plan") or {}) != _split(made.to_data()):
+        yield (
+            f"The dataset has no validation/, so the job {made.attach} is judged by rows that are split off, and may "
+            "have learned from some of them: it was not trained by a run of this stage with the same files and split."
+        )
+
+
+def _split(plan: Mapping[str, Any]) -> tuple[object, ...]:
+    """What decides which rows of a dataset are kept unseen, of a plan's data, which may be an older version's."""
+    sent = plan.get("hyperparameters", {})
+    return plan.get("sha256"), sent.get("validation_split_ratio"), sent.get("train_data_split_seed")
 
 
 def _planned(made: Plan) -> str:

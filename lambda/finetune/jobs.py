@@ -33,6 +33,11 @@ def job_names(stage: str) -> str:
     return f"pilotlight-{stage}-"
 
 
+def run_of(stage: str, name: str) -> str:
+    """The id of the run that started the job of this name; empty where it is no run's of this stage."""
+    return name.removeprefix(job_names(stage)).rpartition("-")[0] if name.startswith(job_names(stage)) else ""
+
+
 def beside(model: str) -> str:
     """Where what belongs to a job's model lies, s3://…/JOB/report/, of the model, s3://…/JOB/output/model/: never below
     that, as whatever lies there is downloaded and served.

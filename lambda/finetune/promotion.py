@@ -29,6 +29,14 @@ ON_TRIAL = "on trial"
 """The phase in which the endpoint's update bakes."""
 
 _REACHED = ("on", "already on")
+_BACK = {
+    **dict.fromkeys(_REACHED, "The endpoint serves {} again."),
+    **dict.fromkeys(
+        ("off", "already off"),
+        "The endpoint was turned off meanwhile, and stays off: it serves {} when it is next on.",
+    ),
+}
+"""What a way back that got there says of the previous model: it lights nothing."""
 _OVERTAKEN = ("superseded", "joined")
 
 
@@ -57,14 +65,19 @@ def promote(run: Run, kit: Kit) -> Answer:
 
 def _asked_again(run: Run, kit: Kit) -> Answer:
     """After another change of the endpoint, which may be an off: that has its way."""
-    lease = kit.ledger.get("switch", "lease") or {}
-    if lease.get("target") == "off" and "finished_at" not in lease and _runs(kit, str(lease["execution"])):
+    if _is_being_turned_off(kit):
         return _looking_again(run, kit)
     if not _is_on(kit):
         raise RunFailed(
             "The endpoint was turned off before it took the tuned model: attach the job once it is on again."
         )
     return _ask(run, kit, {**run.promotion, "tries": run.promotion["tries"] + 1}, run.artifact, "promote")
+
+
+def _is_being_turned_off(kit: Kit) -> bool:
+    """Whether the switch's lease is an off's, which may wait for a pause in the calls: asking would take it over."""
+    lease = kit.ledger.get("switch", "lease") or {}
+    return lease.get("target") == "off" and "finished_at" not in lease and _runs(kit, str(lease["execution"]))
 
 
 def is_over(run: Run, kit: Kit) -> bool:
@@ -81,7 +94,8 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     """Serve what was served before, where this run has changed it; nothing to do otherwise, nor where it is another
     run's turn by now, as this one was mended too late.
 
-    That it is served again the switch must say: the stack's parameter is set before the endpoint follows.
+    That it is served again the switch must say: the stack's parameter is set before the endpoint follows. An off has
+    its way, and what is off by then is not lit for it.
     """
     state = run.promotion
     if not state or state["phase"] in ("rolled back", "settled") or not turn_taking.has(run.id, kit):
@@ -97,11 +111,10 @@ def roll_back(run: Run, kit: Kit) -> Answer:
     said = _came_to(run, endpoint_stack(kit), outcome, message)
     if said is not None:
         return _rolled_back(run, kit, said)
+    if _is_being_turned_off(kit):
+        return _looking_again(run, kit)
     undoing = state["phase"] == "rolling back"
     back = {**state, "phase": "rolling back", "tries": state["tries"] + 1 if undoing else 0}
-    # Somebody turned it off meanwhile: it is lit to go back only.
-    if (state["phase"] == "promoted" or outcome in _OVERTAKEN) and not _is_on(kit):
-        back["was_on"] = False
     return _ask(run, kit, back, state["previous"], "rollback")
 
 
@@ -117,11 +130,13 @@ def _came_to(run: Run, stack: StackFacts | None, outcome: str, message: str) -> 
         taken_back = state["phase"] == ON_TRIAL and outcome == "failed"
         gone = f"The endpoint serves {previous} again: SageMaker went back to it." if taken_back else ""
         return None if still else gone
-    if not still and outcome in _REACHED:
-        return f"The endpoint serves {previous} again."
+    if not still and outcome in _BACK:
+        return _BACK[outcome].format(previous)
     is_last = state["tries"] + 1 >= MOST_TRIES
     if still and is_last:
-        return f"The endpoint STILL SERVES {run.artifact}: {message} `pilot off`, then `pilot on`."
+        is_off = stack is not None and stack.endpoint_state == "off"
+        then = " when it is next on" if is_off else ""
+        return f"The endpoint STILL SERVES {run.artifact}{then}: {message} `pilot off`, then `pilot on`."
     somebody_chose_another = not still and not in_force(stack, state["previous"])
     if is_last or somebody_chose_another:
         return f"Nothing shows that the endpoint serves {previous} again: {message} `pilot status` says what it does."

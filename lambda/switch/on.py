@@ -65,6 +65,8 @@ def _under_way(case: Case) -> Decision:
 def _says_off(case: Case) -> Decision:
     if case.facts.endpoint is None:
         case = case.remember(off_since=None, settled_off_at=None)
+        if case.request.reason == ROLLBACK and not case.memory.relights:
+            return walk.leave_off(case)
         return walk.light(case) if case.memory.attempt_at is None else walk.after_failure(case)
     way = toward_off(case)
     if isinstance(way, Decision):

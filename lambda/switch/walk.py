@@ -61,6 +61,24 @@ def change(case: Case) -> Decision:
     )
 
 
+def leave_off(case: Case) -> Decision:
+    """What somebody else turned off is not lit to go back: its overrides are set, which costs nothing and shows only
+    when it is lit next.
+    """
+    wanted = still_wanted(case, changes.overrides_in_force(case.facts.stack))
+    if not wanted:
+        outcome = Outcome.OFF if case.memory.bill else Outcome.ALREADY_OFF  # the end of what was seen is to be told
+        return case.finish(outcome, f"The endpoint {case.settings.endpoint_name} is off, and stays off.")
+    overriding = _overriding(case, wanted)
+    if overriding is None:
+        return fail(case, _NO_FINGERPRINT)
+    if case.memory.ours:
+        why = case.facts.failure or "its parameters are what they were"
+        return fail(case, f"The stack did not take the model from before: {why}.")
+    why = "It was turned off meanwhile, and stays off: only its stack is told of the model from before."
+    return case.update(overriding, why, attempt_at=case.now, ours=True, replacing=True)
+
+
 def refused(case: Case) -> Decision | None:
     """The end, where nothing may be lit. The way back from a failed model lights nothing where it changes what is on,
     and refused it would leave that model in force.

@@ -17,7 +17,7 @@ from pilotlight.finetune import RUN_FILE, Record
 
 from .conftest import LocalCloud, Pilot, app_with, bash
 from .test_promotion import Stage
-from .tuning import HYPERPARAMETERS, ROWS, SETTINGS, Tuning, job_of, said_at
+from .tuning import HYPERPARAMETERS, ROWS, SETTINGS, Tuning, job_of, phase, said_at
 
 FIRST, SECOND = "ml.g5.xlarge", "ml.g5.2xlarge"
 pytestmark = pytest.mark.usefixtures("cloud")  # no fault outlives its test
@@ -165,6 +165,7 @@ def test_a_worse_model_is_not_served(tuned: tuple[Tuning, Record]) -> None:
     assert (record["status"], record["step"]) == ("failed", "Evaluate"), record["message"]
     base, worse = (record["evaluation"][side]["eval_loss"] for side in ("base", "tuned"))
     assert worse > base
+    assert f"the job {job_of(before)} is judged by rows that are split off" in said_at(record, "Plan")
     assert f"went from {base:.4g} to {worse:.4g} ({worse / base - 1:.1%} worse), and at least 0.0%" in record["message"]
     assert record["usd"] == next(job["usd"] for job in record["jobs"] if job["kind"] == "evaluate") > 0
     tuning.serves(before["artifact"])
@@ -359,31 +360,99 @@ def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple
     tuning.serves(before)
 
 
-def test_the_smoke_test_asks_while_the_old_model_stands_by_and_sagemaker_goes_back_to_it(
-    tuned: tuple[Tuning, Record], two: tuple[Record, Record], pilot: Pilot, tmp_path: Path
+@pytest.mark.usefixtures("two")
+def test_a_run_that_is_killed_at_its_smoke_test_and_once_more_on_its_way_back_is_taken_back(
+    tuned: tuple[Tuning, Record],
 ) -> None:
-    """With the ten minutes that the trial has on AWS."""
+    """Its trial is over: only a second update takes it back, whoever asks for that."""
     tuning, other = tuned
-    spare = next(record for record in two if record["artifact"] != tuning.override())
-    stage, before = Stage(tuning.cloud, pilot), tuning.override()
-    stage.deploy(app_with(tmp_path, "promotion_bake_seconds = 600"))
-    try:
+    before = tuning.override()
+    tuning.faults({"fault": "model_error_5xx", "times": 100})
+    run = tuning.start("killed at smoke", attach=job_of(other))
+    tuning.until(run, lambda record: (phase(record), record["step"]) == ("promoted", "Smoke"), advance=5)
+    assert tuning.cloud.model_data() == other["artifact"]
+    tuning.runs.stop(run)
+    tuning.until(run, lambda record: phase(record) == "rolling back" and tuning.endpoint_status() == "Updating")
+    tuning.runs.stop(run)
+    record = tuning.ended(run)
+    tuning.cloud.fault()
+    assert (record["step"], "it was stopped" in record["message"]) == ("Smoke", True)
+    tuning.is_as_before(record, before)
+
+
+@pytest.mark.usefixtures("two")
+def test_one_that_somebody_turns_off_before_it_has_proven_itself_is_taken_back_in_the_dark(
+    tuned: tuple[Tuning, Record], pilot: Pilot
+) -> None:
+    tuning, other = tuned
+    before = tuning.override()
+    tuning.faults({"fault": "model_error_5xx", "times": 100})
+    run = tuning.start("turned off", attach=job_of(other))
+    tuning.until(run, lambda record: (phase(record), record["step"]) == ("promoted", "Smoke"), advance=5)
+    assert pilot("off", "--yes").returncode == 0
+    assert tuning.override() == other["artifact"]
+    record = tuning.ended(run)
+    tuning.cloud.fault()
+    assert (record["status"], record["step"]) == ("failed", "Smoke")
+    assert f"turned off meanwhile, and stays off: it serves {before} when it is next on" in record["message"]
+    assert record["message"] in tuning.told(run)
+    assert [tuning.cloud.endpoint(), tuning.override(), tuning.cloud.drifts()] == [None, before, {}]
+    switched = tuning.deployment.receipts(1)[0]
+    assert (switched["target"], switched["reason"]) == ("off", "manual")  # nothing was lit for it
+    assert pilot("on", "--yes").returncode == 0
+    tuning.serves(before)
+
+
+@pytest.fixture(scope="class")
+def ten_minutes(up: LocalCloud, pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    stage = Stage(up, pilot)
+    stage.deploy(app_with(tmp_path_factory.mktemp("trial"), "promotion_bake_seconds = 600"))
+    yield
+    stage.deploy()
+
+
+@pytest.mark.usefixtures("ten_minutes")
+class TestOnTrial:
+    """For the ten minutes that it takes on AWS the new model answers, and the old one stands by."""
+
+    @pytest.fixture
+    def spare(self, tuned: tuple[Tuning, Record], two: tuple[Record, Record]) -> Record:
+        """A run whose model can be promoted, as it does not serve."""
+        return next(record for record in two if record["artifact"] != tuned[0].override())
+
+    @pytest.mark.usefixtures("two")
+    def test_one_that_fails_its_smoke_test_is_what_sagemaker_goes_back_from(self, tuned: tuple[Tuning, Record]) -> None:
+        tuning, other = tuned
+        before = tuning.override()
         tuning.faults({"fault": "model_error_5xx", "times": 100})
         mute = tuning.attached("mute on trial", other)
         tuning.cloud.fault()
-        assert (mute["status"], mute["step"]) == ("failed", "Smoke")
-        assert f"The endpoint serves {before} again: SageMaker went back to it." in mute["message"]
-        tuning.serves(before)
-        good = tuning.attached("good on trial", spare)
+        assert mute["step"] == "Smoke"
+        assert "SageMaker went back to it." in mute["message"]
+        tuning.is_as_before(mute, before)
+
+    def test_one_whose_run_is_killed_is_what_sagemaker_goes_back_from_though_it_answers(
+        self, tuned: tuple[Tuning, Record], spare: Record
+    ) -> None:
+        tuning, before = tuned[0], tuned[0].override()
+        run = tuning.start("killed on trial", attach=job_of(spare))
+        tuning.until(run, lambda record: phase(record) == "on trial" and "prompts" in record["smoke"], advance=5)
+        assert tuning.override() == spare["artifact"]
+        tuning.runs.stop(run)
+        record = tuning.ended(run)
+        assert (record["step"], "it was stopped" in record["message"]) == ("Smoke", True)
+        assert "SageMaker went back to it." in record["message"]  # nobody waited for the trial's end
+        tuning.is_as_before(record, before)
+
+    def test_one_that_answers_serves_once_its_trial_is_over(self, tuned: tuple[Tuning, Record], spare: Record) -> None:
+        good = tuned[0].attached("good on trial", spare)
         said = [step["message"] for step in good["steps"] if step["name"] in ("Promote", "Smoke")]
         assert ["on trial" in said[1], "through the API" in said[2], said[3]] == [
             True,
             True,
             f"The endpoint serves {spare['artifact']}.",
         ]
-        tuning.serves(spare["artifact"])
-    finally:
-        stage.deploy()
+        tuned[0].serves(spare["artifact"])
 
 
 @pytest.mark.usefixtures("two")
@@ -419,6 +488,36 @@ def test_a_run_that_is_killed_while_the_switch_is_at_it_is_mended_and_the_one_th
     assert killed["message"] in tuning.told(first)
     assert won["promotion"]["previous"] == before
     tuning.serves(spare["artifact"])
+
+
+def test_runs_that_wait_for_each_other_are_promoted_as_they_came_and_one_that_is_killed_meanwhile_is_passed_over(
+    tuned: tuple[Tuning, Record], two: tuple[Record, Record]
+) -> None:
+    """Neither the order in which they were started nor that of their names is that in which they came."""
+    tuning, before = tuned[0], tuned[0].override()
+    serving, *others = sorted((tuned[1], *two), key=lambda record: str(record["artifact"]) != before)
+    models = {"third": serving, "killed": others[0], "second": others[1], "first": others[0]}
+    runs = {name: tuning.start(name, attach=job_of(model), approve=True) for name, model in models.items()}
+    for run in runs.values():
+        tuning.waiting(run)
+    tuning.runs.decide(runs["first"], approve=True)
+    tuning.until(runs["first"], lambda _: tuning.endpoint_status() == "Updating")
+    for name in ("second", "killed", "third"):
+        tuning.runs.decide(runs[name], approve=True)
+        tuning.until(runs[name], lambda record: "this one waits" in said_at(record, "Promote"))
+    assert tuning.endpoint_status() == "Updating"
+    tuning.runs.stop(runs["killed"])
+    third, killed, second, first = (tuning.ended(runs[name]) for name in ("third", "killed", "second", "first"))
+    assert [record["status"] for record in (first, second, third)] == ["done"] * 3
+    chain = [(record["promotion"]["previous"], record["artifact"]) for record in (first, second, third)]
+    assert chain == [
+        (before, first["artifact"]),
+        (first["artifact"], second["artifact"]),
+        (second["artifact"], third["artifact"]),
+    ]
+    assert (killed["status"], killed["step"], killed["promotion"]) == ("failed", "Promote", {})
+    assert third["artifact"] == before
+    tuning.is_as_before(killed, third["artifact"])
 
 
 @pytest.mark.usefixtures("two")

@@ -122,6 +122,19 @@ class Tuning:
         assert self.cloud.drifts() == {}
         assert self.jobs_running() == []
 
+    def is_as_before(self, failed: Record, artifact: str) -> None:
+        """Nothing of a run that failed is left but its record: the model from before serves, the registry has rejected
+        the new one, a person knows, and nobody has or awaits a turn.
+        """
+        assert failed["status"] == "failed"
+        assert failed["message"] in self.told(failed["id"])
+        if failed["promotion"]:
+            assert f"The endpoint serves {artifact} again" in failed["message"]
+        package = self.cloud.client("sagemaker").describe_model_package(ModelPackageName=failed["package_arn"])
+        assert package["ModelApprovalStatus"] == "Rejected"
+        assert (self.deployment.ledger_entry("promotion", "endpoint") or {}).keys() <= {"off"}
+        self.serves(artifact)
+
     def jobs_running(self) -> list[str]:
         listed = self.cloud.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
         return [job["TrainingJobName"] for job in listed if job["TrainingJobStatus"] in ("InProgress", "Stopping")]
@@ -149,3 +162,8 @@ def job_of(record: Record) -> str:
 def said_at(record: Record, step: str) -> str:
     """All that was said at a step."""
     return "\n".join(said["message"] for said in record["steps"] if said["name"] == step)
+
+
+def phase(record: Record) -> str:
+    """Of its promotion; empty before that."""
+    return str(record["promotion"].get("phase", ""))

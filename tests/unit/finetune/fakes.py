@@ -98,6 +98,8 @@ class Endpoint:
 
     def take(self, request: Mapping[str, Any]) -> tuple[str, str]:
         outcome = self.outcomes.pop(0) if self.outcomes else request["target"]
+        if outcome == "on" and request["reason"] == "rollback" and not self.is_on:
+            outcome, self.override = "already off", request["overrides"]["ModelDataUrl"]
         if outcome == "on":
             self.is_on = True
             self.override = request.get("overrides", {}).get("ModelDataUrl", self.override)

@@ -130,13 +130,28 @@ def test_rolling_back_serves_what_was_served_before(world: World) -> None:
     assert to_the_end(promotion.roll_back, back, world).run == back  # and that is all
 
 
-def test_an_endpoint_that_was_turned_off_meanwhile_is_off_again_when_the_previous_model_is_back(world: World) -> None:
+def test_an_endpoint_that_was_turned_off_meanwhile_stays_off_with_the_previous_model(world: World) -> None:
+    world.endpoint.override = OLDER
     promoted = to_the_end(promotion.promote, run(), world).run
     world.endpoint.is_on = False
     back = to_the_end(promotion.roll_back, promoted, world).run
-    assert world.endpoint.override == ""
+    assert (world.endpoint.override, world.endpoint.is_on) == (OLDER, False)
+    assert f"stays off: it serves {OLDER} when it is next on" in back.message
     promotion.settle(back, world.kit())
-    assert [request["target"] for request in world.states.requests] == ["on", "on", "off"]
+    assert [request["reason"] for request in world.states.requests] == ["promotion", "rollback"]
+
+
+def test_a_way_back_that_meets_an_off_takes_nothing_over_from_it(world: World) -> None:
+    """One for a schedule waits for a pause in the calls, of which the smoke test made the last ones."""
+    promoted = to_the_end(promotion.promote, run(), world).run
+    world.ledger.put("switch", "lease", {"target": "off", "reason": "schedule", "execution": "arn:off"})
+    world.states.running.add("arn:off")
+    for _ in range(3):
+        assert promotion.roll_back(promoted, world.kit()).next == "wait"
+    world.states.running.discard("arn:off")
+    world.endpoint.is_on = False
+    to_the_end(promotion.roll_back, promoted, world)
+    assert (world.endpoint.override, world.endpoint.is_on) == ("", False)
 
 
 def test_the_configured_model_comes_back_where_there_was_no_override(world: World) -> None:
@@ -200,11 +215,12 @@ class TestARollbackThatIsOvertaken:
         assert f"Nothing shows that the endpoint serves {OLDER} again: The switch says superseded." in back.message
         assert len(world.states.requests) == 1 + promotion.MOST_TRIES
 
-    def test_an_off_has_its_way_in_the_end(self, world: World, asked: Run) -> None:
+    def test_an_off_has_its_way(self, world: World, asked: Run) -> None:
         world.endpoint.is_on = False
         back = to_the_end(promotion.roll_back, asked, world).run
         promotion.settle(back, world.kit())
-        assert world.states.requests[-1]["target"] == "off"
+        assert (world.endpoint.override, world.endpoint.is_on) == (OLDER, False)
+        assert [request["target"] for request in world.states.requests] == ["on", "on", "on"]
 
     def test_a_model_that_somebody_else_chose_stays(self, world: World, asked: Run) -> None:
         world.endpoint.override = "s3://chosen/"

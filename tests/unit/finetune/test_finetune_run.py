@@ -413,6 +413,48 @@ def left_at(story: Story, artifact: str) -> str:
     return "theirs"
 
 
+class TestWhatAnAttachedJobIsJudgedBy:
+    WARNING = "may have learned from some of them"
+
+    @pytest.fixture
+    def job(self, story: Story) -> str:
+        """Of a run of this stage."""
+        return str(story.run()["jobs"][0]["name"])
+
+    def planned(self, world: World, **asked: Any) -> str:
+        said = said_at(Story(world, "20261124-180000-cd").run(**asked), "Plan")
+        assert said
+        return said
+
+    def test_rows_that_its_own_run_has_kept_unseen_are_so(self, world: World, job: str) -> None:
+        assert self.WARNING not in self.planned(world, attach=job)
+
+    @pytest.mark.parametrize("split", [{"train_data_split_seed": "1"}, {"validation_split_ratio": "0.5"}])
+    def test_another_split_of_them_is_warned_of(self, world: World, story: Story, split: dict[str, str]) -> None:
+        """An evaluation has the stage's own split."""
+        job = story.run(hyperparameters=split)["jobs"][0]["name"]
+        assert self.WARNING in self.planned(world, attach=job)
+
+    def test_so_are_other_rows(self, world: World, job: str) -> None:
+        world.s3.objects[f"{DATASET}train.jsonl"] += b"\n" + world.s3.objects[f"{DATASET}train.jsonl"]
+        assert self.WARNING in self.planned(world, attach=job)
+
+    def test_so_are_those_of_a_job_that_no_run_knows(self, world: World, story: Story) -> None:
+        theirs = left_at(story, f"s3://{BUCKET}/models/theirs/output/model/")
+        assert f"the job {theirs} is judged by" in self.planned(world, attach=theirs)
+
+    def test_rows_of_their_own_are_the_users_to_know(self, world: World, job: str) -> None:
+        rows = world.s3.objects.pop(f"{DATASET}train.jsonl")
+        world.s3.objects |= {
+            f"{DATASET}train/a.jsonl": rows,
+            f"{DATASET}validation/b.jsonl": rows[:500].rpartition(b"\n")[0],
+        }
+        assert self.WARNING not in self.planned(world, attach=job)
+
+    def test_a_training_keeps_its_own_unseen(self, world: World) -> None:
+        assert self.WARNING not in self.planned(world)
+
+
 def test_a_report_lies_beside_its_model_also_where_that_was_trained_elsewhere(story: Story) -> None:
     ours = story.run()
     assert ours["report"].startswith(ours["artifact"].removesuffix("output/model/") + "report/")

@@ -18,7 +18,7 @@ from tests.unit.switch.world import FINGERPRINT, MINUTE, Fated, World
 LONG = settings(deadline=None, max_examples=600)
 OFF_LIMIT = 2 * 60 * MINUTE
 ON_LIMIT = 8 * 60 * MINUTE
-LIMITS = {"on": ON_LIMIT, "promotion": 2 * ON_LIMIT}
+LIMITS = {"on": ON_LIMIT, "promotion": 2 * ON_LIMIT, "rollback": 2 * ON_LIMIT}
 # Triggers, of which each may find that its reason does not hold.
 TRIGGERS = ("idle", "budget", "lifetime", "heartbeat")
 OVER_BUDGET = {"usd_this_month": 250.0, "month": "2026-11"}
@@ -37,6 +37,7 @@ INTERLUDES = (
     "rival off",
     *(f"rival {trigger}" for trigger in TRIGGERS),
     "rival promotion",
+    "rival rollback",
     "overtake",
     "call",
     "spend",
@@ -155,15 +156,15 @@ def change_reasons(machine: Machine, what: str) -> None:
 
 
 def ask(machine: Machine, what: str) -> Execution:
-    """Start the switch for `what`: on (for long, or for a quarter of an hour), a reason to turn off, or a promotion
-    with either number of fleets.
+    """Start the switch for `what`: on (for long, or for a quarter of an hour), a reason to turn off, or a promotion or
+    the way back from one with either number of fleets.
     """
     random = machine.aws.world.fate.random  # type: ignore[attr-defined]
     if what == "on":
         return machine.start("on", what, lifetime_hours=random.choice((None, 0.25)))
-    if what != "promotion":
+    if what not in ("promotion", "rollback"):
         return machine.start("off", what)
-    override = {"ModelDataUrl": f"s3://promoted/{len(machine.executions)}/"}
+    override = {"ModelDataUrl": f"s3://promoted/{len(machine.executions)}/" if what == "promotion" else ""}
     return machine.start("on", what, overrides=override, fleets=random.choice(("one", "two")))
 
 
@@ -209,7 +210,7 @@ def check_ends(machine: Machine) -> None:
     chance=chances,
     bake_seconds=bakes,
     interludes=st.integers(0, 4),
-    target=st.sampled_from(("off", "on", "promotion", *TRIGGERS)),
+    target=st.sampled_from(("off", "on", "promotion", "rollback", *TRIGGERS)),
     reasons=st.lists(st.sampled_from(("call", "spend", "silence")), max_size=2),
     lag=st.integers(0, 8),
 )

@@ -276,10 +276,47 @@ class TestTheWayBack:
         assert (back.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("failed", True, "")
         assert last_message(aws).count("USD 100.00 of the month's USD 100.00") == 1
 
-    def test_what_is_off_is_not_lit_for_it(self, spent: Machine, world: World) -> None:
+    @pytest.mark.parametrize("usd", [12.5, 100.0])
+    def test_what_is_off_stays_off_and_is_lit_with_the_previous_model_next(
+        self, spent: Machine, world: World, aws: Aws, usd: float
+    ) -> None:
+        spent.meter = {"usd_this_month": usd, "month": "2026-11"}
         spent.run("off")
-        assert spent.run("on", "rollback", overrides={"ModelDataUrl": ""}).outcome == "refused"
-        assert world.is_off
+        spent.forget_calls()
+        told = len(aws.sns.published)
+        back = spent.run("on", "rollback", overrides={"ModelDataUrl": ""})
+        assert (back.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("already off", True, "")
+        assert (world.calls, len(aws.sns.published)) == (["update"], told)
+        assert spent.run("on", "rollback", overrides={"ModelDataUrl": ""}).outcome == "already off"
+        assert world.calls == ["update"]
+
+    def test_one_that_takes_over_from_an_off_lets_it_have_its_way_and_tells_it(
+        self, spent: Machine, world: World, aws: Aws
+    ) -> None:
+        off = spent.start("off")
+        while world.says == "on":
+            spent.step(off)
+        back = spent.run("on", "rollback", overrides={"ModelDataUrl": ""})
+        spent.run_out()
+        assert (off.outcome, back.outcome) == ("superseded", "off")
+        assert (world.is_off, world.parameters["ModelDataUrl"]) == (True, "")
+        assert aws.receipts[-1]["usd"] > 0
+
+    def test_what_somebody_lights_meanwhile_goes_back_as_it_serves(self, spent: Machine, world: World) -> None:
+        spent.meter = {"usd_this_month": 12.5, "month": "2026-11"}
+        spent.run("off")
+        spent.step(spent.start("on"))
+        back = spent.run("on", "rollback", overrides={"ModelDataUrl": ""})
+        assert (back.outcome, world.is_on, world.parameters["ModelDataUrl"]) == ("on", True, "")
+
+    def test_a_stack_that_does_not_take_the_previous_model_is_told(
+        self, spent: Machine, world: World, aws: Aws
+    ) -> None:
+        spent.run("off")
+        world.fate = Fated(update=["refused"])
+        back = spent.run("on", "rollback", overrides={"ModelDataUrl": ""})
+        assert (back.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("failed", True, TUNED)
+        assert "not authorized" in last_message(aws)
 
     def test_it_moves_no_end(self, spent: Machine, world: World) -> None:
         end = ends(world)
