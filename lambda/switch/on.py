@@ -46,6 +46,8 @@ def _unsettled(case: Case) -> Decision:
 
 def _under_way(case: Case) -> Decision:
     facts, limit = case.facts, case.settings.wake_limit_seconds
+    if not facts.stack_says_on and facts.endpoint is not None:
+        return _old_goes(case)
     if not facts.turning_on:
         case, waited = case.waiting("stack")
         what = f"The stack is in {facts.stack.status if facts.stack else 'no status'}"
@@ -66,6 +68,11 @@ def _says_off(case: Case) -> Decision:
     if case.facts.endpoint is None:
         case = case.remember(off_since=None, settled_off_at=None)
         return walk.light(case) if case.memory.attempt_at is None else walk.after_failure(case)
+    return _old_goes(case)
+
+
+def _old_goes(case: Case) -> Decision:
+    """The stack says off, and an endpoint is there."""
     way = toward_off(case)
     if isinstance(way, Decision):
         return way

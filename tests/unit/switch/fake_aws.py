@@ -56,7 +56,9 @@ class FakeCloudFormation:
             raise refuse("ValidationError", f"Stack with id {STACK} does not exist", "DescribeStacks")
         listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.world.parameters.items()]
         outputs = [{"OutputKey": "Fingerprint", "OutputValue": FINGERPRINT}]
-        found = {"StackStatus": self.world.status, "Parameters": listed, "Outputs": outputs}
+        found: dict[str, Any] = {"StackStatus": self.world.status, "Parameters": listed, "Outputs": outputs}
+        if self.world.updated is not None:
+            found["LastUpdatedTime"] = moment(self.world.updated)
         return {"Stacks": [found]}
 
     def describe_stack_resources(self, **_: Any) -> Mapping[str, Any]:

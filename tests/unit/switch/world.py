@@ -67,6 +67,7 @@ class World:
     fate: Fate = kind
     now: float = START
     status: str | None = "CREATE_COMPLETE"
+    updated: float | None = None  # when the last update began
     parameters: dict[str, str] = field(default_factory=lambda: dict.fromkeys(PARAMETERS, "") | {"EndpointState": "off"})
     config: str = "Config-0"
     endpoint: Endpoint | None = None
@@ -78,6 +79,7 @@ class World:
     change_minutes: float = 8
     bake_minutes: float = 0
     going_back_minutes: float = 2
+    clean_up_minutes: float = 9  # in which it tries in vain
 
     def __post_init__(self) -> None:
         self._timeline: list[tuple[float, int, Callable[[], None]]] = []
@@ -152,7 +154,7 @@ class World:
         if dict(parameters) == self.parameters:
             raise refuse("ValidationError", "No updates are to be performed.", "UpdateStack")
         self._begin("UPDATE_IN_PROGRESS")
-        self._before = (dict(self.parameters), self.config)
+        self.updated, self._before = self.now, (dict(self.parameters), self.config)
         was_on, before = self.says == "on", self._model()
         self.parameters = dict(parameters)
         changed = before != self._model()
@@ -257,7 +259,7 @@ class World:
             return self._end(status)
         how = self.fate("clean-up", "works", "survives", "hangs", "maintained")
         self._delete_as(how)
-        self._then(3 if how == "works" else 9, lambda: self._end(status))
+        self._then(3 if how == "works" else self.clean_up_minutes, lambda: self._end(status))
 
     # SageMaker -----------------------------------------------------------------------------------------------------
 
