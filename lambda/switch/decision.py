@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from common.facts import endpoint_price, type_in_use
 
+from switch.changes import fingerprint_of
 from switch.facts import Facts
 from switch.memory import Memory
 from switch.request import Request
@@ -108,6 +109,12 @@ class Case:
         if self.memory.waiting_for == what:
             return self, self.since(self.memory.waiting_since)
         return self.remember(waiting_for=what, waiting_since=self.now), 0.0
+
+    @property
+    def redeployed(self) -> bool:
+        """Whether another model or instance type was deployed since this was asked for."""
+        known, stack = self.memory.asked_for, self.facts.stack
+        return known is not None and stack is not None and fingerprint_of(stack) != known
 
     @property
     def beside(self) -> bool:

@@ -24,7 +24,8 @@ class Memory:
     off_since, settled_off_at, off_updates, deletes, deleted_at, reaffirmed, cancels, continues   the way to off
     attempt_at, attempt_type, replacing, ours   the present way to on; `replacing` an endpoint that serves meanwhile
     tried, without_quota, rounds, resume_at     the walk along the instance types
-    before, reverted  the overrides to return to
+    asked_for        the stack's fingerprint at the first look
+    before, reverted  the overrides to return to, with the fingerprint that they are for
     leaves           those that an off leaves, where it took over from an `on`; None: as they are
     relights, ends    how often it was turned off on the way to on, and the end that it had before
     failure, stays    why an `on` is being taken back, and whether the endpoint is left as it is
@@ -61,6 +62,7 @@ class Memory:
     without_quota: tuple[str, ...] = ()
     rounds: int = 0
     resume_at: float | None = None
+    asked_for: str | None = None
     before: Mapping[str, str] | None = None
     reverted: bool = False
     leaves: Mapping[str, str] | None = None

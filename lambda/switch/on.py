@@ -148,11 +148,11 @@ def _went_back(case: Case) -> bool:
 
 def _old_config(case: Case) -> Decision:
     """SageMaker rolled the change back, and CloudFormation may think that it went well."""
-    stack, before = case.facts.stack, case.memory.before
+    stack, before = case.facts.stack, changes.alive(case.facts.stack, case.memory.before)
     why = "The endpoint went back to its old config: what was to replace it did not come into service, or did not last."
-    known = stack is not None and before is not None and not case.memory.reverted
-    if known and dict(before or {}) != changes.overrides_in_force(stack):
-        reverting = changes.overriding(stack, before or {})
+    known = stack is not None and case.memory.before is not None and not case.memory.reverted
+    if known and before != changes.overrides_in_force(stack):
+        reverting = changes.overriding(stack, before)
         return case.update(reverting, f"{why} The overrides are reverted.", reverted=True, attempt_at=case.now)
     why = f"{why} `pilot off`, then `pilot on`, makes the stack and the endpoint agree."
     if case.memory.failure:

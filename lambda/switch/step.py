@@ -14,6 +14,7 @@ from common import describe
 
 from switch import books, gate, lease, receipt
 from switch.act import act
+from switch.changes import OVERRIDES
 from switch.clients import Clients
 from switch.decide import decide, remembered, turn_beside
 from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Update, Wait
@@ -147,7 +148,7 @@ def _wait(seconds: int, memory: Memory, message: str) -> Answer:
 
 
 def _done(outcome: Outcome, memory: Memory, message: str) -> Answer:
-    before = None if memory.before is None else dict(memory.before)
+    before = None if memory.before is None else {name: memory.before[name] for name in OVERRIDES}
     result = {"outcome": str(outcome), "message": message, "before": before}
     return _answer("failed" if outcome is Outcome.FAILED else "done", memory, message, result=result)
 

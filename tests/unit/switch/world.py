@@ -69,6 +69,7 @@ class World:
     status: str | None = "CREATE_COMPLETE"
     updated: float | None = None  # when the last update began
     parameters: dict[str, str] = field(default_factory=lambda: dict.fromkeys(PARAMETERS, "") | {"EndpointState": "off"})
+    fingerprint: str = FINGERPRINT
     config: str = "Config-0"
     endpoint: Endpoint | None = None
     ended: list[tuple[float, float, str]] = field(default_factory=list)
@@ -113,7 +114,7 @@ class World:
     def instance_type(self) -> str:
         if self.pools:
             return self.placed
-        holds = self.parameters["OverrideFor"] == FINGERPRINT
+        holds = self.parameters["OverrideFor"] == self.fingerprint
         return (self.parameters["InstanceType"] if holds else "") or FIRST_TYPE
 
     # Time ----------------------------------------------------------------------------------------------------------
@@ -138,6 +139,15 @@ class World:
         self._operation += 1
         self._changes = self._cancelled = False
         self.status = status
+
+    def deploy_another(self, *, went_back: bool = False) -> None:
+        """A deploy with another model in pilotlight.toml, from its start to its end, in no time. `went_back`: SageMaker
+        serves the old config, and the stack holds the new one.
+        """
+        assert self.is_settled
+        self.fingerprint, self.config = f"{self.fingerprint}-2", f"Config-{next(self._configs)}"
+        if self.endpoint is not None and not went_back:
+            self.endpoint.config = self.config
 
     # CloudFormation ------------------------------------------------------------------------------------------------
 
@@ -189,7 +199,7 @@ class World:
         self._then(1, lambda: self._rolled_back(skips=bool(skip)))
 
     def _model(self) -> tuple[str, str]:
-        holds = self.parameters["OverrideFor"] == FINGERPRINT
+        holds = self.parameters["OverrideFor"] == self.fingerprint
         return (self.parameters["ModelDataUrl"] if holds else "", self.instance_type())
 
     def _begin(self, status: str) -> None:
