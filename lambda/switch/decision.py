@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     NOT_DUE = "not due any more"
     REFUSED = "refused"
     FAILED = "failed"
+    WAITING = "waiting"  # none that an execution ends with: what a person is told meanwhile
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,16 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """The message, to a person who would else hear of nothing for long. It goes on."""
+
+
+@dataclass(frozen=True)
 class Finish:
     outcome: Outcome
 
 
-Action = Wait | Update | Cancel | Continue | Delete | Finish
+Action = Wait | Update | Cancel | Continue | Delete | Tell | Finish
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ class Memory:
 
     started_at       the first step
     holding          the lease was ours
+    told_of_waiting  a person knows that somebody's update holds it up
     rival            the lease was taken from an execution of the other target, whose last step may still be under way
     changed          a receipt is due: something was done, or found half done
     extend           a later end is wanted although the request does not say so
@@ -40,6 +41,7 @@ class Memory:
     extend: bool = False
     waiting_for: str = ""
     waiting_since: float = 0.0
+    told_of_waiting: bool = False
     deleting_since: float | None = None
     sent: Mapping[str, str] | None = None
     sent_at: float = 0.0

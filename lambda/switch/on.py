@@ -5,7 +5,7 @@ one.
 """
 
 from switch import changes, walk
-from switch.decision import Case, Decision, GaveUp, Outcome
+from switch.decision import Case, Decision, GaveUp, Outcome, Tell
 from switch.facts import Phase
 from switch.off import DELETING_SECONDS, continued, toward_off
 from switch.request import ROLLBACK
@@ -13,6 +13,8 @@ from switch.retreat import fail, retreat
 
 # Somebody's deploy that holds the stack: an `on` waits for it, but not for ever.
 BUSY_LIMIT_SECONDS = 60 * 60
+# An update that is in order is over by then; a person can end one that is not.
+TELL_SECONDS = 30 * 60
 # Whatever keeps coming in between.
 LIMIT_SECONDS = 2 * 60 * 60
 MOST_RELIGHTS = 2
@@ -53,6 +55,8 @@ def _under_way(case: Case) -> Decision:
         what = f"The stack is in {facts.stack.status if facts.stack else 'no status'}"
         if waited >= BUSY_LIMIT_SECONDS:
             return fail(case, f"{what}, for {waited / 60:.0f} minutes.")
+        if waited >= TELL_SECONDS and not case.memory.told_of_waiting:
+            return _tell(case, f"{what}, for {waited / 60:.0f} minutes")
         return case.wait(f"{what}: that must end first.")
     case, _ = case.waiting("wake")
     if case.memory.attempt_at is None:
@@ -62,6 +66,16 @@ def _under_way(case: Case) -> Decision:
     if case.since(case.memory.attempt_at) >= limit:
         return fail(case, f"It was not on after {limit / 60:.0f} minutes.")
     return case.wait(f"The endpoint is {facts.endpoint.status if facts.endpoint else 'not there yet'}.")
+
+
+def _tell(case: Case, what: str) -> Decision:
+    limit = BUSY_LIMIT_SECONDS // 60
+    message = (
+        f"{what}: until that ends, the endpoint cannot be turned on. It is given up after {limit} minutes. Look at the "
+        f"events of {case.settings.endpoint_stack_name} in CloudFormation; an update that is in UPDATE_IN_PROGRESS can "
+        "be cancelled there."
+    )
+    return Decision(Tell(), case.remember(told_of_waiting=True).memory, message)
 
 
 def _says_off(case: Case) -> Decision:

@@ -17,7 +17,7 @@ from switch.act import act
 from switch.changes import OVERRIDES
 from switch.clients import Clients
 from switch.decide import decide, remembered, turn_beside
-from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Update, Wait
+from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Tell, Update, Wait
 from switch.errors import TransientError, told_apart
 from switch.facts import Facts
 from switch.lease import Turn
@@ -118,6 +118,10 @@ class Switch:
                 books.close(self.clients, replace(case, memory=decision.memory), outcome, decision.message)
                 books.release(self.clients, execution, case.now)
                 return _done(outcome, decision.memory, decision.message)
+            case Tell():
+                told = receipt.receipt(replace(case, memory=decision.memory), Outcome.WAITING, decision.message)
+                books.tell(self.clients, self.settings, told)
+                return _wait(case.poll_seconds, decision.memory, decision.message)
             case Wait(seconds=seconds):
                 return _wait(seconds, decision.memory, decision.message)
         return self._act(case, decision)
