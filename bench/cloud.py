@@ -59,11 +59,12 @@ class Endpoint:
 class Cloud:
     """An update to another model bakes, as a promotion's or a deploy's does; `updates` are those that are over: (since
     when two fleets were there, until when). `refuses`, `keeps` and `creation` are faults: UpdateStack fails; a clean-up
-    that ends well and leaves the endpoint behind; what becomes of a creation (CAPACITY, BREAKS, STUCK). `failure` is
-    why an update was rolled back.
+    that ends well and leaves the endpoint behind, after `clean_up_minutes` of tries; what becomes of a creation
+    (CAPACITY, BREAKS, STUCK). `failure` is why an update was rolled back.
     """
 
     wake_minutes: int
+    clean_up_minutes: int = 0
     refuses: bool = False
     keeps: bool = False
     creation: str = ""
@@ -74,6 +75,8 @@ class Cloud:
     lives: list[tuple[int, int]] = field(default_factory=list)
     updates: list[tuple[int, int]] = field(default_factory=list)
     _before: dict[str, str] = field(default_factory=dict)
+    _tries_until: int = 0
+    _updated: int = 0
 
     @property
     def says_on(self) -> bool:
@@ -110,7 +113,7 @@ class Cloud:
                 self._create_on(now)
             case "UPDATE_ROLLBACK_IN_PROGRESS" if self.endpoint is None or self.endpoint.status not in _MOVING:
                 self.status, self.parameters = "UPDATE_ROLLBACK_COMPLETE", self._before
-            case "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if self.endpoint is None or self.endpoint.status != "Deleting":
+            case "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if self._has_cleaned_up(now):
                 self.status = "UPDATE_COMPLETE"
 
     def update(self, changes: Mapping[str, str], now: int) -> None:
@@ -120,7 +123,7 @@ class Cloud:
         after = {**self.parameters, **changes}
         if after == self.parameters:
             return
-        self._before, self.parameters = self.parameters, after
+        self._before, self.parameters, self._updated = self.parameters, after, now
         if self.says_on:
             self.status, self.failure = "UPDATE_IN_PROGRESS", None
             self.endpoint = self.endpoint or self._created(now)
@@ -128,6 +131,7 @@ class Cloud:
                 self.endpoint.status, self.endpoint.turns, self.endpoint.updated = "Updating", now + UPDATE_MINUTES, now
         else:
             self.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            self._tries_until = now + self.clean_up_minutes
             if not self.keeps:
                 self.delete(now)
 
@@ -140,6 +144,10 @@ class Cloud:
         """DeleteEndpoint."""
         if self.endpoint is not None and self.endpoint.status != "Deleting":
             self.endpoint.status, self.endpoint.turns = "Deleting", now + DELETING_MINUTES
+
+    def _has_cleaned_up(self, now: int) -> bool:
+        """The endpoint is gone, or the tries are over that left it behind."""
+        return self.endpoint is None or (self.endpoint.status != "Deleting" and now >= self._tries_until)
 
     def _created(self, now: int) -> Endpoint:
         fails = _FAILURES.get(self.creation, "")
@@ -172,7 +180,8 @@ class Cloud:
             endpoint.updated = None
 
     def stack_facts(self) -> StackFacts:
-        return StackFacts(self.status, dict(self.parameters), outputs={"Fingerprint": "fingerprint"})
+        updated = datetime.fromtimestamp(seconds(self._updated), UTC)
+        return StackFacts(self.status, dict(self.parameters), outputs={"Fingerprint": "fingerprint"}, updated=updated)
 
     def endpoint_facts(self) -> EndpointFacts | None:
         if self.endpoint is None:

@@ -33,10 +33,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Setup:
-    """`lag_minutes` is how late CloudWatch shows a call."""
+    """`lag_minutes` is how late CloudWatch shows a call, `clean_up_minutes` how long a clean-up tries in vain."""
 
     policy: Policy
     settings: Settings
     wake_minutes: int = 10
     wakes_on_call: bool = False
     lag_minutes: int = 0
+    clean_up_minutes: int = 0

@@ -27,7 +27,7 @@ class Simulation:
 
     def __init__(self, setup: Setup, plan: Plan) -> None:
         self.setup, self.plan = setup, plan
-        self.cloud = Cloud(setup.wake_minutes)
+        self.cloud = Cloud(setup.wake_minutes, setup.clean_up_minutes)
         self.executions = Executions(setup.settings)
         self.memory = Memory()
         self.services: list[tuple[int, int]] = []

@@ -107,6 +107,7 @@ def stack(client: CloudFormationClient, name: str) -> StackFacts | None:
         },
         status_reason=found.get("StackStatusReason"),
         outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
+        updated=found.get("LastUpdatedTime"),
     )
 
 

@@ -48,12 +48,15 @@ class VariantFacts:
 
 @dataclass(frozen=True)
 class StackFacts:
-    """From DescribeStacks: the status, its reason where one is given, every parameter's and every output's value."""
+    """From DescribeStacks: the status, its reason where one is given, every parameter's and every output's value.
+    `updated` is when its last update began.
+    """
 
     status: str
     parameters: Mapping[str, str]
     status_reason: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
+    updated: datetime | None = None
 
     @property
     def endpoint_state(self) -> str | None:

@@ -43,6 +43,15 @@ def seen(
     return (*(bill[:-1] if known else bill), entry)
 
 
+def tells_more(bill: Bill, known: Bill) -> bool:
+    """Whether it tells of more than that the last endpoint is still there."""
+    return _outline(bill) != _outline(known)
+
+
+def _outline(bill: Bill) -> list[dict[str, Any]]:
+    return [{**entry, "until": entry["until"] if entry.get("gone") else None} for entry in bill]
+
+
 def lives(bill: Bill) -> list[dict[str, Any]]:
     """The endpoints that are gone, for the meter, which may not have seen all of them."""
     gone = [entry for number, entry in enumerate(bill, start=1) if entry.get("gone") or number < len(bill)]

@@ -68,13 +68,31 @@ def overrides_in_force(stack: StackFacts | None) -> dict[str, str]:
     return {name: stack.override(name) for name in OVERRIDES}
 
 
+def kept(stack: StackFacts | None) -> dict[str, str]:
+    """The overrides in force, to return to, with the fingerprint that they are for."""
+    return overrides_in_force(stack) | {"OverrideFor": fingerprint_of(stack)}
+
+
+def alive(stack: StackFacts | None, kept: Mapping[str, str] | None) -> dict[str, str]:
+    """Of overrides that were kept, the values to return to: none where another model or instance type was deployed
+    meanwhile, as sent anew they would come to life over that.
+    """
+    made_for = (kept or {}).get("OverrideFor")
+    holds = stack is None or made_for is None or made_for == fingerprint_of(stack)
+    return {name: (kept or {}).get(name, "") if holds else "" for name in OVERRIDES}
+
+
+def fingerprint_of(stack: StackFacts | None) -> str:
+    return stack.outputs.get("Fingerprint", "") if stack else ""
+
+
 def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str, str]:
     """The parameters that put `wanted` over what is in force. An override that is dead stays dead.
 
     A stack that does not state its fingerprint keeps its parameters as they are. One of instance pools has no
     `InstanceType`, and needs none that says "as configured".
     """
-    fingerprint = stack.outputs.get("Fingerprint") if stack else None
+    fingerprint = fingerprint_of(stack)
     if stack is None or not fingerprint:
         return {}
     values = overrides_in_force(stack) | dict(wanted)
@@ -82,9 +100,10 @@ def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str,
     return sent | {"OverrideFor": fingerprint if any(values.values()) else ""}
 
 
-def left(stack: StackFacts | None, wanted: Mapping[str, str] | None) -> dict[str, str]:
-    """What an off sends, so that it leaves `wanted` in force: nothing where that is so, or where it cannot be said."""
-    if stack is None or wanted is None or dict(wanted) == overrides_in_force(stack):
+def left(stack: StackFacts | None, kept: Mapping[str, str] | None) -> dict[str, str]:
+    """What an off sends, so that it leaves in force what was kept: nothing where that is so, or cannot be said."""
+    wanted = alive(stack, kept)
+    if stack is None or kept is None or wanted == overrides_in_force(stack):
         return {}
     sent = overriding(stack, wanted)
     return sent if sent.keys() <= stack.parameters.keys() else {}

@@ -23,12 +23,16 @@ def remembered(memory: Memory, facts: Facts, now: float, settings: Settings) -> 
     """The memory once these facts are seen: since when, what it cost so far, what the overrides were."""
     before = memory.before
     if before is None and facts.stack is not None:
-        before = changes.overrides_in_force(facts.stack)
+        before = changes.kept(facts.stack)
+    asked_for = memory.asked_for
+    if asked_for is None and facts.stack is not None:
+        asked_for = changes.fingerprint_of(facts.stack)
     seen = bill.seen(memory.bill, facts.endpoint, facts.variant, now=now, usd_per_hour=settings.usd_per_hour)
     started_at = now if memory.started_at is None else memory.started_at
     deleting = facts.endpoint is not None and facts.endpoint.status == "Deleting"
     since = (memory.deleting_since or now) if deleting else None
-    return replace(memory, started_at=started_at, deleting_since=since, before=before, bill=seen)
+    memory = replace(memory, asked_for=asked_for, before=before, bill=seen)
+    return replace(memory, started_at=started_at, deleting_since=since)
 
 
 def decide(request: Request, facts: Facts, memory: Memory, now: float, settings: Settings) -> Decision:

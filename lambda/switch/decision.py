@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from common.facts import endpoint_price, type_in_use
 
+from switch.changes import fingerprint_of
 from switch.facts import Facts
 from switch.memory import Memory
 from switch.request import Request
@@ -26,6 +27,7 @@ class Outcome(StrEnum):
     NOT_DUE = "not due any more"
     REFUSED = "refused"
     FAILED = "failed"
+    WAITING = "waiting"  # none that an execution ends with: what a person is told meanwhile
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,16 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """The message, to a person who would else hear of nothing for long. It goes on."""
+
+
+@dataclass(frozen=True)
 class Finish:
     outcome: Outcome
 
 
-Action = Wait | Update | Cancel | Continue | Delete | Finish
+Action = Wait | Update | Cancel | Continue | Delete | Tell | Finish
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,12 @@ class Case:
         if self.memory.waiting_for == what:
             return self, self.since(self.memory.waiting_since)
         return self.remember(waiting_for=what, waiting_since=self.now), 0.0
+
+    @property
+    def redeployed(self) -> bool:
+        """Whether another model or instance type was deployed since this was asked for."""
+        known, stack = self.memory.asked_for, self.facts.stack
+        return known is not None and stack is not None and fingerprint_of(stack) != known
 
     @property
     def beside(self) -> bool:

@@ -110,6 +110,11 @@ def entry(request: Request, memory: Memory, *, execution: str, now: float, lifet
     }
 
 
+def billed(lease: Lease, memory: Memory) -> dict[str, Any]:
+    """With what its holder has seen since the claim, for whoever takes over."""
+    return {**lease, "bill": list(memory.bill)}
+
+
 def finished(lease: Lease, now: float) -> dict[str, Any]:
     return {**lease, "finished_at": now}
 

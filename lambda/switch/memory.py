@@ -13,6 +13,7 @@ class Memory:
 
     started_at       the first step
     holding          the lease was ours
+    told_of_waiting  a person knows that somebody's update holds it up
     rival            the lease was taken from an execution of the other target, whose last step may still be under way
     changed          a receipt is due: something was done, or found half done
     extend           a later end is wanted although the request does not say so
@@ -24,7 +25,8 @@ class Memory:
     off_since, settled_off_at, off_updates, deletes, deleted_at, reaffirmed, cancels, continues   the way to off
     attempt_at, attempt_type, replacing, ours   the present way to on; `replacing` an endpoint that serves meanwhile
     tried, without_quota, rounds, resume_at     the walk along the instance types
-    before, reverted  the overrides to return to
+    asked_for        the stack's fingerprint at the first look
+    before, reverted  the overrides to return to, with the fingerprint that they are for
     leaves           those that an off leaves, where it took over from an `on`; None: as they are
     relights, ends    how often it was turned off on the way to on, and the end that it had before
     failure, stays    why an `on` is being taken back, and whether the endpoint is left as it is
@@ -39,6 +41,7 @@ class Memory:
     extend: bool = False
     waiting_for: str = ""
     waiting_since: float = 0.0
+    told_of_waiting: bool = False
     deleting_since: float | None = None
     sent: Mapping[str, str] | None = None
     sent_at: float = 0.0
@@ -61,6 +64,7 @@ class Memory:
     without_quota: tuple[str, ...] = ()
     rounds: int = 0
     resume_at: float | None = None
+    asked_for: str | None = None
     before: Mapping[str, str] | None = None
     reverted: bool = False
     leaves: Mapping[str, str] | None = None

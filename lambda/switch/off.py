@@ -10,8 +10,11 @@ from switch import changes
 from switch.decision import Cancel, Case, Continue, Decision, Delete, GaveUp, Reached
 from switch.facts import Phase
 
-# CloudFormation's clean-up deletes a removed endpoint, and says UPDATE_COMPLETE whether or not it could.
-SURVIVOR_SECONDS = 10 * 60
+# CloudFormation says UPDATE_COMPLETE once its clean-up is over, whether or not that could delete the endpoint. One that
+# is not Deleting by then was left behind, and nothing is waited for but a description that lags.
+SURVIVOR_SECONDS = 60
+# A clean-up deletes the endpoint within its first minutes. To delete it as well does that no harm: it finds it gone.
+CLEAN_UP_PATIENCE_SECONDS = 3 * 60
 # What CloudFormation does on the way to off takes minutes; an endpoint's creation may keep it for 160.
 STACK_PATIENCE_SECONDS = 20 * 60
 # An update of an endpoint that was there before is not stopped: it is finished, then undone, and bakes both times.
@@ -20,7 +23,10 @@ UNDOING_PATIENCE_SECONDS = 5 * 60
 DELETING_SECONDS = 30 * 60
 # Everything above, one after the other; then a person must know.
 LIMIT_SECONDS = 60 * 60
-MOST_DELETES = 3
+# After each DeleteEndpoint. A refusal may be a passing one, and a second call comes within the promise; what stays
+# refused is a person's, who is not to be told every few minutes.
+DELETE_PAUSES_SECONDS = (2 * 60, 8 * 60, 20 * 60)
+MOST_DELETES = len(DELETE_PAUSES_SECONDS)
 MOST_UPDATES = 3
 MOST_CONTINUES = 2
 
@@ -57,8 +63,8 @@ def delete(case: Case, why: str) -> Decision | GaveUp:
         return _deleting(case, endpoint)
     if endpoint.status == "SystemUpdating":
         return case.wait("SageMaker maintains the endpoint, and refuses to delete it meanwhile.")
-    left = SURVIVOR_SECONDS - case.since(memory.deleted_at)
-    if memory.deleted_at is not None and left > 0:
+    left = DELETE_PAUSES_SECONDS[memory.deletes - 1] - case.since(memory.deleted_at) if memory.deletes else 0.0
+    if left > 0:
         return case.wait("The endpoint was told to go, and is still there.", left)
     if memory.deletes >= MOST_DELETES:
         refusal = f" ({memory.undeleted})" if memory.undeleted else ""
@@ -86,7 +92,8 @@ def _reaffirmed(case: Case) -> Decision | Reached:
 
 
 def _under_way(case: Case) -> Decision | GaveUp:
-    case, waited = case.waiting("stack")
+    case, waited = case.waiting("stack" if case.facts.stack_says_on else "clean-up")
+    waited = max(waited, _told_off_for(case))
     if case.facts.phase is Phase.UPDATING and case.facts.stack_says_on and not case.memory.cancels:
         return case.act(Cancel(), "The stack is on its way to on: that is cancelled.", cancels=1)
     if case.facts.endpoint is None or waited < _patience(case):
@@ -100,8 +107,17 @@ def _under_way(case: Case) -> Decision | GaveUp:
 def _patience(case: Case) -> float:
     """How long the stack may take, in seconds."""
     endpoint = case.facts.endpoint
+    if not case.facts.stack_says_on:
+        return CLEAN_UP_PATIENCE_SECONDS
     undoes = case.memory.cancels and endpoint is not None and endpoint.status in ("Updating", "RollingBack")
     return UNDOING_PATIENCE_SECONDS if undoes else STACK_PATIENCE_SECONDS
+
+
+def _told_off_for(case: Case) -> float:
+    """Seconds since the update began that says off, however many executions it has outlived; none in any other."""
+    stack = case.facts.stack
+    tells = stack is not None and stack.is_turning and not case.facts.stack_says_on
+    return case.since(stack.updated.timestamp()) if stack is not None and tells and stack.updated else 0.0
 
 
 def _rollback_failed(case: Case) -> Decision | GaveUp:
@@ -142,7 +158,7 @@ def _survivor(case: Case) -> Decision | GaveUp:
     left = SURVIVOR_SECONDS - case.since(case.memory.settled_off_at)
     if left > 0:
         return case.wait("The stack says off; the endpoint is still there.", left)
-    return delete(case, f"The stack has said off for {SURVIVOR_SECONDS // 60} minutes, the endpoint is still there.")
+    return delete(case, "The stack's clean-up is over, and the endpoint is still there.")
 
 
 def _deleting(case: Case, endpoint: EndpointFacts) -> Decision | GaveUp:

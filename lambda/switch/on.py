@@ -5,7 +5,7 @@ one.
 """
 
 from switch import changes, walk
-from switch.decision import Case, Decision, GaveUp, Outcome
+from switch.decision import Case, Decision, GaveUp, Outcome, Tell
 from switch.facts import Phase
 from switch.off import DELETING_SECONDS, continued, toward_off
 from switch.request import ROLLBACK
@@ -13,6 +13,8 @@ from switch.retreat import fail, retreat
 
 # Somebody's deploy that holds the stack: an `on` waits for it, but not for ever.
 BUSY_LIMIT_SECONDS = 60 * 60
+# An update that is in order is over by then; a person can end one that is not.
+TELL_SECONDS = 30 * 60
 # Whatever keeps coming in between.
 LIMIT_SECONDS = 2 * 60 * 60
 MOST_RELIGHTS = 2
@@ -46,11 +48,15 @@ def _unsettled(case: Case) -> Decision:
 
 def _under_way(case: Case) -> Decision:
     facts, limit = case.facts, case.settings.wake_limit_seconds
+    if not facts.stack_says_on and facts.endpoint is not None:
+        return _old_goes(case)
     if not facts.turning_on:
         case, waited = case.waiting("stack")
         what = f"The stack is in {facts.stack.status if facts.stack else 'no status'}"
         if waited >= BUSY_LIMIT_SECONDS:
             return fail(case, f"{what}, for {waited / 60:.0f} minutes.")
+        if waited >= TELL_SECONDS and not case.memory.told_of_waiting:
+            return _tell(case, f"{what}, for {waited / 60:.0f} minutes")
         return case.wait(f"{what}: that must end first.")
     case, _ = case.waiting("wake")
     if case.memory.attempt_at is None:
@@ -62,12 +68,27 @@ def _under_way(case: Case) -> Decision:
     return case.wait(f"The endpoint is {facts.endpoint.status if facts.endpoint else 'not there yet'}.")
 
 
+def _tell(case: Case, what: str) -> Decision:
+    limit = BUSY_LIMIT_SECONDS // 60
+    message = (
+        f"{what}: until that ends, the endpoint cannot be turned on. It is given up after {limit} minutes. Look at the "
+        f"events of {case.settings.endpoint_stack_name} in CloudFormation; an update that is in UPDATE_IN_PROGRESS can "
+        "be cancelled there."
+    )
+    return Decision(Tell(), case.remember(told_of_waiting=True).memory, message)
+
+
 def _says_off(case: Case) -> Decision:
     if case.facts.endpoint is None:
         case = case.remember(off_since=None, settled_off_at=None)
         if case.request.reason == ROLLBACK and not case.memory.relights:
             return walk.leave_off(case)
         return walk.light(case) if case.memory.attempt_at is None else walk.after_failure(case)
+    return _old_goes(case)
+
+
+def _old_goes(case: Case) -> Decision:
+    """The stack says off, and an endpoint is there."""
     way = toward_off(case)
     if isinstance(way, Decision):
         return way
@@ -143,11 +164,11 @@ def _went_back(case: Case) -> bool:
 
 def _old_config(case: Case) -> Decision:
     """SageMaker rolled the change back, and CloudFormation may think that it went well."""
-    stack, before = case.facts.stack, case.memory.before
+    stack, before = case.facts.stack, changes.alive(case.facts.stack, case.memory.before)
     why = "The endpoint went back to its old config: what was to replace it did not come into service, or did not last."
-    known = stack is not None and before is not None and not case.memory.reverted
-    if known and dict(before or {}) != changes.overrides_in_force(stack):
-        reverting = changes.overriding(stack, before or {})
+    known = stack is not None and case.memory.before is not None and not case.memory.reverted
+    if known and before != changes.overrides_in_force(stack):
+        reverting = changes.overriding(stack, before)
         return case.update(reverting, f"{why} The overrides are reverted.", reverted=True, attempt_at=case.now)
     why = f"{why} `pilot off`, then `pilot on`, makes the stack and the endpoint agree."
     if case.memory.failure:

@@ -19,6 +19,7 @@ _HEADLINES = {
     Outcome.OFF: "the endpoint is off ({reason})",
     Outcome.FAILED: "turning the endpoint {target} FAILED ({reason})",
     Outcome.REFUSED: "turning the endpoint on was refused ({reason})",
+    Outcome.WAITING: "turning the endpoint {target} waits for its stack ({reason})",
 }
 
 
@@ -105,7 +106,8 @@ def body(receipt: Mapping[str, Any], stage: str) -> str:
 def _cost(receipt: Mapping[str, Any]) -> str:
     hours, usd, price = receipt["hours_on"], receipt["usd"], receipt["usd_per_hour"]
     if hours is None:
-        return "" if receipt["outcome"] == Outcome.REFUSED else "No endpoint was seen, so this cost nothing."
+        unspent = receipt["outcome"] in (Outcome.REFUSED, Outcome.WAITING)
+        return "" if unspent else "No endpoint was seen, so this cost nothing."
     kind = f" on {receipt['instance_type']}" if receipt["instance_type"] else ""
     if usd is None:
         return (

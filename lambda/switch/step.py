@@ -12,11 +12,12 @@ from typing import Any
 
 from common import describe
 
-from switch import books, gate, lease, receipt
+from switch import bill, books, gate, lease, receipt
 from switch.act import act
+from switch.changes import OVERRIDES
 from switch.clients import Clients
 from switch.decide import decide, remembered, turn_beside
-from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Update, Wait
+from switch.decision import LAST_POLL_SECONDS, Case, Decision, Finish, Outcome, Tell, Update, Wait
 from switch.errors import TransientError, told_apart
 from switch.facts import Facts
 from switch.lease import Turn
@@ -86,10 +87,21 @@ class Switch:
             memory = remembered(lease.claimed(held, memory, request, ran=runs), facts, now, self.settings)
             if not self._claim(request, memory, execution, now, version):
                 return _wait(1, Memory(), "Another execution was faster: whose turn is it now?")
+        elif turn is Turn.MINE and not self._note_bill(held or {}, version, memory, facts, now):
+            return _wait(1, memory, "The lease was written to meanwhile: whose turn is it now?")
         return self._go_on(Case(request, facts, memory, now, self.settings), execution)
 
     def _runs(self, execution: str) -> bool:
         return describe.execution_status(self.clients.stepfunctions, execution) == "RUNNING"
+
+    def _note_bill(self, held: lease.Lease, version: int, memory: Memory, facts: Facts, now: float) -> bool:
+        """An endpoint that came, went, or has another price is told by the lease, as a holder that is superseded or
+        killed writes no receipt. False where the lease is another's by now.
+        """
+        after = remembered(memory, facts, now, self.settings)
+        if not bill.tells_more(after.bill, memory.bill):
+            return True
+        return self.clients.ledger.put_if("switch", "lease", lease.billed(held, after), version=version)
 
     def _claim(self, request: Request, memory: Memory, execution: str, now: float, version: int) -> bool:
         hours = self.settings.default_hours
@@ -106,6 +118,10 @@ class Switch:
                 books.close(self.clients, replace(case, memory=decision.memory), outcome, decision.message)
                 books.release(self.clients, execution, case.now)
                 return _done(outcome, decision.memory, decision.message)
+            case Tell():
+                told = receipt.receipt(replace(case, memory=decision.memory), Outcome.WAITING, decision.message)
+                books.tell(self.clients, self.settings, told)
+                return _wait(case.poll_seconds, decision.memory, decision.message)
             case Wait(seconds=seconds):
                 return _wait(seconds, decision.memory, decision.message)
         return self._act(case, decision)
@@ -147,7 +163,7 @@ def _wait(seconds: int, memory: Memory, message: str) -> Answer:
 
 
 def _done(outcome: Outcome, memory: Memory, message: str) -> Answer:
-    before = None if memory.before is None else dict(memory.before)
+    before = None if memory.before is None else {name: memory.before[name] for name in OVERRIDES}
     result = {"outcome": str(outcome), "message": message, "before": before}
     return _answer("failed" if outcome is Outcome.FAILED else "done", memory, message, result=result)
 

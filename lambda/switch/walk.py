@@ -16,6 +16,7 @@ MOST_ROUNDS = 3
 PAUSE_SECONDS = 5 * 60  # between rounds
 # No new attempt begins when the present execution has lasted for two whole wakes and an hour.
 LATEST_SECONDS = 60 * 60
+_REDEPLOYED = "Another model or instance type was deployed meanwhile, and what was asked for was for the former one."
 _NO_FINGERPRINT = "The stack does not state its fingerprint, which overrides need: deploy it again."
 
 
@@ -85,6 +86,8 @@ def refused(case: Case) -> Decision | None:
     """
     if case.request.reason == ROLLBACK and case.facts.stack_says_on and not case.request.extend:
         return None
+    if case.redeployed and overrides(case).get("ModelDataUrl"):
+        return fail(case, _REDEPLOYED)
     refusal = gate.refusal(case)
     if refusal and case.memory.relights:
         # It was on before, so a person must hear of it. Nor may the model be lit that was turned off for this one.
@@ -105,11 +108,13 @@ def joined(case: Case) -> Case:
 
 def overrides(case: Case) -> dict[str, str]:
     """What the request overrides. The configured instance type is no override. On the way back from a model that was
-    given up, it is the model from before.
+    given up, it is the model from before, unless another one was deployed since.
     """
     if case.memory.lost:
-        return {"ModelDataUrl": (case.memory.before or {}).get("ModelDataUrl", "")}
+        return {"ModelDataUrl": changes.alive(case.facts.stack, case.memory.before)["ModelDataUrl"]}
     asked = dict(case.request.overrides)
+    if case.request.reason == ROLLBACK and case.redeployed and "ModelDataUrl" in asked:
+        asked["ModelDataUrl"] = ""  # what is gone back to was for the former model, too
     if "InstanceType" in asked:
         asked["InstanceType"] = _override(case, asked["InstanceType"])
     return asked

@@ -276,13 +276,11 @@ class TestSwitch:
         assert life.stack_state() == "off"
 
     def test_an_endpoint_that_survives_its_off_is_deleted_beside_the_stack(self, life: Life, pilot: Pilot) -> None:
+        """Within the promise: the window and 15 minutes, of which the deletion takes the last."""
         life.cloud.fault(fault="delete_survives")
-        start_switch(life, "off")
-        begun = life.now()
-        life.until_off(at_most=timedelta(minutes=20))
+        life.until_off(at_most=timedelta(minutes=60 + 15))
         life.advance(minutes=2)
         assert "deleted directly" in life.receipt()["message"]
-        assert life.now() - begun >= timedelta(minutes=10)
         assert life.stack_state() == "off"
         clean(life, pilot)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 from common.ledger import Ledger
 from switch.clients import Clients
 
-from tests.unit.switch.world import FINGERPRINT, RESOURCE_TYPES, STACK, Endpoint, World, refuse
+from tests.unit.switch.world import RESOURCE_TYPES, STACK, Endpoint, World, refuse
 
 
 def moment(seconds: float) -> datetime:
@@ -55,8 +55,10 @@ class FakeCloudFormation:
         if self.world.status is None:
             raise refuse("ValidationError", f"Stack with id {STACK} does not exist", "DescribeStacks")
         listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.world.parameters.items()]
-        outputs = [{"OutputKey": "Fingerprint", "OutputValue": FINGERPRINT}]
-        found = {"StackStatus": self.world.status, "Parameters": listed, "Outputs": outputs}
+        outputs = [{"OutputKey": "Fingerprint", "OutputValue": self.world.fingerprint}]
+        found: dict[str, Any] = {"StackStatus": self.world.status, "Parameters": listed, "Outputs": outputs}
+        if self.world.updated is not None:
+            found["LastUpdatedTime"] = moment(self.world.updated)
         return {"Stacks": [found]}
 
     def describe_stack_resources(self, **_: Any) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ INTERLUDES = (
     "promote",
     "delete",
     "cancel",
+    "deploy",
     "rival on",
     "rival off",
     *(f"rival {trigger}" for trigger in TRIGGERS),
@@ -97,6 +98,8 @@ def disturb(world: World, what: str) -> None:
             changed(world, EndpointState="on", **override)
         case "delete":
             world.delete_directly()
+        case "deploy" if world.is_settled:
+            world.deploy_another()
         case "cancel" if world.status == "UPDATE_IN_PROGRESS":
             world.cancel_update()
 

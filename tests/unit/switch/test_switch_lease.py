@@ -96,6 +96,26 @@ def test_so_does_one_that_finds_it_off(machine: Machine, world: World, aws: Aws)
     assert aws.receipts[0]["hours_on"] > 1.5
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_an_on_lit_and_lost_since_its_claim_is_paid_for_by_whoever_takes_over(
+    machine: Machine, world: World, aws: Aws, killed: bool
+) -> None:
+    """Along the instance types, none of which has capacity."""
+    world.fate = Fated(creation=["no capacity"] * 9)
+    on = machine.start("on")
+    while len(world.ended) < 2 or world.endpoint is None:
+        machine.step(on)
+    machine.step(on)  # and sees the third
+    if killed:
+        machine.kill(on)
+    assert machine.run("off").outcome == "off"
+    told, *_ = aws.receipts
+    assert len(told["lives"]) == len(world.ended) == 3
+    hours = sum(gone - created for created, gone, _ in world.ended) / 3600
+    assert told["hours_on"] == pytest.approx(hours, abs=0.05)
+    assert [life["created"] for life in told["lives"]] == [created for created, _, _ in world.ended]
+
+
 def test_an_on_that_takes_over_pays_for_what_the_off_turned_off(machine: Machine, world: World, aws: Aws) -> None:
     lit(machine)
     off = machine.start("off")

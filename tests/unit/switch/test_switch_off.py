@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.switch.fake_aws import Aws
-from tests.unit.switch.machine import Machine, last_message, lit
+from tests.unit.switch.machine import Execution, Machine, last_message, lit
 from tests.unit.switch.world import FINGERPRINT, MINUTE, Fated, World, refuse
 
 
@@ -39,21 +39,83 @@ def test_an_update_towards_on_is_cancelled_once(machine: Machine, world: World) 
     assert on.outcome == "superseded"
 
 
-def test_a_survivor_is_deleted_after_ten_minutes_and_the_stack_told_again(
-    machine: Machine, world: World, aws: Aws
-) -> None:
-    lit(machine)
-    world.fate = Fated(clean_up=["survives"])
-    off = machine.start("off")
-    while world.status != "UPDATE_COMPLETE" or world.says == "on":
-        machine.step(off)
-    settled = world.now
-    while "delete" not in world.calls:
-        machine.step(off)
-    assert 9.5 * MINUTE <= world.now - settled <= 11.5 * MINUTE
-    machine.finish(off)
-    assert (off.outcome, world.calls) == ("off", ["update", "delete", "update"])
-    assert "deleted directly" in last_message(aws)
+class TestASurvivor:
+    """CloudFormation's clean-up could not delete the endpoint, and says that all went well."""
+
+    @pytest.fixture
+    def begun(self, machine: Machine, world: World) -> float:
+        lit(machine)
+        world.fate = Fated(clean_up=["survives"])
+        return world.now
+
+    def deleted(self, machine: Machine, off: Execution, *, times: int = 1) -> float:
+        while off.calls.count("delete") < times:
+            machine.step(off)
+        return machine.aws.world.now
+
+    def test_it_is_deleted_a_minute_after_the_clean_up_and_the_stack_told_again(
+        self, machine: Machine, world: World, aws: Aws, begun: float
+    ) -> None:
+        world.clean_up_minutes = 1
+        off = machine.start("off")
+        while not world.is_settled or world.says == "on":
+            machine.step(off)
+        settled = world.now
+        assert MINUTE <= self.deleted(machine, off) - settled < 1.5 * MINUTE
+        assert world.now - begun < 4 * MINUTE
+        machine.finish(off)
+        assert (off.outcome, world.calls) == ("off", ["update", "delete", "update"])
+        assert "deleted directly" in last_message(aws)
+
+    @pytest.mark.parametrize("tries", [9, 40])
+    def test_a_clean_up_that_takes_long_is_not_waited_for(
+        self, machine: Machine, world: World, begun: float, tries: float
+    ) -> None:
+        world.clean_up_minutes = tries
+        off = machine.start("off")
+        assert 3 * MINUTE <= self.deleted(machine, off) - begun < 4 * MINUTE
+        machine.finish(off)
+        assert (off.outcome, off.calls, world.is_off) == ("off", ["update", "delete", "update"], True)
+
+    @pytest.mark.parametrize("tries", [1, 9])
+    @pytest.mark.parametrize("deletion", ["refused", "survives"])
+    def test_a_deletion_without_effect_is_repeated_within_the_promise(
+        self, machine: Machine, world: World, begun: float, tries: float, deletion: str
+    ) -> None:
+        """An idle off begins five minutes after the window at the latest."""
+        world.clean_up_minutes = tries
+        world.fate = Fated(clean_up=["survives"], deletion=[deletion])
+        off = machine.start("off", "idle")
+        assert self.deleted(machine, off, times=2) - begun < 7 * MINUTE
+        assert world.endpoint is not None
+        assert world.endpoint.status == "Deleting"
+
+    @pytest.mark.parametrize("after", [0.5, 2.3])
+    def test_an_on_that_takes_over_meanwhile_waits_for_the_clean_up_no_longer(
+        self, machine: Machine, world: World, begun: float, after: float
+    ) -> None:
+        """Nor does the time begin anew with each that takes over."""
+        world.clean_up_minutes = 40
+        machine.step(off := machine.start("off"))
+        machine.kill(off)
+        world.advance(begun + after * MINUTE)
+        machine.step(machine.start("on"))
+        world.advance(world.now + 0.5 * MINUTE)
+        on = machine.start("on", extend=True)
+        assert self.deleted(machine, on) - begun < 4 * MINUTE
+        machine.finish(on)
+        assert (on.outcome, world.is_on) == ("on", True)
+
+    def test_one_that_is_going_already_needs_no_second_deletion(self, machine: Machine, world: World) -> None:
+        """SageMaker takes its time, and the clean-up did not wait for it."""
+        lit(machine)
+        world.fate = Fated(clean_up=["hangs"])
+        world.clean_up_minutes = 0.5
+        machine.step(off := machine.start("off"))
+        world.advance(world.now + 10 * MINUTE)
+        assert world.is_settled
+        machine.finish(off)
+        assert "delete" not in off.calls
 
 
 def test_one_that_cannot_be_deleted_is_told_as_still_billing(machine: Machine, world: World, aws: Aws) -> None:
@@ -177,10 +239,19 @@ class TestWhileItBakes:
         begun = world.now
         off = baking.run("off")
         [(_, gone, _)] = world.ended
-        assert 5 * MINUTE <= gone - begun < 9 * MINUTE
+        assert 5 * MINUTE <= gone - begun < 8 * MINUTE
         assert (off.outcome, world.is_off, world.parameters["ModelDataUrl"]) == ("off", True, "")
         assert off.calls == ["cancel", "delete", "continue", "update", "update"]
         assert "had not removed it in time, so it was deleted directly" in last_message(aws)
+
+    def test_a_refusal_is_asked_again_within_ten_minutes(self, baking: Machine, world: World) -> None:
+        world.fate = Fated(deletion=["refused"])
+        begun, off = world.now, baking.start("off")
+        while off.calls.count("delete") < 2:
+            baking.step(off)
+        assert world.now - begun < 8.5 * MINUTE
+        assert world.endpoint is not None
+        assert world.endpoint.status == "Deleting"
 
     def test_where_that_is_refused_the_way_back_is_waited_for(self, baking: Machine, world: World) -> None:
         """As AWS may, of an endpoint that is Updating."""

@@ -248,6 +248,70 @@ class TestOneFleet:
         assert "USD 100.00 of the month's USD 100.00" in last_message(aws)
 
 
+class TestADeployMeanwhile:
+    """Of another model: what was in force before is for the former one, and stays dead."""
+
+    @pytest.fixture
+    def machine(self, machine: Machine) -> Machine:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        return machine
+
+    def in_force(self, world: World) -> str:
+        return world.parameters["ModelDataUrl"] if world.parameters["OverrideFor"] == world.fingerprint else ""
+
+    def test_what_went_back_is_not_reverted_to_it(self, machine: Machine, world: World) -> None:
+        machine.step(promoting := machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}))
+        world.advance(world.now + 30 * MINUTE)
+        world.deploy_another(went_back=True)
+        machine.finish(promoting)
+        assert (promoting.outcome, self.in_force(world)) == ("failed", "")
+
+    def test_an_off_in_the_midst_does_not_leave_it(self, machine: Machine, world: World) -> None:
+        machine.step(promoting := machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}))
+        world.advance(world.now + 30 * MINUTE)
+        world.deploy_another()
+        promoting.at = world.now + MINUTE
+        assert machine.run("off").outcome == "off"
+        assert self.in_force(world) == ""
+        assert machine.run("on").outcome == "on"
+        assert self.in_force(world) == ""
+
+    def test_with_one_fleet_the_new_model_is_lit_as_deployed(self, machine: Machine, world: World, aws: Aws) -> None:
+        machine.step(promoting := machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}, fleets="one"))
+        world.advance(world.now + 5 * MINUTE)
+        assert world.is_off
+        world.deploy_another()
+        machine.finish(promoting)
+        assert (promoting.outcome, world.is_on, self.in_force(world)) == ("failed", True, "")
+        assert "Another model or instance type was deployed meanwhile" in last_message(aws)
+
+    def test_what_is_promoted_after_it_is_not_lit_over_it(self, machine: Machine, world: World) -> None:
+        """It waited for the deploy."""
+        world.break_stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        machine.step(promoting := machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}))
+        world.break_stack("UPDATE_COMPLETE")
+        world.deploy_another()
+        machine.finish(promoting)
+        assert (promoting.outcome, promoting.calls, self.in_force(world)) == ("failed", [], "")
+
+    def test_a_way_back_goes_to_what_is_configured_now(self, machine: Machine, world: World) -> None:
+        assert promote(machine).outcome == "on"
+        world.break_stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        machine.step(back := machine.start("on", "rollback", overrides={"ModelDataUrl": BEFORE}))
+        world.break_stack("UPDATE_COMPLETE")
+        world.deploy_another()
+        machine.finish(back)
+        assert (back.outcome, self.in_force(world), world.is_on) == ("already on", "", True)
+
+    def test_what_is_asked_for_after_it_takes_over_and_is_served(self, machine: Machine, world: World) -> None:
+        machine.step(first := machine.start("on", "promotion", overrides={"ModelDataUrl": TUNED}))
+        world.advance(world.now + 30 * MINUTE)
+        world.deploy_another()
+        first.at = world.now + MINUTE
+        later = machine.run("on", "promotion", overrides={"ModelDataUrl": "s3://tuned/another/"})
+        assert (later.outcome, self.in_force(world)) == ("on", "s3://tuned/another/")
+
+
 class TestTheWayBack:
     """The smoke test failed, and meanwhile the month's money is spent."""
 

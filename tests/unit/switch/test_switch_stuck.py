@@ -161,11 +161,27 @@ class TestOn:
         assert "The last endpoint must go before a new one can come" in last_message(aws)
         assert "Ask AWS Support" in last_message(aws)
 
+    def test_somebodys_update_that_takes_long_is_told_after_half_an_hour_and_waited_for(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        world.break_stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        begun, on = world.now, machine.start("on")
+        while not aws.sns.published:
+            machine.step(on)
+        assert 30 <= (world.now - begun) / MINUTE < 32
+        assert "for 31 minutes: until that ends, the endpoint cannot be turned on" in last_message(aws)
+        assert "waits for its stack" in aws.sns.published[0]["Subject"]
+        world.advance(begun + 50 * MINUTE)
+        assert aws.receipts == []
+        world.break_stack("UPDATE_COMPLETE")
+        machine.finish(on)
+        assert (on.outcome, len(aws.sns.published)) == ("on", 2)
+
     def test_somebodys_update_that_never_ends_is_told(self, machine: Machine, world: World, aws: Aws) -> None:
         """An hour on the way to on, and one on the way back, as nobody knows what that update leaves."""
         world.break_stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         on, took = minutes(machine, "on")
-        assert (on.outcome, on.calls, 120 <= took < 123) == ("failed", [], True)
+        assert (on.outcome, on.calls, 120 <= took < 123, len(aws.sns.published)) == ("failed", [], True, 2)
         assert "The stack is in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, for 61 minutes" in last_message(aws)
         assert "nothing is billed" in last_message(aws)
 

@@ -67,7 +67,9 @@ class World:
     fate: Fate = kind
     now: float = START
     status: str | None = "CREATE_COMPLETE"
+    updated: float | None = None  # when the last update began
     parameters: dict[str, str] = field(default_factory=lambda: dict.fromkeys(PARAMETERS, "") | {"EndpointState": "off"})
+    fingerprint: str = FINGERPRINT
     config: str = "Config-0"
     endpoint: Endpoint | None = None
     ended: list[tuple[float, float, str]] = field(default_factory=list)
@@ -78,6 +80,7 @@ class World:
     change_minutes: float = 8
     bake_minutes: float = 0
     going_back_minutes: float = 2
+    clean_up_minutes: float = 9  # in which it tries in vain
 
     def __post_init__(self) -> None:
         self._timeline: list[tuple[float, int, Callable[[], None]]] = []
@@ -111,7 +114,7 @@ class World:
     def instance_type(self) -> str:
         if self.pools:
             return self.placed
-        holds = self.parameters["OverrideFor"] == FINGERPRINT
+        holds = self.parameters["OverrideFor"] == self.fingerprint
         return (self.parameters["InstanceType"] if holds else "") or FIRST_TYPE
 
     # Time ----------------------------------------------------------------------------------------------------------
@@ -137,6 +140,15 @@ class World:
         self._changes = self._cancelled = False
         self.status = status
 
+    def deploy_another(self, *, went_back: bool = False) -> None:
+        """A deploy with another model in pilotlight.toml, from its start to its end, in no time. `went_back`: SageMaker
+        serves the old config, and the stack holds the new one.
+        """
+        assert self.is_settled
+        self.fingerprint, self.config = f"{self.fingerprint}-2", f"Config-{next(self._configs)}"
+        if self.endpoint is not None and not went_back:
+            self.endpoint.config = self.config
+
     # CloudFormation ------------------------------------------------------------------------------------------------
 
     def update_stack(self, parameters: Mapping[str, str]) -> None:
@@ -152,7 +164,7 @@ class World:
         if dict(parameters) == self.parameters:
             raise refuse("ValidationError", "No updates are to be performed.", "UpdateStack")
         self._begin("UPDATE_IN_PROGRESS")
-        self._before = (dict(self.parameters), self.config)
+        self.updated, self._before = self.now, (dict(self.parameters), self.config)
         was_on, before = self.says == "on", self._model()
         self.parameters = dict(parameters)
         changed = before != self._model()
@@ -187,7 +199,7 @@ class World:
         self._then(1, lambda: self._rolled_back(skips=bool(skip)))
 
     def _model(self) -> tuple[str, str]:
-        holds = self.parameters["OverrideFor"] == FINGERPRINT
+        holds = self.parameters["OverrideFor"] == self.fingerprint
         return (self.parameters["ModelDataUrl"] if holds else "", self.instance_type())
 
     def _begin(self, status: str) -> None:
@@ -257,7 +269,7 @@ class World:
             return self._end(status)
         how = self.fate("clean-up", "works", "survives", "hangs", "maintained")
         self._delete_as(how)
-        self._then(3 if how == "works" else 9, lambda: self._end(status))
+        self._then(3 if how == "works" else self.clean_up_minutes, lambda: self._end(status))
 
     # SageMaker -----------------------------------------------------------------------------------------------------
 
