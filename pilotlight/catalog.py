@@ -52,7 +52,6 @@ class Model(_Fact):
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int
     wake_seconds: int
-    overload_latency_seconds: int | None = None
     window_tokens: int | None = None  # for a container whose environment does not say it
     environment: Mapping[str, str] = Field(default_factory=dict)
     environment_by_instance_type: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
