@@ -6,12 +6,12 @@ works. All see the same arrivals:
 * the reference client: five blind attempts of 60 s each, one after the other, straight to SageMaker;
 * the proxy without admission: one attempt within the budget;
 * the proxy: the very functions of `proxy.admission` and `proxy.retry` that the Lambda calls, one state a worker;
-* the proxy with `overload_latency_seconds = 20`, with 29, which the catalog sets for models whose answers take long and
-  for a container of one's own, and with `reserved_concurrency = 100`.
+* the proxy with `reserved_concurrency = 100`.
 
 Lambda gives an idle worker to a request, or a fresh one where none is idle; which idle one is not documented, so both
-any and the last are played. An answer counts if it comes within the budget and within the five minutes; `attempts`
-are calls of the model per request.
+any and the last are played. The times that tokens take, and the counts that the proxy has of them, vary by a tenth.
+An answer counts if it comes within the budget and within the five minutes; `attempts` are calls of the model a
+request.
 
     python -m bench.overload [--seeds 3] [--minutes 5]
 """
@@ -21,12 +21,20 @@ import math
 from collections.abc import Callable
 from statistics import mean
 
-from proxy.admission import Limits, admitted_share, after_attempt, after_refusal
+from proxy.admission import admitted_share, after_answer, after_refusal, after_timeout
 from proxy.errors import ModelOverloaded
 from proxy.invocations import Worker
 from proxy.retry import RetryAfter, decide
 
-from bench.overload_simulation import BUDGET_SECONDS, CAPACITY_PER_SECOND, Model, Simulation, Tally
+from bench.overload_simulation import (
+    BUDGET_SECONDS,
+    CAPACITY_PER_SECOND,
+    SETTLED_SHARE,
+    Model,
+    Simulation,
+    Tally,
+    counted,
+)
 
 SAGEMAKER_SECONDS = 60.0
 REFERENCE_ATTEMPTS = 5
@@ -40,8 +48,8 @@ def reference(simulation: Simulation) -> Callable[[float], None]:
 
     def arrive(arrived: float) -> None:
         def attempt(now: float, left: int) -> None:
-            def done(then: float, answered: bool) -> None:
-                if answered:
+            def done(then: float, tokens: float | None) -> None:
+                if tokens is not None:
                     simulation.count(then, arrived)
                 elif left > 1:
                     attempt(then, left - 1)
@@ -69,12 +77,17 @@ class ProxyCall:
         self._simulation.idle.append(worker)
 
     def attempt(self, now: float, number: int = 1) -> None:
-        def done(then: float, answered: bool) -> None:
-            worker = self._worker
-            worker.sighting = after_attempt(worker.sighting, started=now, now=then, limits=worker.limits)
+        def done(then: float, tokens: float | None) -> None:
+            worker, seconds = self._worker, then - now
             self._simulation.idle.append(worker)
-            if answered:
-                self._simulation.count(then, self._arrived)
+            if tokens is None:
+                worker.sighting = after_timeout(worker.sighting, seconds=seconds, now=then, limits=worker.limits)
+                return
+            tokens = counted(tokens, self._simulation.chance)
+            worker.sighting = after_answer(
+                worker.sighting, seconds=seconds, tokens=tokens, now=then, limits=worker.limits
+            )
+            self._simulation.count(then, self._arrived)
 
         if not self._simulation.invoke(now, self._left(now), done):
             self._refused_by_the_model(now, number)
@@ -97,17 +110,15 @@ class ProxyCall:
         return BUDGET_SECONDS - (now - self._arrived)
 
 
-def proxy(*, with_admission: bool = True, calm: float | None = None, at_most: int | None = None) -> Caller:
+def proxy(*, with_admission: bool = True, at_most: int | None = None) -> Caller:
     def caller(simulation: Simulation) -> Callable[[float], None]:
-        simulation.limits = Limits.of(BUDGET_SECONDS, calm=calm)
-
         def arrive(arrived: float) -> None:
             worker = simulation.worker(at_most)
             if worker is None:
                 simulation.tally.refused += 1
                 return
             call = ProxyCall(simulation, worker, arrived)
-            share = admitted_share(worker.sighting, now=arrived, seconds_left=BUDGET_SECONDS, limits=worker.limits)
+            share = admitted_share(worker.sighting, now=arrived, seconds_left=BUDGET_SECONDS)
             if with_admission and simulation.chance.random() >= share:
                 call.refuse()
                 return
@@ -123,11 +134,14 @@ CALLERS: dict[str, Caller] = {
     "reference: five blind attempts": reference,
     "proxy without admission": proxy(with_admission=False),
     "proxy": proxy(),
-    "proxy, overload_latency_seconds = 20": proxy(calm=20.0),
-    "proxy, overload_latency_seconds = 29": proxy(calm=29.0),
     f"proxy, {RESERVED_CONCURRENCY} workers reserved": proxy(at_most=RESERVED_CONCURRENCY),
 }
 QUICK = Model("8 at once, 0.8 s each, takes all", 8)
+SLOW = Model("160 at once, 16 s each, takes all", 160, variation=0.25, pace=0.08)
+TWO_LENGTHS = Model(
+    "80 at once, 2 s each or 17 s, takes all", 80, variation=0.15, pace=0.08, lengths=((0.6, 0.25), (0.4, 2.125))
+)
+BATCHING = Model("160 at once, 8 s alone, 16 s in company, takes all", 160, variation=0.25, pace=0.08, slowdown=1.0)
 SCENARIOS = (
     (QUICK, 5.0),
     (QUICK, 11.0),
@@ -137,7 +151,14 @@ SCENARIOS = (
     (Model("8 at once, 0.8 s each, refuses beyond a queue of 100", 8, queue_limit=100), 20.0),
     (QUICK, 30.0),
     (QUICK, 50.0),
-    (Model("160 at once, 16 s each, slow and half used", 160, variation=0.25), 5.0),
+    (SLOW, 5.0),
+    (SLOW, 9.0),
+    (SLOW, 20.0),
+    (TWO_LENGTHS, 5.0),
+    (TWO_LENGTHS, 20.0),
+    (BATCHING, 5.0),
+    (BATCHING, 9.0),
+    (BATCHING, 20.0),
 )
 
 
@@ -156,11 +177,17 @@ def goodput(tally: Tally, *, rate: float, seconds: float) -> float:
     return tally.answered / (min(rate, CAPACITY_PER_SECOND) * seconds)
 
 
+def settled(tally: Tally, *, rate: float, seconds: float) -> float:
+    """The same for the last two of five minutes."""
+    return tally.answered_late / (min(rate, CAPACITY_PER_SECOND) * SETTLED_SHARE * seconds)
+
+
 def row(name: str, tallies: list[Tally], *, rate: float, seconds: float) -> str:
     goodputs = [goodput(tally, rate=rate, seconds=seconds) for tally in tallies]
     latencies = sorted(latency for tally in tallies for latency in tally.latencies)
     return (
         f"  {name:36}{mean(goodputs):6.0%} ({min(goodputs):4.0%})"
+        f"{mean(settled(tally, rate=rate, seconds=seconds) for tally in tallies):8.0%}"
         f"{mean(t.attempts / t.requests for t in tallies):9.2f}×"
         f"{mean(t.refused / t.requests for t in tallies):9.0%}"
         f"{mean(t.in_vain / max(1, t.attempts) for t in tallies):9.0%}"
@@ -178,10 +205,11 @@ def main() -> None:
         f"Capacity {CAPACITY_PER_SECOND:.0f} requests/s, {given.minutes:g} minutes, {given.seeds} seeds × 2 routings;"
     )
     print("goodput: answers in time of what was asked for and could be served (the worst run), arrivals are random;")
+    print("settled: the same in the last two of five minutes;")
     print("in vain: of the attempts, those that the model worked on after their caller had left")
     for model, rate in SCENARIOS:
         print(f"\n{model.name}; {rate:g} requests/s")
-        print(f"  {'':36}{'goodput':>13}{'attempts':>10}{'refused':>9}{'in vain':>9}{'median':>9}")
+        print(f"  {'':36}{'goodput':>13}{'settled':>8}{'attempts':>10}{'refused':>9}{'in vain':>9}{'median':>9}")
         for name, caller in CALLERS.items():
             tallies = play(caller, model, rate=rate, seconds=seconds, seeds=given.seeds)
             print(row(name, tallies, rate=rate, seconds=seconds))

@@ -14,20 +14,47 @@ from proxy.invocations import Worker
 
 CAPACITY_PER_SECOND = 10.0
 BUDGET_SECONDS = 28.0
+SETTLED_SHARE = 0.4  # of the time, its end, by which a policy has found its way
+
+
+PACE_VARIATION = 0.1  # of the time that a token takes, from answer to answer
+COUNT_VARIATION = 0.1  # of the tokens that the proxy estimates, from those that were generated
 
 
 @dataclass(frozen=True)
 class Model:
-    """`slots` requests at once, each of a log-normal time; `queue_limit` is where it refuses (None: never)."""
+    """`slots` requests at once, the tokens of each log-normal; `queue_limit` is where it refuses (None: never).
+
+    `pace` is how many seconds a token takes when all slots are full, which is (1 + `slowdown`) times what it takes
+    alone. `lengths` are (share of the answers, times the mean length).
+    """
 
     name: str
     slots: int
     queue_limit: int | None = None
     variation: float = 0.5
+    pace: float = 0.025
+    slowdown: float = 0.0
+    lengths: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
-    def seconds(self, chance: random.Random) -> float:
-        sigma = math.sqrt(math.log(1 + self.variation**2))
-        return chance.lognormvariate(math.log(self.slots / CAPACITY_PER_SECOND) - sigma**2 / 2, sigma)
+    def tokens(self, chance: random.Random) -> float:
+        shares, means = zip(*self.lengths, strict=True)
+        (mean,) = chance.choices(means, shares) if len(means) > 1 else means
+        return _about(chance, mean * self.slots / CAPACITY_PER_SECOND / self.pace, self.variation)
+
+    def seconds(self, tokens: float, busy: int, chance: random.Random) -> float:
+        company = (1 + self.slowdown * busy / self.slots) / (1 + self.slowdown)
+        return tokens * self.pace * company * _about(chance, 1.0, PACE_VARIATION)
+
+
+def counted(tokens: float, chance: random.Random) -> float:
+    """What the proxy takes `tokens` for."""
+    return max(1.0, tokens * _about(chance, 1.0, COUNT_VARIATION))
+
+
+def _about(chance: random.Random, mean: float, variation: float) -> float:
+    sigma = math.sqrt(math.log(1 + variation**2))
+    return chance.lognormvariate(math.log(mean) - sigma**2 / 2, sigma)
 
 
 @dataclass
@@ -35,6 +62,7 @@ class Tally:
     requests: int = 0
     attempts: int = 0
     answered: int = 0
+    answered_late: int = 0
     refused: int = 0
     in_vain: int = 0
     workers: int = 0
@@ -43,9 +71,10 @@ class Tally:
 
 @dataclass
 class Attempt:
-    """One invocation; `done` is called once, with whether it was answered."""
+    """One invocation; `done` is called once, with the tokens of its answer, None where there was none in time."""
 
-    done: Callable[[float, bool], None]
+    done: Callable[[float, float | None], None]
+    tokens: float
     is_awaited: bool = True
 
 
@@ -57,7 +86,7 @@ class Simulation:
         self.rate = rate
         self.seconds = seconds
         self.routing = routing
-        self.limits = Limits.of(BUDGET_SECONDS, calm=None)
+        self.limits = Limits(BUDGET_SECONDS)
         self.chance = random.Random(seed)
         self.arrivals = random.Random(seed + 1_000)
         self.tally = Tally()
@@ -83,19 +112,19 @@ class Simulation:
             act(now)
         return self.tally
 
-    def invoke(self, now: float, timeout: float, done: Callable[[float, bool], None]) -> bool:
+    def invoke(self, now: float, timeout: float, done: Callable[[float, float | None], None]) -> bool:
         """Queue one invocation; False where the model refuses it."""
         self.tally.attempts += 1
         if self.model.queue_limit is not None and len(self._queue) >= self.model.queue_limit:
             return False
-        attempt = Attempt(done)
+        attempt = Attempt(done, self.model.tokens(self.chance))
         self._queue.append(attempt)
         self._start(now)
 
         def time_out(then: float) -> None:
             if attempt.is_awaited:
                 attempt.is_awaited = False
-                done(then, False)
+                done(then, None)
 
         self.at(now + timeout, time_out)
         return True
@@ -104,7 +133,8 @@ class Simulation:
         while self._queue and self._busy < self.model.slots:
             self._busy += 1
             attempt = self._queue.popleft()
-            self.at(now + self.model.seconds(self.chance), partial(self._finish, attempt))
+            seconds = self.model.seconds(attempt.tokens, self._busy, self.chance)
+            self.at(now + seconds, partial(self._finish, attempt))
 
     def _finish(self, attempt: Attempt, now: float) -> None:
         self._busy -= 1
@@ -113,11 +143,12 @@ class Simulation:
             self.tally.in_vain += 1
             return
         attempt.is_awaited = False
-        attempt.done(now, True)
+        attempt.done(now, attempt.tokens)
 
     def count(self, now: float, arrived: float) -> None:
         if now - arrived <= BUDGET_SECONDS and now <= self.seconds:
             self.tally.answered += 1
+            self.tally.answered_late += now > (1 - SETTLED_SHARE) * self.seconds
             self.tally.latencies.append(now - arrived)
 
     def worker(self, at_most: int | None) -> Worker | None:

@@ -35,7 +35,6 @@ def warnings(choice: Choice) -> list[str]:
     if choice.target == "aws":
         found += _pooled(choice)
         found += _prices(choice)
-        found += _unshed(choice)
         if not choice.table.notify:
             found.append(_untold(choice))
         if choice.table.dashboard:
@@ -85,18 +84,6 @@ def _untold(choice: Choice) -> str:
         f"{choice.key('notify')} is empty: nobody hears of a warning, an off, or something broken that bills"
         f'{budget}. Write notify = ["you@example.com"].'
     )
-
-
-def _unshed(choice: Choice) -> Iterator[str]:
-    """A worker never sees an answer that took longer than a request may: so high a latency sheds nothing."""
-    api, latency = choice.table.api, choice.overload_latency_seconds
-    if latency is not None and latency >= api.integration_timeout_seconds and api.reserved_concurrency is None:
-        instances = choice.table.max_instances or choice.table.instance_count
-        yield (
-            f"{choice.key('api.overload_latency_seconds')} is {latency}, so an overload is not shed: calls beyond what "
-            f"{choice.model.name} can do queue until they time out, and are paid for. Set "
-            f"{choice.key('api.reserved_concurrency')} to instances ({instances}) × what an instance serves at once."
-        )
 
 
 def _pooled(choice: Choice) -> Iterator[str]:

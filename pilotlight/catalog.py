@@ -77,7 +77,6 @@ class Model(_Fact):
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int
     wake_seconds: int
-    overload_latency_seconds: int | None = None
     window_tokens: int | None = None  # for a container whose environment does not say it
     inference_ami_version: str | None = None  # of the instances, where their usual driver is too old for the image
     environment: Mapping[str, str] = Field(default_factory=dict)

@@ -82,11 +82,6 @@ class Choice:
         return self.table.contract or self.model.contract
 
     @property
-    def overload_latency_seconds(self) -> int | None:
-        """As written, or the model's; None for two fifths of the time that a request has."""
-        return self.table.api.overload_latency_seconds or self.model.overload_latency_seconds
-
-    @property
     def chat_template(self) -> str | None:
         """As written, or the model's, or the plain one; None where the container has one of its own."""
         chosen = self.table.chat_template or self.model.chat_template

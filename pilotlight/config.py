@@ -110,7 +110,10 @@ def _resolve(choice: Choice) -> Stage:
 
 
 def _api(choice: Choice) -> ApiLimits:
-    written = choice.table.api.model_dump() | {"overload_latency_seconds": choice.overload_latency_seconds}
+    """In the embedded cloud nothing is refused as an overload: the machine's other work makes answers slow there."""
+    written = choice.table.api.model_dump()
+    if choice.target == "local" and written["overload_latency_seconds"] is None:
+        written["overload_latency_seconds"] = written["integration_timeout_seconds"]
     return ApiLimits(**written)
 
 

@@ -96,7 +96,7 @@ class ApiTable(Table):
         None,
         ge=1,
         le=29,
-        description="an integer from 1 to 29 (seconds; 29 takes no answer for one that had to queue)",
+        description="an integer from 1 to 29 (seconds; 29 refuses nothing)",
         examples=["20"],
     )
     model_aliases: tuple[ModelAlias, ...] = Field(

@@ -31,7 +31,7 @@ class ApiLimits:
     throttle_burst: int
     integration_timeout_seconds: int
     reserved_concurrency: int | None  # None: as much as the account has
-    overload_latency_seconds: int | None  # None: two fifths of the time that a request has
+    overload_latency_seconds: int | None  # None: nobody says what is calm, the proxy learns it
     model_aliases: tuple[str, ...]  # further names for the model on the OpenAI-compatible routes
 
 

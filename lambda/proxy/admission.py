@@ -2,14 +2,17 @@
 
 A model with an unbounded queue answers nobody in time once the queue is longer than their budgets, and goes on
 generating for callers who have left. So the load is thinned out before. A worker serves one request at a time and
-sees no other, so all it has is how long its own last answer took: past a latency that counts as calm it lets fewer
-through, at random, and soon one in ten, which keeps it informed. Hundreds of workers that each see a sample of the
-same queue hold it together.
+sees no other: all it has is how long its own answers took. How long a healthy model takes nobody can say beforehand,
+16 s may be a queue before a quick model or a long answer of a slow one. So the worker learns how long a token takes
+when it takes little, and calls a delay what an answer took beyond its tokens. The larger the delay, the more requests
+are refused before the next is let through, at random, `MOST_REFUSALS` on average at most: hundreds of workers that
+each see a sample of the same queue hold it together. What they saw does not age, or they would all try again at once.
 
-A slow model looks the same from here. What tells it from a crowd is that nobody else comes: a worker that was left
-alone for `QUIET_SECONDS` lets the next request through, and one that was left alone after a refusal stops refusing
-for `TRUST_SECONDS`. So a lone caller of a slow model is refused once in a while, and is through after `Retry-After`.
-A slow model that many call at once cannot be told from a queue: its owner has to say what is calm there.
+A worker that was born in the crowd knows no calm, and takes the queue for the model's pace until it sees a shorter
+wait. What corrects it is attempts that time out: one may be a long answer, two in a row are a queue.
+
+A lone caller may be wrongly refused too, after an answer of unusual length. Nobody else comes to its worker, so who is
+back at the time that `Retry-After` said is let through.
 
 `bench/overload.py` shows what this is worth. What a model refuses by itself (429) is no evidence here: it does not
 queue.
@@ -18,61 +21,80 @@ queue.
 import math
 from typing import NamedTuple
 
-CALM_SHARE = 0.4  # of the budget, where nobody says otherwise
-SLOPE_SHARE = 0.1  # of the budget, over which it goes from all to one in ten
-PROBE_SHARE = 0.1
-QUIET_SECONDS = 5.0
-TRUST_SECONDS = 120.0
-LATE_SHARE = 0.9  # an answer that took this much of the budget ends the trust
-RETRY_AFTER_SECONDS = math.ceil(QUIET_SECONDS) + 1
+TOLERANCE = 1.5  # times the learnt pace: tokens are estimated where none are told, and come slower in company
+LEAST_DELAY_SHARE = 0.1  # of the time left: a smaller delay refuses nothing
+FULL_DELAY_SHARE = 0.3
+MOST_REFUSALS = 15.0
+FALL = 0.3  # of the way to a quicker answer, so that one wrong count does not set the pace
+RISE = 1.03  # at most, an answer: a model that was changed for a slower one is learnt within some dozens
+LATE_SHARE = 0.9  # of the budget: a shorter attempt without an answer ended for reasons of its own
+DOUBT = 0.12  # what the first of several timeouts counts, one or two refusals of the next
+PROMPT_TOKENS_PER_TOKEN = 20.0  # read in the time that one is written, roughly
+RETRY_AFTER_SECONDS = 6
+PUNCTUAL_SECONDS = (5.5, 8.0)  # after a refusal: that is when a lone caller is back
+FORGOTTEN_SECONDS = 600.0
 
 
 class Sighting(NamedTuple):
-    """What one worker saw last. Times are in seconds on its monotonic clock.
+    """What one worker saw. Times are in seconds on its monotonic clock.
 
-    `latency` is 0 before the first answer; `active_at` is when it last answered or refused.
+    `pace` is how many seconds a token takes in calm; `delay` how many the last attempt that tells took beyond that.
     """
 
-    latency: float = 0.0
-    active_at: float = -math.inf
-    has_refused: bool = False
-    trusted_until: float = -math.inf
+    pace: float = math.inf
+    delay: float = 0.0
+    timed_out: bool = False
+    seen_at: float = -math.inf
+    refused_at: float = -math.inf
 
 
 class Limits(NamedTuple):
-    """`budget` is what a request has that arrives in good time, `calm` the latency up to which nothing is refused.
+    """`budget` is what a request has that arrives in good time, `calm` a latency up to which there is no delay.
 
-    Both in seconds. A `calm` of `budget` or more refuses only what has less time left than the last answer took.
+    Both in seconds. A `calm` of `budget` or more refuses nothing.
     """
 
     budget: float
-    calm: float
-
-    @classmethod
-    def of(cls, budget: float, *, calm: float | None) -> "Limits":
-        return cls(budget, CALM_SHARE * budget if calm is None else calm)
+    calm: float = 0.0
 
 
-def admitted_share(sighting: Sighting, *, now: float, seconds_left: float, limits: Limits) -> float:
-    """The share of requests with `seconds_left` to let through, from `PROBE_SHARE` to 1."""
-    if now - sighting.active_at > QUIET_SECONDS or now < sighting.trusted_until:
+def tokens_of(*, read: int, written: int) -> float:
+    """What an answer took to generate, in tokens written."""
+    return max(1.0, written + read / PROMPT_TOKENS_PER_TOKEN)
+
+
+def admitted_share(sighting: Sighting, *, now: float, seconds_left: float) -> float:
+    """The share of requests with `seconds_left` to let through, from 1 / (1 + `MOST_REFUSALS`) to 1."""
+    earliest, latest = PUNCTUAL_SECONDS
+    is_punctual = earliest <= now - sighting.refused_at <= latest
+    if is_punctual or now - max(sighting.seen_at, sighting.refused_at) > FORGOTTEN_SECONDS:
         return 1.0
-    if sighting.latency > seconds_left:
-        return PROBE_SHARE
-    thinned = (sighting.latency - limits.calm) / (SLOPE_SHARE * limits.budget)
-    return min(1.0, max(PROBE_SHARE, 1.0 - thinned))
+    beyond = sighting.delay / seconds_left - LEAST_DELAY_SHARE
+    crowded = min(1.0, max(0.0, beyond / (FULL_DELAY_SHARE - LEAST_DELAY_SHARE)))
+    return 1 / (1 + MOST_REFUSALS * crowded)
 
 
 def after_refusal(sighting: Sighting, *, now: float) -> Sighting:
     """What the worker knows once it has refused a request at `now`."""
-    return sighting._replace(active_at=now, has_refused=True)
+    return sighting._replace(refused_at=now)
 
 
-def after_attempt(sighting: Sighting, *, started: float, now: float, limits: Limits) -> Sighting:
-    """What the worker knows once an attempt that `started` was answered, or timed out, at `now`."""
-    latency = now - started
-    left_alone = sighting.has_refused and started - sighting.active_at > QUIET_SECONDS
-    trusted_until = started + TRUST_SECONDS if left_alone else sighting.trusted_until
-    if latency > LATE_SHARE * limits.budget:
-        trusted_until = -math.inf
-    return Sighting(latency=latency, active_at=now, trusted_until=trusted_until)
+def after_answer(sighting: Sighting, *, seconds: float, tokens: float, now: float, limits: Limits) -> Sighting:
+    """What the worker knows once an answer worth `tokens` came after `seconds`, at `now`."""
+    measured, pace = seconds / tokens, sighting.pace
+    if math.isinf(pace):
+        pace = measured
+    elif measured < pace:
+        pace += FALL * (measured - pace)
+    else:
+        pace = min(measured, pace * RISE)
+    delay = 0.0 if seconds <= limits.calm else max(0.0, seconds - TOLERANCE * pace * tokens)
+    return Sighting(pace=pace, delay=delay, seen_at=now)
+
+
+def after_timeout(sighting: Sighting, *, seconds: float, now: float, limits: Limits) -> Sighting:
+    """What the worker knows once an attempt ended after `seconds`, at `now`, without an answer."""
+    if seconds < max(LATE_SHARE * limits.budget, limits.calm):
+        return sighting
+    delay = seconds if sighting.timed_out else DOUBT * seconds
+    return Sighting(pace=sighting.pace, delay=delay, timed_out=True, seen_at=now)

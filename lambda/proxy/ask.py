@@ -9,14 +9,17 @@ from proxy.strict_json import JsonObject
 from proxy.tally import NOT_TOLD
 
 
-def ask(contract: Contract, invocations: Invocations, body: JsonObject) -> object:
-    """The model's parsed answer to `body`, its tokens counted. Raises BadModelAnswer where it is no JSON."""
+def ask(contract: Contract, invocations: Invocations, body: JsonObject, *, texts: int) -> object:
+    """The model's parsed answer to `body`, its tokens counted. Raises BadModelAnswer where it is no JSON.
+
+    `texts` is how many `body` asks for.
+    """
     sent = json.dumps(body, ensure_ascii=False).encode()
     received = invocations.invoke(sent)
     try:
         answer = json.loads(received)
     except (ValueError, RecursionError) as exc:
-        invocations.tally.add(sent, received, NOT_TOLD)
+        invocations.count(sent, received, NOT_TOLD, texts=texts)
         raise BadModelAnswer("The model's answer is not JSON.") from exc
-    invocations.tally.add(sent, received, contract.counts(answer))
+    invocations.count(sent, received, contract.counts(answer), texts=texts)
     return answer

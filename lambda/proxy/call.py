@@ -55,7 +55,7 @@ class Calls:
         self._clock = clock
         self._random = random
         budget = settings.integration_timeout_seconds - MARGIN_SECONDS
-        self._worker = Worker(Limits.of(budget, calm=settings.overload_latency_seconds))
+        self._worker = Worker(Limits(budget, calm=settings.overload_latency_seconds))
 
     def begin(self, request: Request, context: object, *, route: str, reserve_seconds: float) -> Call:
         """Start its clock. `reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""

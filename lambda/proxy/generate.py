@@ -39,7 +39,7 @@ def answered(generation: Generation, *, contract: Contract, invocations: Invocat
 
 
 def _texts(contract: Contract, invocations: Invocations, body: JsonObject, expected: int) -> list[str]:
-    texts = contract.texts(ask(contract, invocations, body))
+    texts = contract.texts(ask(contract, invocations, body, texts=expected))
     if len(texts) != expected:
         raise BadModelAnswer(f"The model's answer has {len(texts)} texts, but {expected} were asked for.")
     return texts

@@ -4,7 +4,16 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.admission import RETRY_AFTER_SECONDS, Limits, Sighting, admitted_share, after_attempt, after_refusal
+from proxy.admission import (
+    RETRY_AFTER_SECONDS,
+    Limits,
+    Sighting,
+    admitted_share,
+    after_answer,
+    after_refusal,
+    after_timeout,
+    tokens_of,
+)
 from proxy.errors import (
     DeadlineExceeded,
     EndpointMissing,
@@ -16,7 +25,7 @@ from proxy.errors import (
     TransientFailure,
 )
 from proxy.retry import MIN_ATTEMPT_SECONDS, GiveUp, RetryBudget, decide
-from proxy.tally import Tally
+from proxy.tally import Counts, Tally
 from proxy.timing import Deadline
 from proxy.trace import Trace
 
@@ -91,15 +100,29 @@ class Invocations:
         with self._trace.subsegment("model", lambda: _counted(self.attempts - before)):
             return self._attempts(body)
 
+    def count(self, sent: bytes, received: bytes, told: Counts, *, texts: int) -> None:
+        """Count what the last invocation was answered, and learn from it how busy the model is.
+
+        An answer of several `texts` tells nothing of that: how many of them were generated at once nobody knows.
+        """
+        read, written = self.tally.add(sent, received, told)
+        if texts == 1:
+            worker = self._worker
+            worker.sighting = after_answer(
+                worker.sighting,
+                seconds=self.last_attempt_seconds,
+                tokens=tokens_of(read=read, written=written),
+                now=self._deadline.clock.monotonic(),
+                limits=worker.limits,
+            )
+
     def _refuse_what_cannot_finish(self, seconds_left: float) -> None:
         worker, now = self._worker, self._deadline.clock.monotonic()
-        share = admitted_share(worker.sighting, now=now, seconds_left=seconds_left, limits=worker.limits)
-        if self._random() < share:
+        if self._random() < admitted_share(worker.sighting, now=now, seconds_left=seconds_left):
             return
-        latency = worker.sighting.latency
         worker.sighting = after_refusal(worker.sighting, now=now)
         raise TooBusy(
-            f"The model took {latency:.0f} s for its last answer, and {seconds_left:.0f} s are left for this one: "
+            f"The model has more to do than it can answer in time, and {seconds_left:.0f} s are left for this request: "
             f"it is refused rather than queued. Try again in {RETRY_AFTER_SECONDS} s.",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
@@ -141,8 +164,10 @@ class Invocations:
             self.last_attempt_seconds = now - started
             self.model_seconds += now - started
             self.model_was_reached = not isinstance(failure, _NOT_REACHED)
-            if self.model_was_reached and not isinstance(failure, _NOTHING_GENERATED):
-                worker.sighting = after_attempt(worker.sighting, started=started, now=now, limits=worker.limits)
+            if failure and self.model_was_reached and not isinstance(failure, _NOTHING_GENERATED):
+                worker.sighting = after_timeout(
+                    worker.sighting, seconds=self.last_attempt_seconds, now=now, limits=worker.limits
+                )
 
     def _wait(self, seconds: float) -> None:
         clock = self._deadline.clock

@@ -50,7 +50,7 @@ class Settings:
     limits: Limits
     wake_on_call: bool
     idempotency_table: str
-    overload_latency_seconds: float | None
+    overload_latency_seconds: float  # no answer that took as long had to queue; 0 where nobody says so
     finetune_arn: str = ""  # where the model cannot be fine-tuned
     finetune_program: Literal["own", "jumpstart", "script"] = "own"
     window: Window | None = None  # where the catalog does not know it, nothing is checked
@@ -74,9 +74,7 @@ class Settings:
             limits=Limits.from_environment(environ),
             wake_on_call=environ["WAKE_ON_CALL"] == "true",
             idempotency_table=environ["IDEMPOTENCY_TABLE"],
-            overload_latency_seconds=float(environ["OVERLOAD_LATENCY_SECONDS"])
-            if environ.get("OVERLOAD_LATENCY_SECONDS")
-            else None,
+            overload_latency_seconds=float(environ.get("OVERLOAD_LATENCY_SECONDS", 0)),
             finetune_arn=environ.get("FINETUNE_ARN", ""),
             finetune_program=cast(Literal["own", "jumpstart", "script"], environ.get("FINETUNE_PROGRAM", "own")),
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,

@@ -23,10 +23,14 @@ class Tally:
         self.tokens_out = 0
         self.estimated: set[str] = set()
 
-    def add(self, sent: bytes, received: bytes, told: Counts) -> None:
+    def add(self, sent: bytes, received: bytes, told: Counts) -> tuple[int, int]:
+        """What this invocation read and wrote, counted or estimated."""
         if told.read is None:
             self.estimated.add("in")
         if told.written is None:
             self.estimated.add("out")
-        self.tokens_in += len(sent) // BYTES_PER_TOKEN if told.read is None else told.read
-        self.tokens_out += len(received) // BYTES_PER_TOKEN if told.written is None else told.written
+        read = len(sent) // BYTES_PER_TOKEN if told.read is None else told.read
+        written = len(received) // BYTES_PER_TOKEN if told.written is None else told.written
+        self.tokens_in += read
+        self.tokens_out += written
+        return read, written

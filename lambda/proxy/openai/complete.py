@@ -31,7 +31,8 @@ def complete(completions: Sequence[Completion], *, contract: Contract, invocatio
     answered = []
     for completion, requests in zip(completions, bodies, strict=True):
         each = completion.sampling.n // len(requests)
-        outcomes = [_checked(contract.outcome(ask(contract, invocations, body)), each) for body in requests]
+        answers = (ask(contract, invocations, body, texts=each) for body in requests)
+        outcomes = [_checked(contract.outcome(answer), each) for answer in answers]
         answered.append(answered_by(completion, outcomes))
     return Answered(
         choices=tuple(choice for one in answered for choice in one.choices),

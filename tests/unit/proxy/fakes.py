@@ -48,7 +48,7 @@ SETTINGS = Settings(
     limits=Limits(idle_minutes=60, lifetime_hours=12, monthly_budget_usd=100),
     wake_on_call=False,
     idempotency_table="answers",
-    overload_latency_seconds=None,
+    overload_latency_seconds=0,
     finetune_arn="arn:aws:states:us-east-1:111122223333:stateMachine:pilotlight-test-finetune",
 )
 
