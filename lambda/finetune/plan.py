@@ -31,6 +31,7 @@ class Plan:
     """What a run will do. `evaluation_types` is empty where nothing can evaluate. All of it is JSON, by `to_data`."""
 
     run_id: str
+    base_model: str  # what is served without a tuned model, when the run begins; "" in runs of before
     attach: str | None  # a training job started elsewhere: nothing is trained
     dataset: str | None  # this and the next five: None together
     format: str | None
@@ -62,7 +63,7 @@ class Plan:
         """What `to_data` gave, as the next step gets it."""
         tuples = {name: tuple(data[name]) for name in ("instance_types", "evaluation_types", "warnings")}
         dollars = {name: Decimal(data[name]) for name in ("max_cost_usd", "evaluation_usd", "worst_cost_usd")}
-        return cls(**{**data, **tuples, **dollars})
+        return cls(**{"base_model": "", **data, **tuples, **dollars})
 
 
 def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float, run_id: str) -> Plan:
@@ -98,6 +99,7 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
         cost = money.worst_usd(seconds, rate, money.after_limit_seconds(spec.uploaded_bytes))
     return Plan(
         run_id=run_id,
+        base_model=spec.base_model,
         attach=asked.attach,
         **_data_of(asked, report),
         hyperparameters=hyperparameters,

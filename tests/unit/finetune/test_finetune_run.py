@@ -126,6 +126,33 @@ def test_a_good_dataset_ends_behind_the_api(story: Story) -> None:
     assert [told["Subject"] for told in story.world.sns.told] == ["Pilotlight test: a fine-tuned model serves"]
 
 
+@pytest.mark.parametrize("step", ["Evaluate", "Register", "Promote"])
+def test_what_was_trained_for_another_model_than_the_stage_has_by_now_goes_no_further(story: Story, step: str) -> None:
+    state = begun(story)
+    for before in ORDER[: ORDER.index(step)]:
+        state = story.take(before, state)
+    training = story.world.settings.training
+    other = replace(training, spec=replace(training.spec, base_model="s3://another/model/"))
+    story.world.settings = replace(story.world.settings, training=other)
+    failed = story.take(step, state)
+    assert failed["next"] == "failed"
+    record = story.fail(failed)
+    assert (record["status"], story.world.endpoint.override) == ("failed", "")
+    assert "s3://another/model/" in record["message"]
+    assert f"--attach {story.world.sagemaker.created[0]['TrainingJobName']}" in record["message"]
+
+
+def test_a_promotion_that_has_begun_is_seen_to_its_end_whatever_is_deployed(story: Story) -> None:
+    state = begun(story)
+    for step in ORDER[: ORDER.index("Promote")]:
+        state = story.take(step, state)
+    assert story.step("Promote", state)["next"] == "wait"
+    training = story.world.settings.training
+    other = replace(training, spec=replace(training.spec, base_model="s3://another/model/"))
+    story.world.settings = replace(story.world.settings, training=other)
+    assert story.take("Promote", state)["next"] == "go"
+
+
 def test_a_script_of_the_users_own_takes_the_same_steps(story: Story) -> None:
     story.world.settings = replace(story.world.settings, training=own_program(hyperparameters={"bf16": True}))
     many = {f"a{number}": number for number in range(70)}
