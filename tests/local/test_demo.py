@@ -70,7 +70,7 @@ def test_interrupted_it_cleans_up(environment: dict[str, str], number: signal.Si
             time.sleep(0.05)
         time.sleep(seconds)
         demo.send_signal(number)
-        output, _ = demo.communicate(timeout=30)
+        output, _ = demo.communicate(timeout=120)
     assert demo.returncode == 128 + number
     assert b"Traceback" not in output
     assert nothing_is_left(environment)
