@@ -142,7 +142,7 @@ class TestResolution:
         assert (stage.model_data_url, stage.gated, stage.finetune) == (None, False, None)
         assert stage.environment["SM_VLLM_MODEL"] == "Qwen/Qwen2.5-7B-Instruct"
         assert stage.environment["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
-        assert stage.inference_ami_version
+        assert stage.inference_ami_version == "al2023-ami-sagemaker-inference-gpu-4-1"
         assert any("licence" in warning for warning in stage.warnings)
 
     def test_a_copy_of_it_in_s3_is_served_from_there_and_can_be_fine_tuned(self, dev: Loader) -> None:
