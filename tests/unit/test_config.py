@@ -154,6 +154,15 @@ class TestResolution:
         assert dev(copied + table).finetune is not None
         assert "model_data_url" in only_refusal(lambda: dev(HUB + table)).fix
 
+    @pytest.mark.parametrize("name", ["ml.inf2.xlarge", "ml.p3.2xlarge"])
+    def test_its_image_starts_on_newer_gpus_of_nvidia_only(self, dev: Loader, name: str) -> None:
+        table = f'model = "Qwen/Qwen2.5-7B-Instruct"\ninstance_types = ["{name}"]\nvolume_size_gb = 256\n'
+        problem = only_refusal(lambda: dev(table))
+        assert (problem.key, problem.value) == ("stages.dev.instance_types", name)
+        assert name not in problem.allowed
+        image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/vllm:older"
+        assert dev(f'{table}image_uri = "{image}"\n').instance_type == name
+
     def test_a_token_in_the_environment_is_seen_by_others(self, dev: Loader) -> None:
         stage = dev(HUB + 'environment = { HF_TOKEN = "hf_secret" }\n')
         [warning] = [said for said in stage.warnings if "HF_TOKEN" in said]
