@@ -58,10 +58,11 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
 
 def _check_model(step: str, run: Run, kit: Kit) -> None:
     """Raises RunFailed where another model was deployed since the run began: what it trained would be compared with
-    that, and served in its container. Its training goes on to its end, as that can be attached later.
+    that, and served in its container. Its training goes on to its end, as that can be attached later. Approve, which
+    waits for a person's word and not for this answer, is left to Promote.
     """
     began_with, now = run.plan.get("base_model", ""), kit.settings.training.spec.base_model
-    begins = step in ("Evaluate", "Register", "Approve") or (step == "Promote" and not run.promotion)
+    begins = step in ("Evaluate", "Register") or (step == "Promote" and not run.promotion)
     if begins and began_with not in ("", now):
         job = run.job("train")
         raise RunFailed(
