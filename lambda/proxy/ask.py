@@ -19,7 +19,7 @@ def ask(contract: Contract, invocations: Invocations, body: JsonObject, *, texts
     try:
         answer = json.loads(received)
     except (ValueError, RecursionError) as exc:
-        invocations.count(sent, received, NOT_TOLD, texts=texts)
+        invocations.tally.add(sent, received, NOT_TOLD)  # how soon it came tells nothing of the model
         raise BadModelAnswer("The model's answer is not JSON.") from exc
     invocations.count(sent, received, contract.counts(answer), texts=texts)
     return answer
