@@ -163,6 +163,12 @@ class TestResolution:
         image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/vllm:older"
         assert dev(f'{table}image_uri = "{image}"\n').instance_type == name
 
+    def test_where_its_image_is_not_known_a_copy_of_that_is_enough(self, dev: Loader) -> None:
+        problem = only_refusal(lambda: dev(HUB + 'region = "eu-central-2"\n'))
+        assert "model_data_url" not in problem.fix
+        image = "123456789012.dkr.ecr.eu-central-2.amazonaws.com/vllm:mine"
+        assert dev(HUB + f'region = "eu-central-2"\nimage_uri = "{image}"\n').region == "eu-central-2"
+
     def test_a_token_in_the_environment_is_seen_by_others(self, dev: Loader) -> None:
         stage = dev(HUB + 'environment = { HF_TOKEN = "hf_secret" }\n')
         [warning] = [said for said in stage.warnings if "HF_TOKEN" in said]
