@@ -12,7 +12,7 @@ from proxy.tally import NOT_TOLD
 def ask(contract: Contract, invocations: Invocations, body: JsonObject, *, texts: int) -> object:
     """The model's parsed answer to `body`, its tokens counted. Raises BadModelAnswer where it is no JSON.
 
-    `texts` is how many `body` asks for.
+    `texts` is how many the model generates for `body`: each beam is one.
     """
     sent = json.dumps(body, ensure_ascii=False).encode()
     received = invocations.invoke(sent)

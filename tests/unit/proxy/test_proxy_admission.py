@@ -226,8 +226,12 @@ class TestOverHttp:
 
     @pytest.mark.parametrize(
         "several",
-        [{"text_inputs": ["hello"] * 64}, PROMPT | {"num_return_sequences": 2, "do_sample": True}],
-        ids=["batch", "sequences"],
+        [
+            {"text_inputs": ["hello"] * 64},
+            PROMPT | {"num_return_sequences": 2, "do_sample": True},
+            PROMPT | {"num_beams": 4},
+        ],
+        ids=["batch", "sequences", "beams"],
     )
     def test_several_texts_of_one_invocation_tell_nothing(self, api: Api, several: dict[str, Any]) -> None:
         self.calm(api)
