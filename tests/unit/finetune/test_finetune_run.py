@@ -492,6 +492,12 @@ class TestWhatAnAttachedJobIsJudgedBy:
         }
         assert self.WARNING not in self.planned(world, attach=job)
 
+    def test_a_job_of_another_model_is_named_as_such(self, world: World, story: Story, job: str) -> None:
+        other = "is served in that one's container"
+        assert other not in self.planned(world, attach=job)
+        deploy_another_model(story)
+        assert other in said_at(Story(world, "20261124-190000-ef").run(attach=job), "Plan")
+
     def test_a_training_keeps_its_own_unseen(self, world: World) -> None:
         assert self.WARNING not in self.planned(world)
 
