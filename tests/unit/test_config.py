@@ -135,6 +135,12 @@ class TestResolution:
     def test_an_artifact_of_ones_own_is_not_gated(self, dev: Loader) -> None:
         assert not dev(LLAMA + 'model_data_url = "s3://my-bucket/tuned/"\n').gated
 
+    def test_a_model_goes_by_the_id_that_it_was_named_by(self, dev: Loader) -> None:
+        stage = dev('model = "huggingface-llm-falcon-7b-instruct-bf16"\napi = { model_aliases = ["gpt-4o-mini"] }\n')
+        assert stage.model == "falcon-7b-instruct"
+        assert stage.api.model_aliases == ("gpt-4o-mini", "huggingface-llm-falcon-7b-instruct-bf16")
+        assert dev('model = "falcon-7b-instruct"\n').api.model_aliases == ()
+
     def test_a_model_of_hugging_face_is_fetched_by_vllms_container(self, dev: Loader) -> None:
         stage = dev(HUB)
         assert stage.image_uri.startswith("763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:")
