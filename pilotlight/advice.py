@@ -62,7 +62,7 @@ def _overridden(choice: Choice) -> Iterator[str]:
         if name in catalog and catalog[name] != value:
             yield (
                 f"{choice.key(f'environment.{name}')} = {value!r} replaces {catalog[name]!r}, "
-                f"which {choice.model.name} was tested with."
+                f"which the catalog has for {choice.model.name}."
             )
 
 

@@ -110,8 +110,13 @@ def _resolve(choice: Choice) -> Stage:
 
 
 def _api(choice: Choice) -> ApiLimits:
-    """In the embedded cloud nothing is refused as an overload: the machine's other work makes answers slow there."""
+    """In the embedded cloud nothing is refused as an overload: the machine's other work makes answers slow there.
+
+    A model that was named by its JumpStart id goes by that, too.
+    """
     written = choice.table.api.model_dump()
+    if choice.table.model != choice.model.name:
+        written["model_aliases"] = (*written["model_aliases"], choice.table.model)
     if choice.target == "local" and written["overload_latency_seconds"] is None:
         written["overload_latency_seconds"] = written["integration_timeout_seconds"]
     return ApiLimits(**written)

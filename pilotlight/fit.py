@@ -14,6 +14,7 @@ from pilotlight.config_file import did_you_mean
 _LARGEST_VOLUME_GB: Final = 512
 _USUAL_VOLUME_GB: Final = 256  # AlexaTM's and Llama 2's tutorials use it; every model of the catalog fits
 _MOST_VARIABLES: Final = 100
+_VOLTA: Final = "ml.p3."  # the one family of instances.csv whose GPUs CUDA 13 has dropped
 
 
 def problems(choice: Choice) -> Iterator[Problem]:
@@ -22,6 +23,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
     yield from _instance_pools(choice)
     yield from _storage(choice)
     yield from _memory(choice)
+    yield from _gpus_of_the_hub(choice)
     yield from _gpu_count(choice)
     yield from _environment(choice)
     yield from _window(choice)
@@ -115,6 +117,23 @@ def _memory(choice: Choice) -> Iterator[Problem]:
                 reason=f"it {'; it '.join(shortfalls)}",
                 allowed=", ".join(fitting_instance_types(model)),
                 fix=f'write, for example: instance_types = ["{model.default_instance_type}"]',
+            )
+
+
+def _gpus_of_the_hub(choice: Choice) -> Iterator[Problem]:
+    """The catalog's vLLM image has CUDA 13, which knows no GPU before Turing: it would fail after a whole wake."""
+    if not choice.model.hub or choice.table.image_uri is not None:
+        return
+    able = [name for name, instance in instances().items() if instance.gpus and not name.startswith(_VOLTA)]
+    for instance in choice.instances:
+        if instance.instance_type not in able:
+            has = "a GPU too old for CUDA 13" if instance.gpus else "no NVIDIA GPU"
+            yield Problem(
+                key=choice.key("instance_types"),
+                value=instance.instance_type,
+                reason=f"it has {has}, and cannot run the image that serves {choice.model.name}",
+                allowed=", ".join(able),
+                fix='write, for example: instance_types = ["ml.g5.2xlarge"], or name another image_uri',
             )
 
 

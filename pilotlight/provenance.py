@@ -73,13 +73,14 @@ def _region(choice: Choice) -> Iterator[Problem]:
     elif choice.uses_aws_copies and choice.region not in (
         regions := choice.model.regions or tuple(registry_accounts())
     ):
+        keys = "image_uri" if choice.model.hub else "both image_uri and model_data_url"
         yield Problem(
             key=choice.key("region"),
             value=choice.region,
-            reason=f"image and model of {choice.model.name} are not known to be there"
+            reason=f"what {choice.model.name} is served from is not known to be there"
             + did_you_mean(choice.region, regions),
             allowed=", ".join(regions),
-            fix="choose one of these Regions, or set both image_uri and model_data_url to your own copies",
+            fix=f"choose one of these Regions, or set {keys} to copies of your own",
         )
 
 

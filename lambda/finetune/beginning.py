@@ -73,23 +73,30 @@ def plan(run: Run, kit: Kit) -> Answer:
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     budget = over_budget(made.max_cost_usd, kit.settings.monthly_budget_usd)
-    warnings = (*made.warnings, *budget, *_seen_before(made, kit))
+    warnings = (*made.warnings, *budget, *_of_the_attached(made, kit))
     warned = "".join(f" Warning: {warning}" for warning in warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
     return Answer(run.saying("Plan", kit.now, _planned(made) + warned))
 
 
-def _seen_before(made: Plan, kit: Kit) -> Iterator[str]:
-    """A warning, where an attached job may have learned from the rows that it is judged by. Those that are split off
-    are known to be new to it only if a run of this stage has split the same files in the same way. What a script does
-    is warned of for every run (finetune.plan).
+def _of_the_attached(made: Plan, kit: Kit) -> Iterator[str]:
+    """Warnings of a job that is attached, by the run of this stage that has started it, if one did.
+
+    It may have learned from the rows that it is judged by. Those that are split off are known to be new to it only if
+    that run has split the same files in the same way. What a script does is warned of for every run (finetune.plan).
     """
-    splits = made.evaluation_types and made.validation_uri is None
-    if made.attach is None or not splits or isinstance(kit.settings.training.spec.program, Script):
+    if made.attach is None:
         return
     run = run_of(kit.settings.stage, made.attach)
-    record = (kit.ledger.get(KIND, run) if run else None) or {}
-    if _split(record.get("plan") or {}) != _split(made.to_data()):
+    began_with: Mapping[str, Any] = ((kit.ledger.get(KIND, run) if run else None) or {}).get("plan") or {}
+    if began_with.get("base_model", "") not in ("", made.base_model):
+        yield (
+            f"The job {made.attach} was trained for {began_with['base_model']}, and the stage's model is "
+            f"{made.base_model} by now: what it left is served in that one's container."
+        )
+    is_script = isinstance(kit.settings.training.spec.program, Script)
+    splits = made.evaluation_types and made.validation_uri is None and not is_script
+    if splits and _split(began_with) != _split(made.to_data()):
         yield (
             f"The dataset has no validation/, so the job {made.attach} is judged by rows that are split off, and may "
             "have learned from some of them: it was not trained by a run of this stage with the same files and split."

@@ -13,6 +13,7 @@ from finetune import turn_taking
 from finetune.answer import Answer, RunFailed
 from finetune.bake import RINGING_SECONDS, baking, endpoint_stack, in_force, ring
 from finetune.clients import Kit
+from finetune.deployed import check_model
 from finetune.run import Run
 from finetune.waits import SHORTEST_SECONDS, pause
 
@@ -71,6 +72,7 @@ def _asked_again(run: Run, kit: Kit) -> Answer:
         raise RunFailed(
             "The endpoint was turned off before it took the tuned model: attach the job once it is on again."
         )
+    check_model(run, kit)  # which the switch sees only while it is at it
     return _ask(run, kit, {**run.promotion, "tries": run.promotion["tries"] + 1}, run.artifact, "promote")
 
 

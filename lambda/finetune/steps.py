@@ -22,12 +22,17 @@ from common.mending import mended_by
 from finetune import approval, beginning, ending, evaluation, promotion, registry, stopping, training
 from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.clients import Kit
+from finetune.deployed import check_model
 from finetune.run import DONE, KIND, RUNNING, Run, id_of
 from finetune.trial import try_out
 from finetune.waits import pause
 from finetune.watch import GaveUp
 
 Step = Callable[[Run, Kit], Answer]
+
+# Not where another one was deployed meanwhile. A training goes on to its end, as it can be attached later. Approve
+# waits for a person's word and not for this answer, so it is left to Promote.
+_OF_ITS_MODEL = ("Evaluate", "Register")
 
 
 def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dict[str, Any]:
@@ -45,7 +50,8 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
     if run.status == RUNNING:
         run = _broken(run, state, event["execution"], kit)
     try:
-        _check_model(step, run, kit)
+        if step in _OF_ITS_MODEL or (step == "Promote" and not run.promotion):
+            check_model(run, kit)
         answer = _taken(step, run, kit, event, endpoint_url)
     except GaveUp as failed:
         answer = Answer(failed.run.saying(step, kit.now, str(failed)), "failed")
@@ -54,21 +60,6 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
     if answer.next != NOTHING:
         kit.ledger.put(KIND, answer.run.id, answer.run.to_data())
     return answer.to_data() | mends
-
-
-def _check_model(step: str, run: Run, kit: Kit) -> None:
-    """Raises RunFailed where another model was deployed since the run began: what it trained would be compared with
-    that, and served in its container. Its training goes on to its end, as that can be attached later.
-    """
-    began_with, now = run.plan.get("base_model", ""), kit.settings.training.spec.base_model
-    begins = step in ("Evaluate", "Register", "Approve") or (step == "Promote" and not run.promotion)
-    if begins and began_with not in ("", now):
-        job = run.job("train")
-        raise RunFailed(
-            f"The stage's model is another one by now: this run began with {began_with}, and {now} was deployed "
-            "meanwhile. Its own model stays where it is: deploy the former configuration, then attach its job"
-            f"{f', pilot finetune --attach {job.name}' if job else ''}."
-        )
 
 
 def _taken(step: str, run: Run, kit: Kit, event: Mapping[str, Any], endpoint_url: str | None) -> Answer:

@@ -31,15 +31,15 @@ def answered(generation: Generation, *, contract: Contract, invocations: Invocat
     All is checked before the first invocation; several invocations run one after the other.
     """
     bodies = contract.requests(generation)
-    texts_each = generation.texts_expected // len(bodies)
-    texts = [text for body in bodies for text in _texts(contract, invocations, body, texts_each)]
+    each, beams = generation.texts_expected // len(bodies), int(generation.parameters.get("num_beams", 1))
+    texts = [text for body in bodies for text in _texts(contract, invocations, body, each, beams)]
     if generation.trim_at is None:
         return texts
     return [trim(text, generation.trim_at) for text in texts]
 
 
-def _texts(contract: Contract, invocations: Invocations, body: JsonObject, expected: int) -> list[str]:
-    texts = contract.texts(ask(contract, invocations, body, texts=expected))
+def _texts(contract: Contract, invocations: Invocations, body: JsonObject, expected: int, beams: int) -> list[str]:
+    texts = contract.texts(ask(contract, invocations, body, texts=expected * beams))
     if len(texts) != expected:
         raise BadModelAnswer(f"The model's answer has {len(texts)} texts, but {expected} were asked for.")
     return texts

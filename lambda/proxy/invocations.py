@@ -164,6 +164,8 @@ class Invocations:
             self.last_attempt_seconds = now - started
             self.model_seconds += now - started
             self.model_was_reached = not isinstance(failure, _NOT_REACHED)
+            if isinstance(failure, EndpointMissing):
+                worker.sighting = Sighting()  # its queue has gone with it
             if failure and self.model_was_reached and not isinstance(failure, _NOTHING_GENERATED):
                 worker.sighting = after_timeout(
                     worker.sighting, seconds=self.last_attempt_seconds, now=now, limits=worker.limits

@@ -63,7 +63,7 @@ def start(
     """
     target = deployment(stage, aws, region)
     chosen = configured(target)
-    if model not in (None, chosen.model):
+    if model not in (None, chosen.model, *chosen.api.model_aliases):
         raise Refused(
             f"Stage {target.stage} serves {chosen.model}, not {model}: name the stage that serves it (--stage)."
         )

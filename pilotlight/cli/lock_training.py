@@ -17,7 +17,8 @@ from pilotlight.cli.terminal import Refused, confirm, err, out, print_json, prog
 from pilotlight.finetune_table import ShapeTable
 from pilotlight.jumpstart import lock_text
 from pilotlight.jumpstart_bucket import training_spec
-from pilotlight.jumpstart_training import OwnProgram, Training, to_toml
+from pilotlight.jumpstart_program import OwnProgram, own_program, to_toml
+from pilotlight.jumpstart_training import Training
 
 _SOURCE: Final = "JumpStart's open bucket, by `pilot models lock-training`"
 
@@ -70,7 +71,7 @@ def update(
     )
     reasons = list(jumpstart_training.differences(training, known, usual))
     if known is None or reasons:
-        program = jumpstart_training.own_program(training, region=region, accounts=accounts)
+        program = own_program(training, region=region, accounts=accounts)
         _print_program(training, reasons, program, as_json)
         return
     rows = json.loads(file.read_text(encoding="utf-8"))["models"]

@@ -32,7 +32,12 @@ def list_models(
         print_json({"models": [to_data(model) for model in found]})
         return
     if not found:
-        out.print(f"No model has {word!r} in its name or its JumpStart id; there are {len(known)}.", highlight=False)
+        out.print(
+            f"No model has {word!r} in its name or its JumpStart id; there are {len(known)}. An id of huggingface.co, "
+            "ORGANISATION/NAME, works without standing here.",
+            highlight=False,
+            soft_wrap=True,
+        )
         return
     width = max(len(model.name) for model in found)
     for model in found:
@@ -40,6 +45,8 @@ def list_models(
 
 
 def _facts(model: Model) -> str:
+    if model.local_only:
+        return "on the embedded cloud only"
     usd, default = _usd(model), model.default_instance_type
     place = "on an instance type that you name" if default is None else f"on {default}"
     price = "" if default is None else f", USD {usd} an hour" if usd is not None else ", no price known"

@@ -212,7 +212,7 @@ class TestEndpointStack:
             "/opt/ml/model",
             "Qwen/Qwen2.5-7B-Instruct",
         ]
-        assert variant(synthesis, "hub")["InferenceAmiVersion"] == "al2-ami-sagemaker-inference-gpu-3-1"
+        assert variant(synthesis, "hub")["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
         assert "InferenceAmiVersion" not in variant(synthesis, "falcon")
 
     def test_its_role_reads_no_artifact(self, synthesis: Synthesis) -> None:

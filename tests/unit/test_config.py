@@ -135,6 +135,12 @@ class TestResolution:
     def test_an_artifact_of_ones_own_is_not_gated(self, dev: Loader) -> None:
         assert not dev(LLAMA + 'model_data_url = "s3://my-bucket/tuned/"\n').gated
 
+    def test_a_model_goes_by_the_id_that_it_was_named_by(self, dev: Loader) -> None:
+        stage = dev('model = "huggingface-llm-falcon-7b-instruct-bf16"\napi = { model_aliases = ["gpt-4o-mini"] }\n')
+        assert stage.model == "falcon-7b-instruct"
+        assert stage.api.model_aliases == ("gpt-4o-mini", "huggingface-llm-falcon-7b-instruct-bf16")
+        assert dev('model = "falcon-7b-instruct"\n').api.model_aliases == ()
+
     def test_a_model_of_hugging_face_is_fetched_by_vllms_container(self, dev: Loader) -> None:
         stage = dev(HUB)
         assert stage.image_uri.startswith("763104351884.dkr.ecr.us-east-1.amazonaws.com/vllm:")
@@ -142,7 +148,7 @@ class TestResolution:
         assert (stage.model_data_url, stage.gated, stage.finetune) == (None, False, None)
         assert stage.environment["SM_VLLM_MODEL"] == "Qwen/Qwen2.5-7B-Instruct"
         assert stage.environment["SM_VLLM_TENSOR_PARALLEL_SIZE"] == "4"
-        assert stage.inference_ami_version
+        assert stage.inference_ami_version == "al2023-ami-sagemaker-inference-gpu-4-1"
         assert any("licence" in warning for warning in stage.warnings)
 
     def test_a_copy_of_it_in_s3_is_served_from_there_and_can_be_fine_tuned(self, dev: Loader) -> None:
@@ -153,6 +159,21 @@ class TestResolution:
         table = f'[stages.dev.finetune]\n{OWN_IMAGE}instance_types = ["ml.g5.48xlarge"]\nshape = {shape}\n'
         assert dev(copied + table).finetune is not None
         assert "model_data_url" in only_refusal(lambda: dev(HUB + table)).fix
+
+    @pytest.mark.parametrize("name", ["ml.inf2.xlarge", "ml.p3.2xlarge"])
+    def test_its_image_starts_on_newer_gpus_of_nvidia_only(self, dev: Loader, name: str) -> None:
+        table = f'model = "Qwen/Qwen2.5-7B-Instruct"\ninstance_types = ["{name}"]\nvolume_size_gb = 256\n'
+        problem = only_refusal(lambda: dev(table))
+        assert (problem.key, problem.value) == ("stages.dev.instance_types", name)
+        assert name not in problem.allowed
+        image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/vllm:older"
+        assert dev(f'{table}image_uri = "{image}"\n').instance_type == name
+
+    def test_where_its_image_is_not_known_a_copy_of_that_is_enough(self, dev: Loader) -> None:
+        problem = only_refusal(lambda: dev(HUB + 'region = "eu-central-2"\n'))
+        assert "model_data_url" not in problem.fix
+        image = "123456789012.dkr.ecr.eu-central-2.amazonaws.com/vllm:mine"
+        assert dev(HUB + f'region = "eu-central-2"\nimage_uri = "{image}"\n').region == "eu-central-2"
 
     def test_a_token_in_the_environment_is_seen_by_others(self, dev: Loader) -> None:
         stage = dev(HUB + 'environment = { HF_TOKEN = "hf_secret" }\n')

@@ -171,6 +171,18 @@ class TestLock:
         assert not file.exists()
 
 
+class TestList:
+    def test_each_model_has_a_line_that_says_where_it_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        command.list_models("smol")
+        assert capsys.readouterr().out == "smollm2-135m-instruct  on the embedded cloud only\n"
+
+    def test_an_id_of_hugging_face_is_known_to_work_although_no_row_has_it(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command.list_models("Qwen/Qwen2.5-7B-Instruct")
+        assert "huggingface.co" in capsys.readouterr().out
+
+
 class TestLockFile:
     """What lies in the repository."""
 

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from pilotlight import jumpstart_training, training_file
+from pilotlight import jumpstart_program, jumpstart_training, training_file
 from pilotlight.catalog import model, registry_accounts
 from pilotlight.cli import lock_training as command
 from pilotlight.cli.models import to_data
@@ -28,7 +28,8 @@ from pilotlight.cli.terminal import Refused
 from pilotlight.config import ConfigError, Stage, load
 from pilotlight.jumpstart import LockError, lock_text
 from pilotlight.jumpstart_bucket import training_spec
-from pilotlight.jumpstart_training import OwnProgram, Training
+from pilotlight.jumpstart_program import OwnProgram
+from pilotlight.jumpstart_training import Training
 from pilotlight.training_file import LOCK_FILE, JumpStartModel, merged, training
 from pilotlight.training_specs import resolve
 
@@ -84,7 +85,7 @@ def row(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def own_program(found: dict[str, Any]) -> OwnProgram:
-    return jumpstart_training.own_program(parsed(found), region="us-east-1", accounts=ACCOUNTS)
+    return jumpstart_program.own_program(parsed(found), region="us-east-1", accounts=ACCOUNTS)
 
 
 class TestRow:
@@ -226,7 +227,7 @@ class TestOwnProgram:
             training_instance_type_variants=variants(),
         )
         program = own_program(found)
-        stage = loaded(tmp_path, CODE_LLAMA, "[stages.dev.finetune]\n" + jumpstart_training.to_toml(program.table))
+        stage = loaded(tmp_path, CODE_LLAMA, "[stages.dev.finetune]\n" + jumpstart_program.to_toml(program.table))
         assert stage.finetune is not None
         settings = stage.finetune.settings
         assert settings.spec.channels == {
@@ -262,7 +263,7 @@ class TestOwnProgram:
         )
     )
     def test_toml_reads_what_is_written(self, table: dict[str, Any]) -> None:
-        assert tomllib.loads(jumpstart_training.to_toml(table)) == table
+        assert tomllib.loads(jumpstart_program.to_toml(table)) == table
 
 
 def loaded(folder: Path, name: str, more: str = "", region: str = "us-east-1") -> Stage:

@@ -72,6 +72,14 @@ def test_a_step_that_is_repeated_asks_once(world: World) -> None:
     assert len(world.states.requests) == 1
 
 
+def test_it_is_not_asked_again_over_a_model_that_was_deployed_meanwhile(world: World) -> None:
+    world.endpoint.outcomes = ["superseded"]
+    begun = replace(run(), plan={"base_model": "s3://former/model/"})
+    with pytest.raises(RunFailed, match="s3://former/model/"):
+        to_the_end(promotion.promote, begun, world)
+    assert len(world.states.requests) == 1
+
+
 @pytest.mark.parametrize("outcome", ["failed", "refused"])
 def test_what_the_switch_would_not_do_fails_the_run_with_its_words(world: World, outcome: str) -> None:
     world.endpoint.outcomes = [outcome]

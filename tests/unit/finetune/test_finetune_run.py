@@ -131,9 +131,7 @@ def test_what_was_trained_for_another_model_than_the_stage_has_by_now_goes_no_fu
     state = begun(story)
     for before in ORDER[: ORDER.index(step)]:
         state = story.take(before, state)
-    training = story.world.settings.training
-    other = replace(training, spec=replace(training.spec, base_model="s3://another/model/"))
-    story.world.settings = replace(story.world.settings, training=other)
+    deploy_another_model(story)
     failed = story.take(step, state)
     assert failed["next"] == "failed"
     record = story.fail(failed)
@@ -142,14 +140,30 @@ def test_what_was_trained_for_another_model_than_the_stage_has_by_now_goes_no_fu
     assert f"--attach {story.world.sagemaker.created[0]['TrainingJobName']}" in record["message"]
 
 
+def test_a_person_is_asked_all_the_same_as_nobody_hears_what_the_step_answers(story: Story) -> None:
+    state = begun(story)
+    for step in ORDER[: ORDER.index("Promote")]:
+        state = story.take(step, state)
+    deploy_another_model(story)
+    assert story.step("Approve", state, **{"token": "a task token"})["next"] == "go"
+    assert [told["Subject"] for told in story.world.sns.told] == [
+        "Pilotlight test: a fine-tuned model waits for your approval"
+    ]
+    assert story.take("Promote", state)["next"] == "failed"
+
+
+def deploy_another_model(story: Story) -> None:
+    training = story.world.settings.training
+    other = replace(training, spec=replace(training.spec, base_model="s3://another/model/"))
+    story.world.settings = replace(story.world.settings, training=other)
+
+
 def test_a_promotion_that_has_begun_is_seen_to_its_end_whatever_is_deployed(story: Story) -> None:
     state = begun(story)
     for step in ORDER[: ORDER.index("Promote")]:
         state = story.take(step, state)
     assert story.step("Promote", state)["next"] == "wait"
-    training = story.world.settings.training
-    other = replace(training, spec=replace(training.spec, base_model="s3://another/model/"))
-    story.world.settings = replace(story.world.settings, training=other)
+    deploy_another_model(story)
     assert story.take("Promote", state)["next"] == "go"
 
 
@@ -477,6 +491,12 @@ class TestWhatAnAttachedJobIsJudgedBy:
             f"{DATASET}validation/b.jsonl": rows[:500].rpartition(b"\n")[0],
         }
         assert self.WARNING not in self.planned(world, attach=job)
+
+    def test_a_job_of_another_model_is_named_as_such(self, world: World, story: Story, job: str) -> None:
+        other = "is served in that one's container"
+        assert other not in self.planned(world, attach=job)
+        deploy_another_model(story)
+        assert other in said_at(Story(world, "20261124-190000-ef").run(attach=job), "Plan")
 
     def test_a_training_keeps_its_own_unseen(self, world: World) -> None:
         assert self.WARNING not in self.planned(world)

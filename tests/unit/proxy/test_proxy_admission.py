@@ -28,6 +28,7 @@ from proxy.admission import (
 from proxy.errors import (
     ConnectionLost,
     DeadlineExceeded,
+    EndpointMissing,
     ModelFailed,
     ModelOverloaded,
     ModelRefused,
@@ -225,8 +226,12 @@ class TestOverHttp:
 
     @pytest.mark.parametrize(
         "several",
-        [{"text_inputs": ["hello"] * 64}, PROMPT | {"num_return_sequences": 2, "do_sample": True}],
-        ids=["batch", "sequences"],
+        [
+            {"text_inputs": ["hello"] * 64},
+            PROMPT | {"num_return_sequences": 2, "do_sample": True},
+            PROMPT | {"num_beams": 4},
+        ],
+        ids=["batch", "sequences", "beams"],
     )
     def test_several_texts_of_one_invocation_tell_nothing(self, api: Api, several: dict[str, Any]) -> None:
         self.calm(api)
@@ -256,6 +261,21 @@ class TestOverHttp:
         assert api.generate(PROMPT).error["type"] == kind.type
         api.runtime.seconds = 0.1
         assert api.generate(PROMPT).status == 200
+
+    def test_what_is_no_answer_does_not_set_the_pace(self, api: Api) -> None:
+        api.runtime.seconds = 9.0
+        assert api.generate(PROMPT).status == 200
+        api.runtime.seconds, api.runtime.script = 0.01, [b"<html>"] * 10
+        assert {api.generate(PROMPT).status for _ in range(10)} == {502}
+        api.runtime.seconds = 9.0
+        assert [api.generate(PROMPT).status for _ in range(2)] == [200] * 2
+
+    def test_no_queue_outlives_its_endpoint(self, api: Api) -> None:
+        self.overload(api)
+        api.random, api.runtime.script = 0.0, [EndpointMissing("It is off.")]
+        assert api.generate(PROMPT).status == 503
+        api.random = 0.5
+        assert [api.generate(PROMPT).status for _ in range(2)] == [200] * 2  # however long its first answers take
 
     @pytest.mark.parametrize("kind", [DeadlineExceeded, ConnectionLost])
     def test_an_answer_that_was_waited_for_in_vain_is(self, api: Api, kind: type[Problem]) -> None:
