@@ -26,7 +26,9 @@ HUB_VARIABLE: Final = "SM_VLLM_MODEL"
 """Where vLLM's container takes its model from: a folder, or an id of huggingface.co."""
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
-_GATED_BUCKET: Final = "s3://jumpstart-private-cache-prod-"
+OPEN_BUCKET: Final = "jumpstart-cache-prod-{region}"
+GATED_BUCKET: Final = "jumpstart-private-cache-prod-{region}"
+"""JumpStart's, in each Region."""
 
 LOCK_FILE: Final = _DATA / "jumpstart.lock.json"
 """Models by their JumpStart ids, as `pilot models lock` found them."""
@@ -89,13 +91,21 @@ class Model(_Fact):
     @property
     def gated(self) -> bool:
         """Whether the artifact lies where only who accepts the EULA may read."""
-        return self.artifact is not None and self.artifact.startswith(_GATED_BUCKET)
+        return self.artifact is not None and self.artifact.startswith(f"s3://{GATED_BUCKET}/")
+
+    @property
+    def model_variable(self) -> str | None:
+        """What tells its container where other files than its own lie; None where it looks for them by itself."""
+        if self.hub:
+            return HUB_VARIABLE
+        is_lmi = self.image is not None and "/djl-inference:" in self.image
+        return "HF_MODEL_ID" if is_lmi and "HF_MODEL_ID" not in self.environment else None
 
     def eula_url(self, region: str) -> str | None:
         """Where the EULA can be read; None for a model without one."""
         if self.eula_key is None:
             return None
-        return f"https://jumpstart-cache-prod-{region}.s3.{region}.amazonaws.com/{self.eula_key}"
+        return f"https://{OPEN_BUCKET.format(region=region)}.s3.{region}.amazonaws.com/{self.eula_key}"
 
 
 class Instance(_Fact):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from pilotlight.catalog import (
-    HUB_VARIABLE,
     PLAIN_TEMPLATE,
     Contract,
     Instance,
@@ -14,6 +13,7 @@ from pilotlight.catalog import (
     regions_with_instance_pools,
 )
 from pilotlight.config_file import StageTable
+from pilotlight.prices import usd_per_hour
 from pilotlight.stage import Target, Window
 
 MODEL_FOLDER: Final = "/opt/ml/model"
@@ -47,14 +47,16 @@ class Choice:
 
     @property
     def instance_pools(self) -> bool:
-        """As written, or wherever there is a choice and the Region has them."""
+        """As written, or wherever there is a choice, each type has a price and the Region has them."""
         if self.table.instance_pools is not None:
             return self.table.instance_pools
-        return len(self.instance_types) > 1 and self.region in regions_with_instance_pools()
+        counted = all(usd_per_hour(name) is not None for name in self.instance_types)  # else the budget would be blind
+        return len(self.instance_types) > 1 and counted and self.region in regions_with_instance_pools()
 
     def environment_on(self, instance_type: str) -> dict[str, str]:
         """The container environment: the catalog's, the user's on top."""
-        copied = {HUB_VARIABLE: MODEL_FOLDER} if self.model.hub and self.table.model_data_url else {}
+        variable = self.model.model_variable if self.table.model_data_url else None
+        copied = {variable: MODEL_FOLDER} if variable else {}
         return {**self.model.environment_on(instance_type), **copied, **self.table.environment}
 
     @property

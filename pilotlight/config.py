@@ -103,6 +103,7 @@ def _resolve(choice: Choice) -> Stage:
         dashboard=table.dashboard,
         wake_seconds=served.wake_seconds,
         usd_per_hour={name: usd for name, usd in prices.items() if usd is not None},
+        model_variable=None if table.model_data_url else model.model_variable,
         inference_ami_version=None if table.image_uri else model.inference_ami_version,
         finetune=fine_tune.fine_tune(choice, base_model=_model_data_url(choice), gated=gated),
         warnings=(*advice.warnings(choice), *auto_off.warnings(choice)),

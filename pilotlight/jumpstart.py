@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from pilotlight.catalog import GATED_BUCKET, OPEN_BUCKET
+
 PACKAGE: Final = "cdklabs.generative-ai-cdk-constructs"
 VERSION: Final = "0.1.320"
 _SPECS: Final = "aws-model-deployment-sagemaker/jumpstart-models.json"
@@ -136,13 +138,13 @@ def _row(spec: Mapping[str, Any], accounts: Mapping[str, str], types: frozenset[
     if default not in types:
         return Left(model_id, f"of its first instance type, {default}, nothing is known here")
     hosted = [name for name in spec["instanceTypes"] if name in types and alias(name) == wanted]
-    bucket = "jumpstart-private-cache-prod" if spec.get("gatedBucket") else "jumpstart-cache-prod"
+    bucket = GATED_BUCKET if spec.get("gatedBucket") else OPEN_BUCKET
     environments = {name: _strings(variants.get(name, {}).get("environment", {})) for name in hosted}
     row = {
         "jumpstart_id": model_id,
         "jumpstart_version": spec["version"],
         "image": f"{{account}}.dkr.ecr.{{region}}.amazonaws.com/{image}",
-        "artifact": f"s3://{bucket}-{{region}}/{artifact}",
+        "artifact": f"s3://{bucket}/{artifact}",
         "eula_key": spec.get("requiresEula"),
         "chat_template": next((name for ids, name in _CHAT_TEMPLATES if re.search(ids, model_id)), None),
         "default_instance_type": default,

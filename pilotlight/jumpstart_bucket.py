@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pilotlight.catalog import OPEN_BUCKET
 from pilotlight.config_file import did_you_mean
 from pilotlight.jumpstart import LockError, version_of
 
 MANIFEST: Final = "models_manifest.json"
-OPEN_BUCKET: Final = "jumpstart-cache-prod-{region}"
 
 
 def training_spec(s3: Any, region: str, model_id: str, version: str | None) -> dict[str, Any]:

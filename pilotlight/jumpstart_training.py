@@ -13,12 +13,10 @@ from typing import Any, Final, cast
 from finetune.errors import BadRequest
 from finetune.hyperparameters import RULES, Profile, complete
 
-from pilotlight.catalog import Model
+from pilotlight.catalog import GATED_BUCKET, OPEN_BUCKET, Model
 from pilotlight.jumpstart import LockError
-from pilotlight.jumpstart_bucket import OPEN_BUCKET
 from pilotlight.training_file import JumpStartProgram, Metric, OwnModel, TrainingFile
 
-_GATED_BUCKET: Final = "jumpstart-private-cache-prod-{region}"
 _MAX_RUN_SECONDS: Final = 86400  # the SDK's, where a spec says nothing
 
 
@@ -82,7 +80,7 @@ def _parse(
         program=JumpStartProgram(
             image=image,
             script=f"s3://{OPEN_BUCKET}/{script}",
-            artifact_bucket=_GATED_BUCKET if gated else OPEN_BUCKET,
+            artifact_bucket=GATED_BUCKET if gated else OPEN_BUCKET,
             volume_size_gb=spec.get("training_volume_size") or usual.volume_size_gb,
             max_run_seconds=(spec.get("estimator_kwargs") or {}).get("max_run", _MAX_RUN_SECONDS),
             environment={

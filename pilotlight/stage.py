@@ -116,6 +116,7 @@ class Stage:
     model_data_download_timeout_seconds: int
     container_startup_timeout_seconds: int
     environment: Mapping[str, str]
+    model_variable: str | None  # what tells the container where a tuned model lies; None: it finds that by itself
     inference_ami_version: str | None  # None: SageMaker's usual one
     endpoint_name: str
     api: ApiLimits

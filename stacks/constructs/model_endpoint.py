@@ -6,7 +6,6 @@ from aws_cdk import Aws, CfnDeletionPolicy, Fn, IResolvable, Token
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from pilotlight.catalog import HUB_VARIABLE
 from pilotlight.choice import MODEL_FOLDER
 from pilotlight.config import Stage
 from stacks.acknowledge import acknowledge
@@ -110,9 +109,10 @@ class ModelEndpoint(Construct):
 
 def _environment(stage: Stage, parameters: SwitchParameters) -> dict[str, str]:
     environment = dict(stage.environment)
-    if stage.model_data_url is None:  # then it names a model of the hub, which a tuned one replaces
-        configured, overridden = environment[HUB_VARIABLE], parameters.model_data_url_is_overridden.logical_id
-        environment[HUB_VARIABLE] = Token.as_string(Fn.condition_if(overridden, MODEL_FOLDER, configured))
+    if stage.model_variable is not None:
+        configured = environment.get(stage.model_variable, Aws.NO_VALUE)
+        tuned = Fn.condition_if(parameters.model_data_url_is_overridden.logical_id, MODEL_FOLDER, configured)
+        environment[stage.model_variable] = Token.as_string(tuned)
     return environment
 
 

@@ -28,7 +28,7 @@ model = "falcon-7b-instruct"
 [stages.llama2]
 model = "llama-2-7b"
 accept_eula = true
-instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]
+instance_types = ["ml.g5.2xlarge", "ml.g5.xlarge"]
 
 [stages.mine]
 model = "custom"
@@ -73,6 +73,9 @@ reserved_concurrency = 100
 model = "Qwen/Qwen2.5-7B-Instruct"
 instance_types = ["ml.g5.12xlarge"]
 
+[stages.lmi]
+model = "huggingface-llm-mistral-7b-instruct"
+
 [stages.strict]
 model = "falcon-7b-instruct"
 [stages.strict.api]
@@ -89,8 +92,8 @@ auth = "iam"
 cors_origins = ["https://one.example.com", "https://two.example.com"]
 """
 STAGES = ("falcon", "llama2", "alexatm", "volume")
-HUB_STAGES = ("hub",)
-"""Whose model the container fetches itself."""
+TOLD_STAGES = ("hub", "lmi")
+"""Whose container has to be told where a tuned model lies; that of the first fetches its own itself."""
 """Each with another model or other instances."""
 API_STAGES = ("strict", "iam")
 """falcon's model again, behind another API."""
@@ -116,7 +119,7 @@ def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     folder = tmp_path_factory.mktemp("cdk.out")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(folder), context=context)
-    for stage in STAGES + HUB_STAGES + API_STAGES + FINETUNE_STAGES:
+    for stage in STAGES + TOLD_STAGES + API_STAGES + FINETUNE_STAGES:
         build(app, load(config, stage, target="aws", region="us-east-1"))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:

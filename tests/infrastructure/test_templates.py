@@ -176,7 +176,7 @@ class TestEndpointStack:
         found = variant(synthesis, "llama2")
         assert found["InstancePools"] == [
             {"InstanceType": "ml.g5.2xlarge", "Priority": 1},
-            {"InstanceType": "ml.g5.4xlarge", "Priority": 2},
+            {"InstanceType": "ml.g5.xlarge", "Priority": 2},
         ]
         assert found["VariantInstanceProvisionTimeoutInSeconds"] == 900
         assert found["RoutingConfig"] == {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}
@@ -214,6 +214,12 @@ class TestEndpointStack:
         ]
         assert variant(synthesis, "hub")["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
         assert "InferenceAmiVersion" not in variant(synthesis, "falcon")
+
+    def test_an_lmi_container_is_told_where_a_tuned_model_lies(self, synthesis: Synthesis) -> None:
+        model = only(synthesis.template("lmi", "Endpoint"), "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]
+        told = model["Environment"]["HF_MODEL_ID"]["Fn::If"]
+        assert told == ["ModelDataUrlIsOverridden", "/opt/ml/model", {"Ref": "AWS::NoValue"}]
+        assert model["ModelDataSource"]["S3DataSource"]["S3Uri"]["Fn::If"][2].startswith("s3://jumpstart-cache-prod-")
 
     def test_its_role_reads_no_artifact(self, synthesis: Synthesis) -> None:
         roles = json.dumps(synthesis.template("hub", "Foundation").to_json())

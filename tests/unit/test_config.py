@@ -187,12 +187,13 @@ class TestResolution:
         assert "huggingface.co" in problem.allowed
 
     def test_sagemaker_chooses_among_several_types_where_the_region_has_instance_pools(self, dev: Loader) -> None:
-        two = FALCON + 'instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]\n'
+        two = FALCON + 'instance_types = ["ml.g5.2xlarge", "ml.g5.xlarge"]\n'
         assert (dev(FALCON).instance_pools, dev(two).instance_pools) == (False, True)
         assert any("quota" in warning for warning in dev(two).warnings)
         assert not dev(two, region="eu-south-1").instance_pools
         assert not dev(two + "instance_pools = false\n").instance_pools
         assert dev(two + "instance_pools = true\n", region="eu-south-1").instance_pools
+        assert not dev(two.replace("g5.xlarge", "g5.4xlarge")).instance_pools  # whose price is not known
 
     def test_a_container_of_ones_own_needs_no_catalog(self, dev: Loader) -> None:
         stage = dev(CUSTOM)
@@ -706,7 +707,7 @@ class TestFingerprint:
         assert dev(FALCON + change).fingerprint != dev(FALCON).fingerprint
 
     def test_it_changes_with_who_chooses_the_instance_type(self, dev: Loader) -> None:
-        types = f'{FALCON}instance_types = ["ml.g5.2xlarge", "ml.g5.4xlarge"]\n'
+        types = f'{FALCON}instance_types = ["ml.g5.2xlarge", "ml.g5.xlarge"]\n'
         assert dev(types + "instance_pools = true").fingerprint != dev(types + "instance_pools = false").fingerprint
         assert dev(types + "instance_pools = true").fingerprint == dev(types).fingerprint
 
@@ -859,7 +860,7 @@ def test_every_field_of_a_stage_is_filled_for_every_shipped_stage_that_loads() -
     for name in ("falcon", "alexatm", "local"):
         stage = load(SHIPPED, name, target="local")
         empty = {field.name for field in fields(stage) if getattr(stage, field.name) is None}
-        usual = {"volume_size_gb", "scaling", "inference_ami_version"}
+        usual = {"volume_size_gb", "scaling", "model_variable", "inference_ami_version"}
         assert empty == usual | ({"window", "finetune"} if name == "alexatm" else set())
 
 
