@@ -56,7 +56,6 @@ def aws() -> Iterator[dict[str, str]]:
 
 def environment() -> dict[str, str]:
     """What the function finds in its own, so that all of its init is done."""
-    template = SETTINGS.chat_template
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return inherited | {
         "PYTHONPATH": str(LAMBDA),
@@ -69,7 +68,7 @@ def environment() -> dict[str, str]:
         "MODEL": SETTINGS.model,
         "MODEL_ALIASES": "[]",
         "CONTRACT": SETTINGS.contract,
-        "CHAT_TEMPLATE": json.dumps(template._asdict()) if template else "",
+        "CHAT_TEMPLATE": SETTINGS.chat_template,
         "WAKE_SECONDS": str(SETTINGS.wake_seconds),
         "USD_PER_HOUR": json.dumps(SETTINGS.usd_per_hour),
         "ALWAYS_ON_USD_PER_HOUR": "null",

@@ -180,12 +180,13 @@ class Proxy:
     @cached_property
     def _openai(self) -> "OpenAIRoutes":
         from proxy.openai.routes import OpenAIRoutes
+        from proxy.openai.template import ChatTemplate
 
         settings = self._settings
         return OpenAIRoutes(
             models=settings.models,
             contract=self._contract,
-            template=settings.chat_template,
+            template=ChatTemplate.from_json(settings.chat_template) if settings.chat_template else None,
             window=settings.window,
         )
 

@@ -14,7 +14,6 @@ from proxy.errors import ModelRefused, WindowExceeded
 from proxy.fit import PLAIN, Framing, Room, check_fits, mark_tokens, room_for
 from proxy.generate import Model
 from proxy.generation import Generation, check_generation
-from proxy.parts import Parts
 from proxy.strict_json import JsonObject
 from proxy.window import Count, Cut, Side, cut
 
@@ -51,6 +50,8 @@ def any_length(generation: Generation, model: Model, framing: Framing) -> Done:
 def planned(generation: Generation, model: Model, framing: Framing) -> Done:
     """What `any_length` would send first, and no answer to it. What is neither cut nor split may be too long."""
     if generation.split:
+        from proxy.parts import Parts
+
         return Done(Parts(generation, model, framing).prompts(), [], {})
     if generation.truncate is None:
         return Done(framing.framed(generation, generation.inputs).inputs, [], {})
@@ -118,6 +119,8 @@ def _told_of(cuts: Sequence[Cut]) -> JsonObject:
 
 
 def _in_parts(generation: Generation, model: Model, framing: Framing) -> Done:
+    from proxy.parts import Parts
+
     run = Parts(generation, model, framing)
     stopped = run.to_the_end()
     if stopped is not None and not run.done:

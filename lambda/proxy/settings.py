@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
-from proxy.openai.template import ChatTemplate
 from proxy.window import Window
 
 
@@ -32,7 +31,7 @@ class Settings:
     """`usd_per_hour` maps an instance type to USD per instance-hour, without those of unknown price.
 
     `always_on_usd_per_hour` is that of all instances as configured, None where it is not known.
-    `chat_template` is None where the container applies a template of its own.
+    `chat_template` is an `openai.template.ChatTemplate` as JSON, empty where the container applies one of its own.
     """
 
     endpoint_name: str
@@ -40,7 +39,7 @@ class Settings:
     model: str
     model_aliases: tuple[str, ...]
     contract: str
-    chat_template: ChatTemplate | None
+    chat_template: str
     wake_seconds: int
     usd_per_hour: Mapping[str, float]
     always_on_usd_per_hour: float | None
@@ -64,7 +63,7 @@ class Settings:
             model=environ["MODEL"],
             model_aliases=tuple(json.loads(environ["MODEL_ALIASES"])),
             contract=environ["CONTRACT"],
-            chat_template=ChatTemplate.from_json(environ["CHAT_TEMPLATE"]) if environ["CHAT_TEMPLATE"] else None,
+            chat_template=environ["CHAT_TEMPLATE"],
             wake_seconds=int(environ["WAKE_SECONDS"]),
             usd_per_hour=json.loads(environ["USD_PER_HOUR"]),
             always_on_usd_per_hour=json.loads(environ["ALWAYS_ON_USD_PER_HOUR"]),

@@ -26,9 +26,13 @@ from proxy.timing import Deadline
 from pilotlight.catalog import chat_templates
 
 
-def template(name: str) -> ChatTemplate:
+def template_text(name: str) -> str:
     """A template of the catalog, as the API stack hands it to the Lambda."""
-    return ChatTemplate.from_json(chat_templates()[name].model_dump_json())
+    return chat_templates()[name].model_dump_json()
+
+
+def template(name: str) -> ChatTemplate:
+    return ChatTemplate.from_json(template_text(name))
 
 
 START = 1_800_000_000.0  # an instant, in seconds since 1970
@@ -38,7 +42,7 @@ SETTINGS = Settings(
     model="alexatm-20b",
     model_aliases=("gpt-of-old",),
     contract="alexatm",
-    chat_template=template("alexatm"),
+    chat_template=template_text("alexatm"),
     wake_seconds=600,
     usd_per_hour={"ml.g4dn.12xlarge": 4.89},
     always_on_usd_per_hour=4.89,

@@ -17,7 +17,7 @@ from proxy.openai.fields import (
     NEUTRAL_IN_COMPLETIONS,
 )
 
-from tests.unit.proxy.fakes import SETTINGS, Answer, Api, event, template
+from tests.unit.proxy.fakes import SETTINGS, Answer, Api, event, template_text
 from tests.unit.proxy.openai_client import client
 
 CHAT = {"model": "gpt-of-old", "messages": [{"role": "user", "content": "hello"}]}
@@ -146,7 +146,7 @@ IN_COMPLETIONS: dict[str, tuple[dict[str, object], str]] = {
 @pytest.fixture(params=["alexatm", "tgi", "openai"])
 def refuse(request: pytest.FixtureRequest) -> Refuse:
     """Sends a body that must be answered within half a second of work, in OpenAI's shape, and without the model."""
-    api = Api(replace(SETTINGS, contract=request.param, chat_template=None if request.param == "openai" else PLAIN))
+    api = Api(replace(SETTINGS, contract=request.param, chat_template="" if request.param == "openai" else PLAIN))
 
     def send(path: str, body: object) -> Answer:
         sent = event("POST", path, body)
@@ -161,7 +161,7 @@ def refuse(request: pytest.FixtureRequest) -> Refuse:
     return send
 
 
-PLAIN = template("plain")
+PLAIN = template_text("plain")
 
 
 @pytest.mark.parametrize(("fields", "param"), [*IN_BOTH.values(), *IN_CHAT.values()], ids=[*IN_BOTH, *IN_CHAT])
@@ -250,6 +250,6 @@ MESSAGE = st.fixed_dictionaries(
 
 @given(st.lists(MESSAGE | JSON, max_size=4), st.sampled_from(["alexatm", "chatml", "llama-2-chat", "plain"]))
 def test_no_messages_are_ever_answered_by_5xx(messages: list[Any], name: str) -> None:
-    api = Api(replace(SETTINGS, chat_template=template(name)))
+    api = Api(replace(SETTINGS, chat_template=template_text(name)))
     sent = event("POST", "/v1/chat/completions", CHAT | {"messages": messages})
     assert api.send(sent).status in (200, 400)

@@ -9,7 +9,7 @@ from common.tokens import estimate_tokens
 from proxy.contracts.contract import MARK_TOKENS
 from proxy.window import Window
 
-from tests.unit.proxy.fakes import SETTINGS, Api, template
+from tests.unit.proxy.fakes import SETTINGS, Api, template_text
 from tests.unit.proxy.openai_client import client
 
 Changes = dict[str, Any]
@@ -17,9 +17,9 @@ WINDOW = Window(input_tokens=100, total_tokens=150)
 FALCON: dict[str, Any] = {
     "model": "falcon-7b-instruct",
     "contract": "tgi",
-    "chat_template": template("falcon-instruct"),
+    "chat_template": template_text("falcon-instruct"),
 }
-VLLM: Changes = {"model": "custom", "contract": "openai", "chat_template": None}
+VLLM: Changes = {"model": "custom", "contract": "openai", "chat_template": ""}
 
 
 @pytest.fixture(params=[{}, FALCON, VLLM], ids=["alexatm", "tgi", "openai"])
