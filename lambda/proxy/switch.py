@@ -35,7 +35,7 @@ class Entries(Protocol):
 
 
 class Switch:
-    """Starts the state machine, at most once a minute for the same thing.
+    """Starts the state machine, for a wake at most once a minute.
 
     Its clients are made by the first call that needs them: the others pay nothing.
     """

@@ -1,8 +1,10 @@
 """`POST /endpoint` and `POST /endpoint/snooze`: what a caller may ask of the switch, checked. Pure."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from statistics import median
 
 from common.facts import iso
@@ -52,8 +54,14 @@ def check_snooze(fields: JsonObject, *, now: datetime, ends: datetime | None) ->
 
 
 def execution_name(request: Mapping[str, object], now: datetime) -> str:
-    """One a minute for a target and a reason: of callers who ask at once, one starts the switch."""
-    return f"{request['target']}-{request['reason']}-{now.astimezone(UTC):%Y%m%dT%H%M}"
+    """One a minute for a wake: of callers who ask at once, one starts the switch. Who asks for something by hand may
+    take it back within that minute, or ask for another end: there it is one a second for the same request.
+    """
+    at = now.astimezone(UTC)
+    if request["reason"] == "wake":
+        return f"{request['target']}-wake-{at:%Y%m%dT%H%M}"
+    asked = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{request['target']}-{request['reason']}-{at:%Y%m%dT%H%M%S}-{asked}"
 
 
 def wake_estimate(seconds: Iterable[object], *, otherwise: int) -> int:

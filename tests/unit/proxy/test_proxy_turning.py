@@ -120,11 +120,22 @@ def switch(states: FakeStates) -> Switch:
 
 
 class TestSwitch:
-    def test_the_same_thing_has_one_name_a_minute(self) -> None:
-        asked = check_turn({"state": "on"})
+    def test_a_wake_has_one_name_a_minute(self) -> None:
+        asked = {"target": "on", "reason": "wake", "by": "a call"}
         names = {execution_name(asked, NOW.replace(second=second)) for second in (0, 59)}
         assert len(names) == 1
         assert execution_name(asked, NOW + timedelta(minutes=1)) not in names
+
+    def test_what_is_asked_for_again_within_a_minute_is_done(self) -> None:
+        """Step Functions refuses a name that was used, so an off after an off and an on would be lost: it stays on."""
+        states = FakeStates()
+        off: dict[str, object] = {"state": "off"}
+        on: dict[str, object] = {"state": "on"}
+        asked = [off, on, off, {"state": "on", "hours": 5}, on]
+        for second, fields in enumerate(asked):
+            switch(states).start(check_turn(fields), NOW.replace(second=second))
+        switch(states).start(check_turn({"state": "on"}), NOW.replace(second=4))  # a client's repetition
+        assert [json.loads(given)["target"] for given in states.executions.values()] == ["off", "on", "off", "on", "on"]
 
     def test_somebody_elses_start_will_do(self) -> None:
         switch(FakeStates("ExecutionAlreadyExists")).start(check_turn({"state": "on"}), NOW)
