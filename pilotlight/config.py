@@ -3,6 +3,7 @@
 Needs neither the network nor more than pydantic and the standard library.
 """
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
@@ -47,6 +48,7 @@ def load(path: Path, stage: str | None = None, *, target: Target, region: str | 
         *auto_off.problems(choice),
         *fine_tune.problems(choice),
         *scaling.problems(choice),
+        *_shared_endpoint(choice, config.stages),
     ]
     if problems:
         raise ConfigError(path.name, problems)
@@ -63,6 +65,25 @@ def _unknown_model(stage: str, name: str) -> Problem:
         "or an id of huggingface.co, ORGANISATION/NAME",
         fix=f'name one of these, or write model = "{CUSTOM_MODEL}" for a container of your own',
     )
+
+
+def _shared_endpoint(choice: Choice, stages: Mapping[str, StageTable]) -> Iterator[Problem]:
+    """The switch of a stage deletes an endpoint of its name that its own stack says is off."""
+    name = _endpoint_name(choice.stage, choice.table)
+    for other, table in stages.items():
+        near = (table.region or choice.region) == choice.region
+        if other != choice.stage and near and _endpoint_name(other, table) == name:
+            yield Problem(
+                key=choice.key("endpoint_name"),
+                value=name,
+                reason=f"the stage {other} names its endpoint so too, and each would delete the other's as a survivor",
+                allowed="a name that no other stage of the file has in the same Region",
+                fix=f'write, for example: endpoint_name = "pilotlight-{choice.stage}-own"',
+            )
+
+
+def _endpoint_name(stage: str, table: StageTable) -> str:
+    return table.endpoint_name or f"pilotlight-{stage}"
 
 
 def _resolve(choice: Choice) -> Stage:
@@ -95,7 +116,7 @@ def _resolve(choice: Choice) -> Stage:
         container_startup_timeout_seconds=table.container_startup_timeout_seconds
         or model.container_startup_timeout_seconds,
         environment=choice.environment_on(choice.instance_types[0]),
-        endpoint_name=table.endpoint_name or f"pilotlight-{choice.stage}",
+        endpoint_name=_endpoint_name(choice.stage, table),
         api=_api(choice),
         auto_off=_auto_off(table),
         wake_on_call=table.wake_on_call,

@@ -729,6 +729,31 @@ class TestFingerprint:
         assert dev(FALCON + change).fingerprint == dev(FALCON).fingerprint
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "stage"),
+    [
+        ('endpoint_name = "one"\n', 'endpoint_name = "one"\n', "dev"),
+        ("", 'endpoint_name = "pilotlight-dev"\n', "dev"),  # the name that `dev` has without the key
+        ("", 'endpoint_name = "pilotlight-dev"\n', "other"),
+        ('region = "us-east-1"\nendpoint_name = "one"\n', 'endpoint_name = "one"\n', "dev"),
+    ],
+)
+def test_two_stages_with_one_endpoint_are_refused(tmp_path: Path, first: str, second: str, stage: str) -> None:
+    """The switch of one that is off would take the other's for a survivor, and delete it under its callers."""
+    path = tmp_path / "pilotlight.toml"
+    path.write_text(f'default_stage = "dev"\n[stages.dev]\n{FALCON}{first}[stages.other]\n{FALCON}{second}')
+    problem = only_refusal(lambda: load(path, stage, target="aws", region=REGION))
+    assert problem.key == f"stages.{stage}.endpoint_name"
+    assert {"dev": "other", "other": "dev"}[stage] in problem.reason
+    assert problem.fix == f'write, for example: endpoint_name = "pilotlight-{stage}-own"'
+
+
+def test_one_name_in_two_regions_is_two_endpoints(tmp_path: Path) -> None:
+    path, named = tmp_path / "pilotlight.toml", f'{FALCON}endpoint_name = "one"\n'
+    path.write_text(f'default_stage = "dev"\n[stages.dev]\n{named}[stages.eu]\n{named}region = "eu-west-1"\n')
+    assert load(path, "dev", target="aws", region=REGION).endpoint_name == "one"
+
+
 def test_nobody_has_to_say_what_a_calm_answer_takes(dev: Loader) -> None:
     assert dev(ALEXATM).api.overload_latency_seconds is None
     assert dev(ALEXATM + "api = { overload_latency_seconds = 20 }").api.overload_latency_seconds == 20
