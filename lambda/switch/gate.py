@@ -36,9 +36,12 @@ def _over_budget(case: Case) -> str | None:
     spent = case.facts.meter.usd_this_month if case.facts.meter else 0.0
     if limit is None or spent < limit:
         return None
+    given = case.facts.budget_usd is not None
+    every = "for every month after this one" if given else "for every month"
     return (
         f"USD {spent:.2f} of the month's USD {limit:.2f} are spent ({month_of(case.now)}, UTC), so nothing is lit. "
-        f"A higher ceiling for this month only: `pilot on --budget-usd {spent * 1.5 + 1:.0f}`; for every month: "
+        f"{'That ceiling was given with an `on`, and comes before the configured one until the month ends. ' * given}"
+        f"A higher ceiling for this month only: `pilot on --budget-usd {spent * 1.5 + 1:.0f}`; {every}: "
         "monthly_budget_usd in pilotlight.toml."
     )
 

@@ -33,7 +33,8 @@ def receipt(case: Case, outcome: Outcome, message: str) -> Receipt:
     instance_type, price = last.get("instance_type"), last.get("usd_per_hour")
     if facts.endpoint is not None and facts.variant is not None:
         instance_type = type_in_use(facts.endpoint, facts.variant) or instance_type
-        price = own_price(facts.endpoint, facts.variant, case.settings.usd_per_hour)
+        own = own_price(facts.endpoint, facts.variant, case.settings.usd_per_hour)
+        price = price if own is None else own  # as the bill keeps one that was known
     return {
         "at": case.now,
         "target": case.request.target,

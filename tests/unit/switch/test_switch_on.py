@@ -323,6 +323,16 @@ class TestGate:
         machine.run("off")
         assert machine.run("on").outcome == "on"
 
+    def test_a_spent_ceiling_that_was_given_says_that_the_file_does_not_raise_it(
+        self, machine: Machine, aws: Aws
+    ) -> None:
+        aws.ledger.put("budget", "2026-11", {"usd": 50})
+        machine.meter = {"usd_this_month": 60.0, "month": "2026-11"}
+        assert machine.run("on").outcome == "refused"
+        assert "of the month's USD 50.00" in last_message(aws)
+        assert "given with an `on`" in last_message(aws)
+        assert "for every month after this one: monthly_budget_usd" in last_message(aws)
+
     def test_last_months_dollars_are_not_of_this_month(self, machine: Machine) -> None:
         machine.meter = {"usd_this_month": 100.5, "month": "2026-10"}
         assert machine.run("on").outcome == "on"

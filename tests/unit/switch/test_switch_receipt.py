@@ -11,8 +11,11 @@ from common.schedule import parse
 from hypothesis import given
 from hypothesis import strategies as st
 from switch import bill
-from switch.decision import Outcome
-from switch.receipt import subject
+from switch.decision import Case, Outcome
+from switch.facts import Facts
+from switch.memory import Memory
+from switch.receipt import body, receipt, subject
+from switch.request import Request
 
 from tests.unit.switch.fake_aws import Aws
 from tests.unit.switch.machine import SETTINGS, Machine, last_message, lit
@@ -195,6 +198,17 @@ def test_a_failed_wake_tells_what_it_cost(machine: Machine, world: World, aws: A
     assert (receipt["outcome"], receipt["next"]) == ("failed", None)
     assert 0.1 < receipt["usd"] < 0.3
     assert f"USD {receipt['usd']:.2f}" in last_message(aws)
+
+
+def test_a_price_that_is_not_known_any_more_is_told_as_it_was() -> None:
+    """As the bill counts it: instance pools may have grown by a type without a price."""
+    created = datetime.fromtimestamp(START - 3600, UTC)
+    entry = {"created": START - 3600, "until": START, "instance_type": "ml.g5.xlarge", "usd_per_hour": 1.41}
+    facts = Facts(None, EndpointFacts("InService", created, "c", 1, None), VariantFacts("ml.unknown", 1))
+    case = Case(Request("off", "manual", "a test"), facts, Memory(bill=(entry,)), START, SETTINGS)
+    told = receipt(case, Outcome.FAILED, "It is still there.")
+    assert (told["usd"], told["usd_per_hour"]) == (1.41, 1.41)
+    assert "cost USD 1.41 at USD 1.41 an hour" in body(told, "test")
 
 
 def test_a_message_says_what_why_and_how_much(machine: Machine, aws: Aws) -> None:
