@@ -116,7 +116,7 @@ def report(
         "snoozed_until": iso(snoozed_until) if snoozed_until > now else None,
         "next_trigger": told(state, known, limits, now),
         "failure_reason": redacted(endpoint.failure_reason) if endpoint else None,
-        "attention": [*_unpriced(endpoint, variant, own), *remembered.findings],
+        "attention": [*_unpriced(endpoint, variant, own), *remembered.findings(now)],
     }
 
 

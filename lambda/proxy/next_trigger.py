@@ -10,6 +10,9 @@ from common.next_trigger import Seen, Trigger
 
 from proxy.settings import Limits
 
+# Two sweeps in a row have failed by then.
+_SWEEP_LATE_SECONDS = 2.5 * 24 * 3600
+
 
 @dataclass(frozen=True)
 class Remembered:
@@ -20,11 +23,18 @@ class Remembered:
     budget: Data
     sweep: Data = field(default_factory=dict)
 
-    @property
-    def findings(self) -> list[str]:
-        """What the daily sweep found that a person must see to."""
+    def findings(self, now: datetime) -> list[str]:
+        """What the daily sweep found that a person must see to; and where it fails, which nobody else tells."""
         found = self.sweep.get("findings")
-        return [str(sentence) for sentence in found] if isinstance(found, list) else []
+        said = [str(sentence) for sentence in found] if isinstance(found, list) else []
+        swept_at = _number(self.sweep.get("at"))
+        if swept_at and now.timestamp() - swept_at > _SWEEP_LATE_SECONDS:
+            since = iso(datetime.fromtimestamp(swept_at, UTC))
+            said.append(
+                f"The daily sweep has told nothing since {since}: look at the log of its Lambda, in the control stack. "
+                "`pilot sweep` lists what bills without a stack."
+            )
+        return said
 
     @property
     def snoozed_until(self) -> float:

@@ -1,6 +1,7 @@
 """`GET /endpoint` reports the state and the cost as they are; a call to an endpoint that is off says how to wake it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -348,6 +349,14 @@ class TestSaved:
 def test_what_the_daily_sweep_found_is_told() -> None:
     found = Remembered({}, {}, {}, sweep={"findings": ["No stack owns the endpoint x."]})
     assert reported(OFF, found)["attention"] == ["No stack owns the endpoint x."]
+
+
+@pytest.mark.parametrize(("hours", "told"), [(25, False), (49, False), (61, True)])
+def test_a_daily_sweep_that_fails_is_told(hours: float, told: bool) -> None:
+    """Its Lambda's failures reach nobody: no mail comes, and the last findings would stand for ever."""
+    swept = Remembered({}, {}, {}, sweep={"at": (moment() - timedelta(hours=hours)).timestamp(), "findings": []})
+    attention = reported(OFF, swept)["attention"]
+    assert [sentence.startswith("The daily sweep has told nothing since 20") for sentence in attention] == [True] * told
 
 
 @pytest.mark.parametrize("malformed", [{}, {"findings": None}, {"findings": "text"}, {"findings": {"a": 1}}])
