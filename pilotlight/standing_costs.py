@@ -31,8 +31,8 @@ class Counts:
     tick_minutes: int = 5
     memory_mb: int = 256
     lambda_seconds: Decimal = Decimal(2)
-    reads: int = 4
-    writes: int = 1
+    reads: int = 7
+    writes: int = 2
     log_bytes: int = 1000
     traced: bool = False
     daily_invocations: int = 2

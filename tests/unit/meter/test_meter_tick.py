@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import boto3
@@ -10,10 +11,13 @@ import pytest
 from botocore.exceptions import ClientError
 from common.ledger import Ledger
 from meter import handler
+from meter.bill import LIVES_KEPT
 from meter.gather import Clients
+from meter.memory import Memory
 from meter.settings import Settings
 from moto import mock_aws
 
+from pilotlight import standing_costs
 from tests.unit.meter.fakes import HOUR, INSTANCE_TYPE, MINUTE, POLICY, START, USD_PER_HOUR, Aws, at
 
 TABLE = "pilotlight-test-ledger"
@@ -117,6 +121,30 @@ def test_calls_are_looked_for_since_they_were_last_read_and_a_while_before(world
         "VariantName": "AllTraffic",
     }
     world.tick(START + 99 * HOUR)  # no more than CloudWatch gives at once: the fake insists
+
+
+def test_while_off_a_tick_takes_no_more_of_the_ledger_than_the_costs_are_counted_from(world: World) -> None:
+    """In DynamoDB's request units: 4 KB of a consistent read, 1 KB of a write, each rounded up."""
+    world.aws.status, world.aws.state = None, "off"
+    lives = [[START - number - 0.123, START - number] for number in range(LIVES_KEPT)]
+    world.ledger.put("meter", "memory", Memory(usd_this_month=1 / 3, lives_counted=lives).to_data())
+    for number in range(12):
+        world.ledger.put("receipt", f"2026-11-22T09:00:{number:02}Z#off", {"message": "x" * 800})
+    spent = {"read": 0, "written": 0}
+
+    def count(answer: Any, **_: Any) -> None:
+        items = answer.get("Items", [answer.get("Item", {})])
+        spent["read"] += max(1, ceil(len(json.dumps(items)) / 4096))
+
+    events = world.ledger._client.meta.events  # type: ignore[attr-defined]
+    for operation in ("GetItem", "Query"):
+        events.register(f"after-call.dynamodb.{operation}", lambda parsed, **_: count(parsed))
+    events.register(
+        "provide-client-params.dynamodb.UpdateItem",
+        lambda params, **_: spent.update(written=spent["written"] + ceil(len(json.dumps(params)) / 1024)),
+    )
+    world.tick(START)
+    assert spent == {"read": standing_costs.STAGE.reads, "written": standing_costs.STAGE.writes}
 
 
 def test_while_off_everything_is_zero_but_the_heartbeat(world: World) -> None:
