@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from common import describe
 
 from pilotlight import serving
 from pilotlight.cdk import cdk
@@ -10,7 +11,7 @@ from pilotlight.cli.endpoint import turn, what_it_costs
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import configured, deployment
 from pilotlight.cli.terminal import Refused, Report, confirm, err, out, print_json, progress
-from pilotlight.deployment import Deployment
+from pilotlight.deployment import Deployment, NotDeployedError
 from pilotlight.local.cloud import Cloud
 from pilotlight.stage import Stage
 from pilotlight.teardown import Teardown, kept
@@ -28,6 +29,7 @@ def deploy(
     """Deploy every stack of a stage (`cdk deploy --all`), and light the endpoint."""
     target = deployment(stage, aws, region)
     chosen = configured(target)
+    refuse_somebody_elses(target, chosen.endpoint_name)
     refuse_another_name(target, chosen.endpoint_name)
     refuse_another_type(target, chosen)
     if not off:
@@ -58,6 +60,20 @@ def arm(target: Deployment) -> None:
         raise Refused(
             f"Deployed, but STILL DISABLED, so the stage does not turn itself off: {', '.join(refused)}. Nothing was "
             "lit. Deploy again, or enable that by hand."
+        )
+
+
+def refuse_somebody_elses(target: Deployment, name: str) -> None:
+    """To meter and switch an endpoint of this name is one that outlived an off, and they delete it. Raises Refused."""
+    try:
+        own = target.output("Endpoint", "EndpointName") == name
+    except NotDeployedError:
+        own = False
+    if not own and describe.endpoint(target.client("sagemaker"), name):
+        raise Refused(
+            f"There is an endpoint {name} already, which no stack of stage {target.stage} made: it would take it for "
+            "one of its own that should be off, and delete it. Write another endpoint_name; if it was left by this "
+            f"stage, run `pilot sweep --stage {target.stage} --delete`."
         )
 
 

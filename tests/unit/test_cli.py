@@ -189,3 +189,28 @@ def test_so_does_one_of_instance_pools() -> None:
 )
 def test_what_aws_takes_is_deployed(aws: Aws, chosen: Chosen) -> None:
     refuse_another_type(aws, chosen)
+
+
+@dataclass(frozen=True)
+class Nothing(Aws):
+    """No stack is there yet."""
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        message = "Stack with id Pilotlight-mine-Endpoint does not exist"
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
+
+
+@pytest.mark.parametrize(("aws", "name"), [(Nothing(), "mine"), (Aws(), "another")], ids=["new", "renamed"])
+def test_an_endpoint_of_somebody_elses_is_not_taken_over(aws: Aws, name: str) -> None:
+    """The switch would delete it as a survivor, in the midst of its calls."""
+    with pytest.raises(
+        Refused, match=rf"an endpoint {name} already, .*delete it\. .*run `pilot sweep --stage mine --delete`"
+    ):
+        stacks.refuse_somebody_elses(OnAws("mine", "us-east-1", aws=aws), name)
+
+
+@pytest.mark.parametrize(
+    ("aws", "name"), [(Nothing(variant=None), "mine"), (Aws(), "mine"), (Aws(variant=None), "new")]
+)
+def test_its_own_endpoint_and_a_free_name_are_deployed(aws: Aws, name: str) -> None:
+    stacks.refuse_somebody_elses(OnAws("mine", "us-east-1", aws=aws), name)
