@@ -122,15 +122,17 @@ def snooze(
 
 
 def what_it_costs(chosen: Stage, target: Deployment, hours: int | None) -> str:
-    """By the hour, and what it comes to if somebody forgets it; instance pools count as the dearest of their types."""
+    """By the hour, and what it comes to if somebody forgets it; several types count as the dearest of them, whether
+    SageMaker chooses or the switch falls back on one.
+    """
     lifetime = hours or chosen.auto_off.longest_hours
-    types = chosen.instance_types if chosen.instance_pools else (chosen.instance_type,)
+    types = chosen.instance_types
     hourly = dearest(types, chosen.instance_count)
     if hourly is None:
         price = "an unknown price per hour"
     else:
         worst = cost(timedelta(hours=lifetime), usd_per_hour=hourly, instance_count=1)
-        price = f"{'at most ' if chosen.instance_pools else ''}USD {hourly} per hour (USD {worst} if you forget it)"
+        price = f"{'at most ' if len(types) > 1 else ''}USD {hourly} per hour (USD {worst} if you forget it)"
     untold = (
         "" if chosen.notify or chosen.target == "local" else " `notify` is empty, so nobody is told if it goes wrong."
     )

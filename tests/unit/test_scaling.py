@@ -48,13 +48,15 @@ def test_the_worst_month_counts_the_most_instances(tmp_path: Path) -> None:
     assert "USD 6.060 an hour" in four
 
 
-def test_instance_pools_may_all_be_of_the_dearest_type(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pools", ["true", "false"])
+def test_one_of_several_types_may_be_the_dearest(tmp_path: Path, pools: str) -> None:
+    """Whoever falls back on it, SageMaker or the switch."""
     types = 'monthly_budget_usd = false\ninstance_types = ["ml.g5.2xlarge", "ml.g5.12xlarge"]\n'
     same = 'environment = { SM_NUM_GPUS = "1", MAX_BATCH_PREFILL_TOKENS = "4096" }\n'
-    pools = staged(tmp_path, f"{types}instance_pools = true\ninstance_count = 2\n{same}")
-    dearest = 2 * pools.usd_per_hour["ml.g5.12xlarge"]
-    assert f"USD {dearest:.3f} an hour" in worst_case(pools)
-    told = what_it_costs(pools, Deployment("dev", "us-east-1"), hours=10)
+    several = staged(tmp_path, f"{types}instance_pools = {pools}\ninstance_count = 2\n{same}")
+    dearest = 2 * several.usd_per_hour["ml.g5.12xlarge"]
+    assert f"USD {dearest:.3f} an hour" in worst_case(several)
+    told = what_it_costs(several, Deployment("dev", "us-east-1"), hours=10)
     assert told.endswith("`notify` is empty, so nobody is told if it goes wrong.")
     assert f"2 × ml.g5.2xlarge or ml.g5.12xlarge on AWS in us-east-1: at most USD {dearest} per hour" in told
     assert f"(USD {dearest * 10:.2f} if you forget it)" in told
