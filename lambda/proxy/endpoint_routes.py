@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from common.facts import EndpointFacts
+from common.facts import EndpointFacts, month_usd
 
 from proxy import snooze_page
 from proxy.endpoint import Facts, State, report, state_of, unavailable
@@ -15,6 +15,9 @@ from proxy.snooze_page import HOURS, Tokens
 from proxy.strict_json import JsonObject
 from proxy.timing import Deadline
 from proxy.turning import check_snooze, check_turn, snoozed, wake_estimate
+
+_SPENT = "the month's budget is spent. `pilot on --budget-usd` gives a higher one; else it may be lit next month (UTC)."
+_SPENT_RETRY_AFTER_SECONDS = 3600
 
 
 class ControlPlane(Protocol):
@@ -63,6 +66,9 @@ class EndpointRoutes:
         self._switch.start(request, now)
         if request["target"] == "off":
             return {"asked": "off", "ready_in_seconds": None, "message": "It is being turned off: GET /endpoint tells."}
+        if "budget_usd" not in request and self._is_spent(now):
+            message = f"Nothing is lit: {_SPENT} Send budget_usd with it for a higher ceiling this month."
+            return {"asked": "on", "ready_in_seconds": None, "message": message}
         seconds = self._wake_seconds()
         return {
             "asked": "on",
@@ -114,6 +120,9 @@ class EndpointRoutes:
             self._switch.wake(now)
         except Problem:
             return problem
+        if self._is_spent(now):  # the switch refuses, and tells a person so
+            message = f"Endpoint {self._settings.endpoint_name} is off, and no call wakes it: {_SPENT}"
+            return EndpointOff(message, retry_after_seconds=_SPENT_RETRY_AFTER_SECONDS)
         seconds = self._wake_seconds()
         return EndpointWaking(
             f"Endpoint {self._settings.endpoint_name} was off, and this call has woken it: try again in about "
@@ -135,6 +144,12 @@ class EndpointRoutes:
 
     def _unavailable(self, endpoint: EndpointFacts | None, now: datetime) -> Problem:
         return unavailable(endpoint, name=self._settings.endpoint_name, now=now, wake_seconds=self._wake_seconds())
+
+    def _is_spent(self, now: datetime) -> bool:
+        """Whether the month's money is, as the meter counts it: then nothing is lit."""
+        kept = self._remembered(now)
+        spent, ceiling = month_usd(kept.of_month(now)), kept.budget_usd(self._settings.limits)
+        return spent is not None and ceiling is not None and spent >= ceiling
 
     def _wake_seconds(self) -> int:
         past = self._switch.remembered("wake", "estimate").get("seconds", [])

@@ -314,6 +314,19 @@ class TestSwitching:
             assert (answer.status, answer.error["type"], answer.headers["Retry-After"]) == (503, kind, "600")
         assert (api.switch.wakes, waking.switch.wakes) == (0, 1)
 
+    def test_over_budget_nobody_is_promised_a_wake_that_the_switch_refuses(self) -> None:
+        api = Api(replace(SETTINGS, wake_on_call=True))
+        memory = {"month": f"{moment():%Y-%m}", "usd_this_month": 150.0}
+        api.switch.kept = {"meter": memory, "budget": {"usd": 149}}
+        api.runtime.script.append(EndpointMissing("missing"))
+        answer = api.generate({"text_inputs": "hello"})
+        assert (answer.status, answer.error["type"], answer.headers["Retry-After"]) == (503, "endpoint_off", "3600")
+        assert "no call wakes it: the month's budget is spent" in answer.error["message"]
+        assert api.switch.wakes == 1  # by which a person is told
+        for more, ready in (({}, None), ({"budget_usd": 300}, 600)):
+            asked = api.send(event("POST", "/endpoint", {"state": "on", **more})).body
+            assert (asked["ready_in_seconds"], "budget is spent" in asked["message"]) == (ready, ready is None)
+
 
 class TestSaved:
     """Against the configured instances left on for all the time that the meter counted this month."""
