@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from math import ceil
 from typing import Final
 
 from pilotlight.choice import Choice
@@ -56,7 +57,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
 
 
 def warnings(choice: Choice) -> Iterator[str]:
-    """What each trigger that is switched off may cost."""
+    """What each trigger that is switched off may cost, and what cuts a schedule short."""
     table = choice.table
     price = dearest(choice.instance_types, table.max_instances or table.instance_count)
     budget = None if table.monthly_budget_usd is None else Decimal(str(table.monthly_budget_usd))
@@ -74,6 +75,25 @@ def warnings(choice: Choice) -> Iterator[str]:
         )
     if table.monthly_budget_usd is None:
         yield f"{choice.key('monthly_budget_usd')} = false: nothing bounds a month but the price itself, {always}."
+    yield from _cut_short(choice)
+
+
+def _cut_short(choice: Choice) -> Iterator[str]:
+    lifetime = choice.table.lifetime_hours
+    for schedule in choice.table.schedules:
+        if lifetime is None or schedule.on is None or schedule.off is None:
+            continue
+        minutes = (_minute(schedule.off) - _minute(schedule.on)) % (24 * 60)
+        if minutes > lifetime * 60:
+            yield (
+                f"{choice.key('schedules')}: what is lit at {schedule.on} is ended by its lifetime of {lifetime} "
+                f"hours, before {schedule.off}. Write lifetime_hours = {ceil(minutes / 60)} to have it until then."
+            )
+
+
+def _minute(time_of_day: str) -> int:
+    hours, minutes = time_of_day.split(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def worst_case(stage: Stage) -> str:

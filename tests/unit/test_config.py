@@ -857,6 +857,22 @@ class TestWarnings:
         body = FALCON + "idle_minutes = false\nmonthly_budget_usd = false"
         assert sum("USD 1,106 a month" in text for text in dev(body).warnings) == 2
 
+    @pytest.mark.parametrize(
+        ("hours", "needed"),
+        [
+            ('on = "08:00", off = "22:00"', 14),
+            ('on = "22:00", off = "11:30"', 14),
+            ('on = "08:00", off = "20:00"', None),
+            ('on = "08:00"', None),
+            ('off = "22:00"', None),
+        ],
+    )
+    def test_a_schedule_longer_than_the_lifetime_is_told(self, dev: Loader, hours: str, needed: int | None) -> None:
+        body = f"{FALCON}schedules = [{{ {hours} }}]\n"
+        found = [text for text in dev(body).warnings if "stages.dev.schedules" in text]
+        assert [f"lifetime_hours = {needed}" in text for text in found] == ([True] if needed else [])
+        assert not [text for text in dev(body + "lifetime_hours = 24").warnings if "stages.dev.schedules" in text]
+
     @pytest.mark.parametrize("target", ["aws", "local"])
     def test_prompts_in_the_log_are_told(self, dev: Loader, target: Target) -> None:
         said = "stages.dev.api.log_prompts = true"
