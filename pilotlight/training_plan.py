@@ -76,13 +76,27 @@ def _rows(report: Report, made: Plan) -> dict[str, str]:
     return {
         "rows": ", ".join(f"{count} {part}" for part, count in report.rows.items() if count),
         "format": report.format,
-        "tokens in a row": f"at most about {report.longest_tokens}",
+        "tokens in a row": f"at most about {report.longest_tokens} ({_histogram(report)})",
         **(trains if made.attach is None else {"job": made.attach}),
         "costs": f"at most USD {made.worst_cost_usd:.2f}; USD {made.evaluation_usd:.2f} are kept for the evaluation",
-        "serves": "after `pilot approve`"
-        if made.approve
-        else f"if the loss falls by {made.min_improvement:.0%} or more",
+        "serves": " and ".join(_conditions(made)) or "whatever its loss is: nothing evaluates it",
     }
+
+
+def _histogram(report: Report) -> str:
+    """Of all rows, by estimated tokens."""
+    return ", ".join(
+        f"{one['rows']} " + ("longer" if one["up_to"] is None else f"up to {one['up_to']}")
+        for one in report.token_histogram
+        if one["rows"]
+    )
+
+
+def _conditions(made: Plan) -> Iterator[str]:
+    if made.evaluation_types:
+        yield f"if the loss falls by {made.min_improvement:.1%} or more"
+    if made.approve:
+        yield "after `pilot approve`"
 
 
 def _problems(report: Report) -> str:

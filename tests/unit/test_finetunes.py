@@ -86,6 +86,13 @@ finetune = { image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotligh
 """
 
 
+LLAMA = """default_stage = "dev"
+[stages.dev]
+model = "llama-2-7b"
+accept_eula = true
+"""
+
+
 class Asked(FineTunes):
     """Runs that are asked for, and go no further."""
 
@@ -125,6 +132,26 @@ def test_a_job_that_was_started_elsewhere_is_evaluated_with_a_dataset(
     assert Asked.started == [{"min_improvement": 0.1, "attach": "theirs", "dataset": "s3://data/datasets/rows/"}]
     assert "theirs" in told.output
     assert "of training" not in told.output
+
+
+def test_the_plan_says_how_long_the_rows_are_and_what_decides_whether_the_model_serves(
+    asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    told = asked(str(tmp_path / "rows"), "--approve").output
+    assert "(10 up to 128)" in told
+    assert "if the loss falls by 10.0% or more and after `pilot approve`" in told
+
+
+def test_where_nothing_evaluates_the_plan_says_so(
+    asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "pilotlight.toml").write_text(LLAMA)
+    stage = load(tmp_path / "pilotlight.toml", "dev", target="aws", region="us-east-1")
+    monkeypatch.setattr("pilotlight.cli.finetune.configured", lambda _: stage)
+    (tmp_path / "rows/run.toml").unlink()
+    assert "whatever its loss is: nothing evaluates it" in asked(str(tmp_path / "rows")).output
 
 
 def test_a_run_needs_a_dataset_or_a_job(asked: Callable[..., Any]) -> None:
