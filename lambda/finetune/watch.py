@@ -141,7 +141,9 @@ def _after(run: Run, kit: Kit, found: Mapping[str, Any], *, step: str, kind: str
             )
             return Answer(later.saying(step, kit.now, said), "wait", seconds)
         case GiveUp(message=message):
-            raise GaveUp(run, message)
+            trained = run.job("train") if kind == "evaluate" else None
+            kept = f" The model is kept: `pilot finetune DATA --attach {trained.name}` evaluates it." if trained else ""
+            raise GaveUp(run, f"{message}{kept}")
 
 
 class GaveUp(RunFailed):
