@@ -13,6 +13,7 @@ from finetune.money import over_budget
 from finetune.plan import Plan, plan
 
 from pilotlight.finetune import Dataset, FineTuneError
+from pilotlight.prices import is_of_elsewhere
 from pilotlight.stage import Stage
 
 __all__ = ["ONLY_WITHOUT_ATTACH", "Planned", "planned"]
@@ -46,7 +47,8 @@ def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: d
         made = plan(request, report, settings, now=now.timestamp(), run_id="planned")
     except BadRequest as bad:
         raise FineTuneError(bad.message) from bad
-    warnings = (*made.warnings, *over_budget(made.max_cost_usd, stage.auto_off.monthly_budget_usd))
+    budget = over_budget(made.max_cost_usd, stage.auto_off.monthly_budget_usd)
+    warnings = (*made.warnings, *budget, *_priced_elsewhere(made, str(stage.region)))
     return Planned(_rows(report, made), f"It costs at most USD {made.worst_cost_usd:.2f}.", warnings)
 
 
@@ -63,6 +65,16 @@ class _Files:
         with self._paths[key].open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
+
+
+def _priced_elsewhere(made: Plan, region: str) -> Iterator[str]:
+    types = dict.fromkeys((*(made.instance_types if made.attach is None else ()), *made.evaluation_types))
+    names = [name for name in types if is_of_elsewhere(name, region)]
+    if names:
+        yield (
+            f"The prices of {', '.join(names)} are US East's; {region} may differ, and by as much max_cost_usd is then "
+            f"passed: `pilot prices refresh --region {region}` and `pilot deploy` mend that."
+        )
 
 
 def _rows(report: Report, made: Plan) -> dict[str, str]:

@@ -143,6 +143,18 @@ def test_the_plan_says_how_long_the_rows_are_and_what_decides_whether_the_model_
     assert "if the loss falls by 10.0% or more and after `pilot approve`" in told
 
 
+@pytest.mark.parametrize(("region", "warned"), [("us-east-2", False), ("sa-east-1", True)])
+def test_a_ceiling_by_another_regions_prices_is_warned_of(
+    asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, region: str, warned: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    (tmp_path / "pilotlight.toml").write_text(LLAMA)
+    stage = load(tmp_path / "pilotlight.toml", "dev", target="aws", region=region)
+    monkeypatch.setattr("pilotlight.cli.finetune.configured", lambda _: stage)
+    told = asked(str(tmp_path / "rows")).output
+    assert (f"`pilot prices refresh --region {region}`" in told) == warned
+
+
 def test_where_nothing_evaluates_the_plan_says_so(
     asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

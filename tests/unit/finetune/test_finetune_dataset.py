@@ -246,6 +246,8 @@ class TestRows:
             (b"a,text\n1,x\n" + b'"x\n",' * 300_000 + b"y\n", 3, f"here: it is longer than {MAX_ROW_BYTES} bytes"),
             (b"text,text\nx,y\n", 1, "the header must name every column"),
             (b"text,\nx,y\n", 1, "the header must name every column"),
+            (b"id;text\n1;x\n2;y\n", 1, "separate columns by commas"),
+            (b"id\ttext\n1\tx\n2\ty\n", 1, "separate columns by commas"),
             (b"text\nx\ncaf\xe9\ny\n", 3, "is not UTF-8"),
         ],
     )
