@@ -59,7 +59,9 @@ def looked_at(kit: Kit, job: Job) -> tuple[Job, Mapping[str, Any]]:
     except ClientError as error:
         if error.response["Error"].get("Code") not in ("ResourceNotFound", "ValidationException"):
             raise
-        raise RunFailed(f"SageMaker knows no training job {job.name} in this account and Region.") from error
+        raise RunFailed(
+            f"SageMaker knows no training job {job.name} in this account and Region. Is that its name?"
+        ) from error
     resources = found["ResourceConfig"]
     return replace(
         job,
@@ -119,7 +121,7 @@ def _refusal(kit: Kit, request: Mapping[str, Any]) -> str:
             return f"{code}: {message}"
         if code in _PASSING:
             raise
-        raise RunFailed(f"SageMaker refused the job: {code}: {message}") from error
+        raise RunFailed(f"SageMaker refused the job: {code}: {message}. Mend what it names, and run again.") from error
     return ""
 
 

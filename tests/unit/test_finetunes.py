@@ -207,3 +207,11 @@ def test_a_runs_id_fits_a_jobs_name_and_those_of_one_second_differ() -> None:
 def test_its_module_needs_no_other_one_to_have_been_imported_first(tmp_path: Path) -> None:
     """What it has of the Lambda's code is found by itself."""
     subprocess.run([sys.executable, "-c", "import pilotlight.finetune"], cwd=tmp_path, check=True)
+
+
+def test_of_a_bad_dataset_the_rows_are_shown_that_the_record_has(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [{"file": "a.jsonl", "line": n, "what": f"row {n} is wrong"} for n in range(1, 21)]
+    run_shown.show({**RECORD, "dataset": {"problems": problems, "problem_count": 37}}, {})
+    shown = capsys.readouterr().out
+    assert "20 of 37" in shown
+    assert [n for n in range(1, 21) if f"row {n} is wrong" not in shown] == []
