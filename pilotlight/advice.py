@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from pilotlight.choice import Choice
-from pilotlight.prices import told, usd_per_hour
+from pilotlight.prices import is_of_elsewhere, told, usd_per_hour
 from pilotlight.stage import LONGEST_HOURS
 
-_PRICED_REGION_PREFIX: Final = "us-east-"
 _TOKENS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _CUT_IN_2025: Final = ("ml.p4", "ml.p5")
 
@@ -108,7 +107,7 @@ def _prices(choice: Choice) -> Iterator[str]:
             )
             continue
         elsewhere = ""
-        if not region.startswith(_PRICED_REGION_PREFIX) and region not in told(name):
+        if is_of_elsewhere(name, region):
             counted = ", by as much as monthly_budget_usd is then wrong" if budgeted else ""
             elsewhere = f"; {region} may differ{counted}: {refresh[0].lower()}{refresh[1:-1]}"
         cut = "; P4 and P5 were cut in 2025" if name.startswith(_CUT_IN_2025) and "files" in told(name) else ""

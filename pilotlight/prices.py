@@ -36,6 +36,11 @@ def told(instance_type: str) -> str:
     return f"a US East price last seen in files of 2023 to 2025, collected by {PRICES_AS_OF}"
 
 
+def is_of_elsewhere(instance_type: str, region: str) -> bool:
+    """Whether a listed type's price was not seen in this Region, nor in one that costs the same."""
+    return not region.startswith("us-east-") and region not in told(instance_type)
+
+
 @cache
 def rows(file: Path = PRICE_LIST) -> Mapping[str, Row]:
     """The whole list, by instance type."""

@@ -13,6 +13,7 @@ from finetune.money import over_budget
 from finetune.plan import Plan, plan
 
 from pilotlight.finetune import Dataset, FineTuneError
+from pilotlight.prices import is_of_elsewhere
 from pilotlight.stage import Stage
 
 __all__ = ["ONLY_WITHOUT_ATTACH", "Planned", "planned"]
@@ -46,7 +47,8 @@ def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: d
         made = plan(request, report, settings, now=now.timestamp(), run_id="planned")
     except BadRequest as bad:
         raise FineTuneError(bad.message) from bad
-    warnings = (*made.warnings, *over_budget(made.max_cost_usd, stage.auto_off.monthly_budget_usd))
+    budget = over_budget(made.max_cost_usd, stage.auto_off.monthly_budget_usd)
+    warnings = (*made.warnings, *budget, *_priced_elsewhere(made, str(stage.region)))
     return Planned(_rows(report, made), f"It costs at most USD {made.worst_cost_usd:.2f}.", warnings)
 
 
@@ -65,6 +67,16 @@ class _Files:
                 yield chunk
 
 
+def _priced_elsewhere(made: Plan, region: str) -> Iterator[str]:
+    types = dict.fromkeys((*(made.instance_types if made.attach is None else ()), *made.evaluation_types))
+    names = [name for name in types if is_of_elsewhere(name, region)]
+    if names:
+        yield (
+            f"The prices of {', '.join(names)} are US East's; {region} may differ, and by as much max_cost_usd is then "
+            f"passed: `pilot prices refresh --region {region}` and `pilot deploy` mend that."
+        )
+
+
 def _rows(report: Report, made: Plan) -> dict[str, str]:
     changed = ", ".join(f"{name} {value}" for name, value in made.hyperparameters.items())
     spot = ", spot" if made.spot else ""
@@ -76,13 +88,27 @@ def _rows(report: Report, made: Plan) -> dict[str, str]:
     return {
         "rows": ", ".join(f"{count} {part}" for part, count in report.rows.items() if count),
         "format": report.format,
-        "tokens in a row": f"at most about {report.longest_tokens}",
+        "tokens in a row": f"at most about {report.longest_tokens} ({_histogram(report)})",
         **(trains if made.attach is None else {"job": made.attach}),
         "costs": f"at most USD {made.worst_cost_usd:.2f}; USD {made.evaluation_usd:.2f} are kept for the evaluation",
-        "serves": "after `pilot approve`"
-        if made.approve
-        else f"if the loss falls by {made.min_improvement:.0%} or more",
+        "serves": " and ".join(_conditions(made)) or "whatever its loss is: nothing evaluates it",
     }
+
+
+def _histogram(report: Report) -> str:
+    """Of all rows, by estimated tokens."""
+    return ", ".join(
+        f"{one['rows']} " + ("longer" if one["up_to"] is None else f"up to {one['up_to']}")
+        for one in report.token_histogram
+        if one["rows"]
+    )
+
+
+def _conditions(made: Plan) -> Iterator[str]:
+    if made.evaluation_types:
+        yield f"if the loss falls by {made.min_improvement:.1%} or more"
+    if made.approve:
+        yield "after `pilot approve`"
 
 
 def _problems(report: Report) -> str:

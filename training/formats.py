@@ -102,7 +102,7 @@ def _documents(folder: Path) -> Iterator[Row]:
         texts: Iterator[tuple[int, Any]] = files.lines(path)
     else:
         rows = files.table(path) if path.suffix.lower() == ".csv" else _json_rows(path)
-        texts = ((number, _column(row, path, number)) for number, row in rows)
+        texts = _column(rows, path)
     for number, text in texts:
         if not isinstance(text, str):
             raise TrainingError(f"{path.name}, row {number}: the text is {json.dumps(text)[:40]}, not a string.")
@@ -110,11 +110,17 @@ def _documents(folder: Path) -> Iterator[Row]:
             yield Row((Segment(text, learned=True),))
 
 
-def _column(row: Mapping[str, Any], path: Path, number: int) -> Any:
-    """The column `text`, the first one where there is none."""
-    if not row:
-        raise TrainingError(f"{path.name}, row {number}, is empty: it needs the column {TEXT}.")
-    return row[TEXT] if TEXT in row else next(iter(row.values()))
+def _column(rows: Iterator[tuple[int, dict[str, Any]]], path: Path) -> Iterator[tuple[int, Any]]:
+    """The column `text` of every row, the first row's first one where that has none."""
+    column = TEXT
+    for at, (number, row) in enumerate(rows):
+        if not row:
+            raise TrainingError(f"{path.name}, row {number}, is empty: it needs the column {TEXT}.")
+        if at == 0 and TEXT not in row:
+            column = next(iter(row))
+        if column not in row:
+            raise TrainingError(f"{path.name}, row {number}: the column {column} is missing, and the first row has it.")
+        yield number, row[column]
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

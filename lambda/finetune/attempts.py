@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from finetune.money import EVALUATION_SECONDS
 from finetune.plan import Plan
 
 GIVE_UP_SECONDS: Final = 24 * 3600
@@ -19,6 +20,8 @@ _NO_CAPACITY: Final = re.compile(
 )
 _NO_QUOTA: Final = re.compile(r"ResourceLimitExceeded|service limit")
 _SERVER_FAULT: Final = re.compile(r"InternalServerError")
+_PROGRAMS_FAULT: Final = "AlgorithmError"
+"""How SageMaker begins what the program itself said, which may quote any of the others."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,23 @@ def after_failure(plan: Plan, job: Mapping[str, Any], *, attempt: int, waited: f
     instance_types = plan.evaluation_types if evaluation else plan.instance_types
     reason = job.get("FailureReason", "")
     if job["TrainingJobStatus"] == "Stopped":
-        return GiveUp(_stopped(job))
+        return GiveUp(_stopped(job, evaluation=evaluation))
     if attempt >= MAX_ATTEMPTS:
         return GiveUp(
             f"{MAX_ATTEMPTS} attempts failed; the last with: {reason}. Run again later, or name other types in "
             "instance_types."
         )
     here = job["ResourceConfig"]["InstanceType"]
+    if reason.startswith(_PROGRAMS_FAULT):
+        return _crashed(reason)
     if _SERVER_FAULT.search(reason) and attempt <= _SERVER_FAULTS:
         return Retry(here)
     if _NO_CAPACITY.search(reason) or _NO_QUOTA.search(reason):
         return _elsewhere(instance_types, here, reason, attempt=attempt, waited=waited)
-    why = reason or "SageMaker gives no reason"
+    return _crashed(reason or "SageMaker gives no reason")
+
+
+def _crashed(why: str) -> GiveUp:
     return GiveUp(f"The job failed: {why}. Nothing was promoted. Its log has more: mend what it names, and run again.")
 
 
@@ -93,8 +101,13 @@ def _elsewhere(instance_types: Sequence[str], here: str, reason: str, *, attempt
     return Later(seconds, instance_types[0])
 
 
-def _stopped(job: Mapping[str, Any]) -> str:
+def _stopped(job: Mapping[str, Any], *, evaluation: bool) -> str:
     match job.get("SecondaryStatus"):
+        case "MaxRuntimeExceeded" if evaluation:
+            return (
+                f"The evaluation was stopped at its runtime limit: {EVALUATION_SECONDS / 3600:.0f} hour, or less where "
+                "max_cost_usd pays for less. Lower max_val_samples, or give fewer rows in validation/."
+            )
         case "MaxRuntimeExceeded":
             return (
                 "The job was stopped at its runtime limit, which follows from max_cost_usd: what it leaves is not "

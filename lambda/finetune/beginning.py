@@ -139,7 +139,10 @@ def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:
     if "dropped" in given:
         key = str(given["dropped"])
         prefix = key.rpartition("/")[0] + "/"
-        text = Bucket(kit.s3, kit.settings.bucket).text(key)
+        try:
+            text = Bucket(kit.s3, kit.settings.bucket).text(key)
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"s3://{kit.settings.bucket}/{key} is not UTF-8: {error}. Save it as UTF-8.") from error
         if text is None:
             raise BadRequest(f"s3://{kit.settings.bucket}/{key} is not there any more.")
         return asking.from_toml(text, dataset=f"s3://{kit.settings.bucket}/{prefix}", kind=kind)

@@ -58,7 +58,8 @@ def _judged(came: Completed, kit: Kit, plan: Plan) -> Answer:
     if improvement is not None and improvement < plan.min_improvement:
         refusal = (
             f"{said}, and at least {plan.min_improvement:.1%} were asked for (min_improvement): nothing is changed. "
-            f"The model stays at {run.artifact}, the report at {run.report}"
+            f"Give more rows or epochs, or lower min_improvement. The model stays at {run.artifact}, the report at "
+            f"{run.report}"
         )
         return Answer(run.saying("Evaluate", kit.now, refusal), "failed")
     return Answer(run)

@@ -90,6 +90,8 @@ def _sorted_out(train: list[File], validation: list[File], root: list[File], fin
     for file in (*training, *validation):
         if file.size == 0:
             findings.add(file.name, None, "the file is empty; remove it")
+        elif file.name.rpartition("/")[2].startswith((".", PROMPTS)) or file.name == VALIDATION + TEMPLATE:
+            findings.add(file.name, None, "the training reads no rows from a file of this name here; move or rename it")
     if not training:
         findings.add("", None, "there is no training file; put one there, or into train/")
     beside = (

@@ -8,6 +8,7 @@ Per GPU, in bytes:
 * activations with checkpointing, for batch x length tokens: 2 bytes x hidden x (2 x layers + 34), where one layer is
   recomputed (34 bytes a value: Korthikanti et al. 2022), and the logits, 10 bytes x vocabulary (bfloat16, float32, its
   gradient); with int8 the layers of one GPU only;
+* or, where that is more, of a validation's batch x length tokens one layer's values and the logits: nothing is kept;
 * 1.5 GiB for CUDA and the allocator; a tenth of the GPU is left free.
 Not measured on a GPU.
 """
@@ -34,10 +35,13 @@ def training_bytes(shape: Shape, hyperparameters: Mapping[str, str], instance_ty
     sharing = gpus if int8 else gpus * count if fsdp else 1
     weights = (1 if int8 else width) * shape.parameters // sharing
     length = int(hyperparameters["max_input_length"])
-    tokens = int(hyperparameters["per_device_train_batch_size"]) * (_DEFAULT_LENGTH if length == -1 else length)
+    length = _DEFAULT_LENGTH if length == -1 else length
+    tokens = int(hyperparameters["per_device_train_batch_size"]) * length
+    validated = int(hyperparameters["per_device_eval_batch_size"]) * length
     lora = 16 * int(hyperparameters["lora_r"]) * 4 * shape.hidden * layers
     activations = tokens * (width * shape.hidden * (2 * layers + 34) + 10 * shape.vocabulary)
-    return weights + lora + activations + _RUNTIME_BYTES
+    validation = validated * (width * shape.hidden * 34 + 10 * shape.vocabulary)
+    return weights + lora + max(activations, validation) + _RUNTIME_BYTES
 
 
 def check_training(
@@ -51,8 +55,8 @@ def check_training(
     if needs > has:
         raise BadRequest(
             f"{instance_type} has about {has / GIB:.1f} GiB free on each GPU, and this job needs about "
-            f"{needs / GIB:.1f}. Lower per_device_train_batch_size or max_input_length, set int8_quantization to True, "
-            "or choose an instance type with more GPU memory.",
+            f"{needs / GIB:.1f}. Lower per_device_train_batch_size, per_device_eval_batch_size or max_input_length, "
+            "set int8_quantization to True, or choose an instance type with more GPU memory.",
             param="instance_types",
         )
 

@@ -70,6 +70,7 @@ def completed(program: Program, asked: Mapping[str, Scalar], format: str | None)
     """
     match program:
         case OwnContainer() | JumpStart():
+            hyperparameters.complete(asked, program.profile)  # what excludes each other does so whatever the dataset is
             return hyperparameters.complete({**asked, **format_of(format)}, program.profile)
         case Script():
             return free.checked(asked)

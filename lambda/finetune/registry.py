@@ -85,19 +85,29 @@ def _make_group(kit: Kit) -> None:
 def _lineage(run: Run, kit: Kit) -> dict[str, str]:
     """From which data, how, by which code, and how good."""
     job = run.job("train")
+    data = "evaluation_dataset" if job and job.attached else "dataset"  # what that one learned from nobody here knows
     known: Mapping[str, object] = {
         "run": run.id,
-        "dataset": run.asked.get("dataset", ""),
-        "dataset_sha256": run.dataset.get("sha256", ""),
+        data: run.asked.get("dataset", ""),
+        f"{data}_sha256": run.dataset.get("sha256", ""),
         "training_job": job.name if job else "",
         "base_model": kit.settings.model,
         "code_version": kit.settings.code_version,
         "report": run.report,
         **{f"metric.{name}": value for name, value in _metrics(run).items()},
-        **{f"hyperparameter.{name}": value for name, value in run.plan.get("hyperparameters", {}).items()},
+        **{f"hyperparameter.{name}": value for name, value in _hyperparameters(run, kit).items()},
     }
     said = {_taken(name, _MOST_NAME): _taken(str(value), _MOST_VALUE) for name, value in known.items() if str(value)}
     return dict(islice(said.items(), _MOST_ENTRIES))  # a program of the user's own may have more; the job has them all
+
+
+def _hyperparameters(run: Run, kit: Kit) -> Mapping[str, object]:
+    """Of the job: the plan's are the evaluation's where it was started elsewhere."""
+    job = run.job("train")
+    if job is None or not job.attached:
+        return dict(run.plan.get("hyperparameters", {}))
+    found = kit.sagemaker.describe_training_job(TrainingJobName=job.name)
+    return dict(found.get("HyperParameters", {}))
 
 
 def _taken(text: str, most: int) -> str:

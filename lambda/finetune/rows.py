@@ -117,6 +117,8 @@ def domain(row: object, column: str) -> str:
     fields = _object(row)
     if column not in fields:
         raise BadRow(f"the row lacks {column}, the column that is learned")
+    if column != "text" and "text" in fields:
+        raise BadRow(f"the row has a column text, and the first row none, so that {column} is learned; name them alike")
     text = _text(column, fields[column])
     if not text.strip():
         raise BadRow(f"{column} is empty")

@@ -10,6 +10,10 @@ from finetune.text import MAX_ROW_BYTES, lines
 MAX_FIELD_CHARACTERS: Final = 131_072
 """Of one field: a quote that is never closed ends there."""
 
+_OTHER_SEPARATORS: Final = (";", "\t")
+"""Of spreadsheets in some languages: every row would be learned with them, as one text."""
+_SAID_SEPARATORS: Final = "semicolons or tabs"
+
 
 def csv_rows(chunks: Iterable[bytes], refuse: Refuse) -> Iterator[tuple[int, dict[str, str]]]:
     """Each row as an object, with the number of its first line. Rows of another length than the header are refused."""
@@ -23,6 +27,10 @@ def csv_rows(chunks: Iterable[bytes], refuse: Refuse) -> Iterator[tuple[int, dic
             return
         if len(set(header)) < len(header) or not all(name.strip() for name in header):
             refuse(1, f"the header must name every column, each differently, and is {','.join(header)[:80]}")
+        elif len(header) == 1 and any(separator in header[0] for separator in _OTHER_SEPARATORS):
+            refuse(
+                1, f"the header {header[0][:80]!r} is one column; separate columns by commas, not {_SAID_SEPARATORS}"
+            )
         begins = fed.begin_row(reader.line_num)
         for row in reader:
             if not row:

@@ -59,7 +59,9 @@ def looked_at(kit: Kit, job: Job) -> tuple[Job, Mapping[str, Any]]:
     except ClientError as error:
         if error.response["Error"].get("Code") not in ("ResourceNotFound", "ValidationException"):
             raise
-        raise RunFailed(f"SageMaker knows no training job {job.name} in this account and Region.") from error
+        raise RunFailed(
+            f"SageMaker knows no training job {job.name} in this account and Region. Is that its name?"
+        ) from error
     resources = found["ResourceConfig"]
     return replace(
         job,
@@ -119,7 +121,7 @@ def _refusal(kit: Kit, request: Mapping[str, Any]) -> str:
             return f"{code}: {message}"
         if code in _PASSING:
             raise
-        raise RunFailed(f"SageMaker refused the job: {code}: {message}") from error
+        raise RunFailed(f"SageMaker refused the job: {code}: {message}. Mend what it names, and run again.") from error
     return ""
 
 
@@ -141,7 +143,9 @@ def _after(run: Run, kit: Kit, found: Mapping[str, Any], *, step: str, kind: str
             )
             return Answer(later.saying(step, kit.now, said), "wait", seconds)
         case GiveUp(message=message):
-            raise GaveUp(run, message)
+            trained = run.job("train") if kind == "evaluate" else None
+            kept = f" The model is kept: `pilot finetune DATA --attach {trained.name}` evaluates it." if trained else ""
+            raise GaveUp(run, f"{message}{kept}")
 
 
 class GaveUp(RunFailed):

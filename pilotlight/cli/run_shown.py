@@ -29,6 +29,11 @@ def show(record: Record, links: Mapping[str, str]) -> None:
     ]
     if jobs:
         out.print(grid(("job", "for", "instance", "status", "seconds", "USD"), jobs, title="\nJobs"), highlight=False)
+    problems = record.get("dataset", {}).get("problems", ())
+    if problems:
+        found = [(one["file"], one["line"], one["what"]) for one in problems]
+        title = f"\nProblems: {len(found)} of {record['dataset']['problem_count']}"
+        out.print(grid(("file", "line", "what"), found, title=title), highlight=False)
     if losses := record.get("losses"):
         out.print(LossCurve(record["id"], losses).text(), highlight=False, markup=False)
     places = {name: record[name] for name in ("artifact", "report", "package_arn") if record.get(name)}

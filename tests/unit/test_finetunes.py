@@ -86,6 +86,13 @@ finetune = { image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotligh
 """
 
 
+LLAMA = """default_stage = "dev"
+[stages.dev]
+model = "llama-2-7b"
+accept_eula = true
+"""
+
+
 class Asked(FineTunes):
     """Runs that are asked for, and go no further."""
 
@@ -125,6 +132,38 @@ def test_a_job_that_was_started_elsewhere_is_evaluated_with_a_dataset(
     assert Asked.started == [{"min_improvement": 0.1, "attach": "theirs", "dataset": "s3://data/datasets/rows/"}]
     assert "theirs" in told.output
     assert "of training" not in told.output
+
+
+def test_the_plan_says_how_long_the_rows_are_and_what_decides_whether_the_model_serves(
+    asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    told = asked(str(tmp_path / "rows"), "--approve").output
+    assert "(10 up to 128)" in told
+    assert "if the loss falls by 10.0% or more and after `pilot approve`" in told
+
+
+@pytest.mark.parametrize(("region", "warned"), [("us-east-2", False), ("sa-east-1", True)])
+def test_a_ceiling_by_another_regions_prices_is_warned_of(
+    asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, region: str, warned: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    (tmp_path / "pilotlight.toml").write_text(LLAMA)
+    stage = load(tmp_path / "pilotlight.toml", "dev", target="aws", region=region)
+    monkeypatch.setattr("pilotlight.cli.finetune.configured", lambda _: stage)
+    told = asked(str(tmp_path / "rows")).output
+    assert (f"`pilot prices refresh --region {region}`" in told) == warned
+
+
+def test_where_nothing_evaluates_the_plan_says_so(
+    asked: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "pilotlight.toml").write_text(LLAMA)
+    stage = load(tmp_path / "pilotlight.toml", "dev", target="aws", region="us-east-1")
+    monkeypatch.setattr("pilotlight.cli.finetune.configured", lambda _: stage)
+    (tmp_path / "rows/run.toml").unlink()
+    assert "whatever its loss is: nothing evaluates it" in asked(str(tmp_path / "rows")).output
 
 
 def test_a_run_needs_a_dataset_or_a_job(asked: Callable[..., Any]) -> None:
@@ -168,3 +207,11 @@ def test_a_runs_id_fits_a_jobs_name_and_those_of_one_second_differ() -> None:
 def test_its_module_needs_no_other_one_to_have_been_imported_first(tmp_path: Path) -> None:
     """What it has of the Lambda's code is found by itself."""
     subprocess.run([sys.executable, "-c", "import pilotlight.finetune"], cwd=tmp_path, check=True)
+
+
+def test_of_a_bad_dataset_the_rows_are_shown_that_the_record_has(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [{"file": "a.jsonl", "line": n, "what": f"row {n} is wrong"} for n in range(1, 21)]
+    run_shown.show({**RECORD, "dataset": {"problems": problems, "problem_count": 37}}, {})
+    shown = capsys.readouterr().out
+    assert "20 of 37" in shown
+    assert [n for n in range(1, 21) if f"row {n} is wrong" not in shown] == []

@@ -65,6 +65,20 @@ def test_a_crash_of_the_program_is_not_repeated() -> None:
     assert isinstance(after(""), GiveUp)
 
 
+@pytest.mark.parametrize("quoted", [CAPACITY, QUOTA, SERVER])
+def test_whatever_a_crash_quotes_it_is_one(quoted: str) -> None:
+    outcome = after(f'AlgorithmError: ExecuteUserScriptError: ErrorMessage "{quoted}", exit code: 1')
+    assert isinstance(outcome, GiveUp)
+    assert "mend what it names" in outcome.message
+
+
+def test_an_evaluation_that_takes_too_long_is_not_helped_by_dollars_alone() -> None:
+    job = {"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}
+    outcome = after_failure(PLAN, job, attempt=1, waited=0, evaluation=True)
+    assert isinstance(outcome, GiveUp)
+    assert "Lower max_val_samples" in outcome.message
+
+
 @pytest.mark.parametrize(
     ("secondary", "says"),
     [("MaxRuntimeExceeded", "Raise max_cost_usd"), ("MaxWaitTimeExceeded", "spot = false"), ("Stopped", "Somebody")],

@@ -246,6 +246,8 @@ class TestRows:
             (b"a,text\n1,x\n" + b'"x\n",' * 300_000 + b"y\n", 3, f"here: it is longer than {MAX_ROW_BYTES} bytes"),
             (b"text,text\nx,y\n", 1, "the header must name every column"),
             (b"text,\nx,y\n", 1, "the header must name every column"),
+            (b"id;text\n1;x\n2;y\n", 1, "separate columns by commas"),
+            (b"id\ttext\n1\tx\n2\ty\n", 1, "separate columns by commas"),
             (b"text\nx\ncaf\xe9\ny\n", 3, "is not UTF-8"),
         ],
     )
@@ -266,6 +268,7 @@ class TestRows:
             (b'[{"text": "a"},\n{"text": "' + b"x" * 2 * MAX_ROW_BYTES + b'"}]', 2, "longer than"),
             (b'[{"text": "a"},\n' + b'{"a":' * 100_000, 2, "nested too deeply"),
             (b'[{"other": "a"}, {"text": "b"}]', 1, "the row lacks other"),
+            (b'[{"other": "a"},\n{"text": "b", "other": "c"}]', 2, "the row has a column text, and the first row none"),
             (b'{"text": "a"}\n{"text": }\n', 2, "not valid JSON"),
         ],
     )
@@ -296,6 +299,13 @@ class TestRows:
         [problem] = problems_of({"train/a.jsonl": GOOD, "prompts.jsonl": jsonl(row)})
         assert problem.startswith("prompts.jsonl, line 1")
         assert says in problem
+
+    @pytest.mark.parametrize(
+        "name", ["train/prompts.jsonl", "train/.a.jsonl", "validation/prompts.jsonl", "validation/template.json"]
+    )
+    def test_a_file_that_the_training_passes_over_is_no_file_of_rows(self, name: str) -> None:
+        problems = problems_of({"train/a.jsonl": GOOD, name: GOOD})
+        assert problems[0].startswith(f"{name}: the training reads no rows from a file of this name")
 
     def test_of_many_bad_rows_twenty_are_shown_and_all_counted(self) -> None:
         report = report_of({"a.jsonl": jsonl(*({"n": n} for n in range(50)))}, chunk_bytes=512)

@@ -128,6 +128,8 @@ class TestAProgramOfTheUsersOwn:
     [
         ("llama-2-7b", {"hyperparameters": {"int8_quantization": True, "enable_fsdp": True}}, "int8_quantization"),
         ("llama-2-70b", {"hyperparameters": {"enable_fsdp": True}}, "enable_fsdp"),
+        ("llama-2-7b", {"hyperparameters": {"instruction_tuned": True, "chat_dataset": True}}, "has one format"),
+        ("llama-2-7b", {"hyperparameters": {"per_device_eval_batch_size": 1000}}, "per_device_eval_batch_size"),
         ("llama-2-7b", {"instance_types": ["ml.g4dn.xlarge"]}, "about 14.4 GiB free on each GPU"),
         ("llama-2-70b", {"instance_types": ["ml.g5.12xlarge"]}, "GiB free on each GPU"),
         ("llama-2-7b", {"hyperparameters": {"per_device_train_batch_size": 64}}, "Lower per_device_train_batch_size"),

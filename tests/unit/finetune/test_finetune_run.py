@@ -386,12 +386,37 @@ def test_a_job_started_elsewhere_is_planned_with_what_its_evaluation_may_cost(st
     assert "at most USD 3.35." in message  # an hour and seven minutes on the dearer one
 
 
+def test_where_the_evaluation_crashes_the_model_that_was_paid_for_can_be_attached(story: Story) -> None:
+    state = begun(story)
+    for step in ("CheckDataset", "Plan", "Train"):
+        state = story.take(step, state)
+    story.world.sagemaker.script = [{"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no memory"}]
+    record = story.fail(story.take("Evaluate", state))
+    assert (record["status"], record["step"]) == ("failed", "Evaluate")
+    assert "no memory" in record["message"]
+    assert f"pilot finetune DATA --attach {record['jobs'][0]['name']}" in record["message"]
+
+
+def test_a_job_started_elsewhere_is_registered_with_its_own_hyperparameters(story: Story) -> None:
+    left_at(story, f"s3://{BUCKET}/models/theirs/output/model/")
+    story.world.sagemaker.jobs["theirs"]["HyperParameters"] = {"epoch": "77"}
+    assert story.run(attach="theirs")["status"] == "done"
+    [package] = story.world.sagemaker.packages
+    lineage = package["CustomerMetadataProperties"]
+    assert {name: value for name, value in lineage.items() if name.startswith("hyperparameter.")} == {
+        "hyperparameter.epoch": "77"
+    }
+    assert lineage["evaluation_dataset"] == DATASET
+    assert not {"dataset", "dataset_sha256"} & lineage.keys()
+
+
 def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
     record = story.run()
     assert (record["status"], record["step"]) == ("failed", "Evaluate")
     assert "went from 3 to 3.3 (10.0% worse)" in record["message"]
     assert record["artifact"] in record["message"]
+    assert "Give more rows or epochs, or lower min_improvement." in record["message"]
     assert story.world.states.requests == []
 
 
@@ -541,6 +566,13 @@ def test_a_dropped_run_toml_starts_a_run_of_the_dataset_beside_it(story: Story) 
     answer = story.take("CheckDataset", {"id": story.name, "given": given})
     assert (answer["next"], story.record["asked"]["dataset"]) == ("go", DATASET)
     assert story.record["asked"]["max_cost_usd"] == 7
+
+
+def test_a_dropped_run_toml_that_is_no_utf_8_is_refused_in_words(story: Story) -> None:
+    story.world.s3.objects[f"{DATASET}run.toml"] = "spot = true".encode("utf-16")
+    given = {"dropped": "datasets/tickets/run.toml", "sequencer": "1", "by": "test"}
+    assert story.take("CheckDataset", {"id": story.name, "given": given})["next"] == "failed"
+    assert "run.toml is not UTF-8" in story.record["message"]
 
 
 def test_a_run_toml_that_is_told_twice_starts_one_run_and_dropped_again_another(story: Story) -> None:

@@ -85,6 +85,7 @@ def test_numbers_of_samples_are_counted_after_the_split(job: Job) -> None:
         ("a.json", '[{"id": 1, "text": "one,\\nand a half"}, {"id": 2, "text": "two"}]'),
         ("a.json", '{"text": "one,\\nand a half"}\n{"text": "two"}\n'),
         ("a.json", '{"first": "one,\\nand a half", "other": 2}\n\n{"first": "two"}\n'),
+        ("a.json", '{"first": "one,\\nand a half", "other": "x"}\n{"other": "y", "first": "two"}\n'),
     ],
 )
 def test_documents_are_the_column_text_or_the_first(job: Job, file: str, content: str) -> None:
@@ -143,6 +144,7 @@ CHAT = {"chat_dataset": "True"}
         ({"a.json": b'[{"text": 1}]'}, {}, r"a\.json, row 1: the text is 1, not a string"),
         ({"a.json": b"[{}]"}, {}, r"row 1, is empty: it needs the column text"),
         ({"a.json": b"[1]"}, {}, "row 1, must be a JSON object"),
+        ({"a.json": b'[{"a": "x"}, {"b": "y"}]'}, {}, "row 2: the column a is missing"),
         ({"a.jsonl": b"{}"}, CHAT, "the key dialog must be a list"),
         ({"a.jsonl": b'{"dialog": [{"role": "bot", "content": "x"}]}'}, CHAT, "is no message: its role is one of"),
         ({"a.jsonl": b'{"dialog": [{"role": "user", "content": "x"}]}'}, CHAT, "the assistant has the last word"),
