@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from botocore.exceptions import ClientError
 from common import describe
 from common.describe import unless_absent
-from common.facts import endpoint_price, hourly_price
+from common.facts import VariantFacts, endpoint_price, hourly_price
 
 from sweep.decision import Holding, Key, Kind, Resource
 
@@ -129,9 +130,19 @@ def _endpoint(
     facts = describe.endpoint(client, listed.name)
     if facts is None:
         return None
-    variant = describe.variant(client, facts.config_name)
+    variant = _variant(client, facts.config_name)
     price = endpoint_price(facts, variant, usd_per_hour)
     return Resource(listed.kind, listed.name, stage, facts.status, listed.created, price, (facts.config_name,))
+
+
+def _variant(client: SageMakerClient, config_name: str) -> VariantFacts | None:
+    """None also where it may not be read, as one without the tag may not: its endpoint bills, and is listed, anyway."""
+    try:
+        return describe.variant(client, config_name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return None
 
 
 def _training_job(

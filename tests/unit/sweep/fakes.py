@@ -25,7 +25,7 @@ def _page(items: list[Any], member: str, request: Mapping[str, Any]) -> dict[str
 class SageMaker:
     """Names to what they are: an endpoint's config, a config's model and instance type, a job's status. `tags` maps a
     name to the stage that it carries; `vanished` is listed still, and gone when it is looked at;
-    `refused` may not be deleted.
+    `refused` may not be deleted, and configs that are `unreadable` not be looked at.
     """
 
     endpoints: dict[str, str] = field(default_factory=dict)
@@ -35,6 +35,7 @@ class SageMaker:
     tags: dict[str, str] = field(default_factory=dict)
     vanished: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
 
     def list_endpoints(self, **request: Any) -> Mapping[str, Any]:
         return self._list("Endpoint", self.endpoints, request)
@@ -69,6 +70,8 @@ class SageMaker:
     def describe_endpoint_config(self, **request: Any) -> Mapping[str, Any]:
         if request["EndpointConfigName"] not in self.configs:
             raise absent(request["EndpointConfigName"])
+        if request["EndpointConfigName"] in self.unreadable:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "Describe")
         model, instance_type = self.configs[request["EndpointConfigName"]]
         return {"ProductionVariants": [{"ModelName": model, "InstanceType": instance_type, "InitialInstanceCount": 1}]}
 

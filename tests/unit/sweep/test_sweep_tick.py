@@ -125,6 +125,13 @@ class TestGather:
     def test_a_price_that_is_not_known_is_not_nothing(self) -> None:
         assert tagged(stray(), "test", {})[0].usd_per_hour is None
 
+    def test_an_endpoint_on_a_config_that_may_not_be_read_is_listed_all_the_same(self) -> None:
+        """IAM lets the sweep read what carries the tag, and somebody may have put a tagged endpoint on another one."""
+        bare = {"bare": ("model", "ml.g5.2xlarge")}
+        sagemaker = SageMaker({"stray": "bare"}, bare, tags={"stray": "test"}, unreadable={"bare"})
+        (found,) = tagged(sagemaker, "test", PRICES)
+        assert (found.name, found.status, found.usd_per_hour) == ("stray", "InService", None)
+
     def test_training_jobs_that_run_or_stop_are_billed_and_others_are_history(self) -> None:
         jobs = {"runs": "InProgress", "stops": "Stopping", "was": "Completed"}
         found = tagged(SageMaker(jobs=jobs, tags=dict.fromkeys(jobs, "test")), "test", PRICES)
