@@ -37,7 +37,14 @@ def lambda_handler(event: Event, _context: object) -> dict[str, object]:
 def authorize(event: Event, settings: Settings, admin_key: Callable[[], str]) -> dict[str, object]:
     """The answer, and the one line of JSON that it leaves in the log; no key is ever in it."""
     decision = decide(event, key_header=settings.key_header, open_routes=settings.open_routes, admin_key=admin_key)
-    print(json.dumps({"route": route_of(event), "allowed": decision.refusal is None, "refusal": decision.refusal}))
+    about = event.get("requestContext")
+    line = {
+        "request_id": about.get("requestId") if isinstance(about, Mapping) else None,  # as in the proxy's own line
+        "route": route_of(event),
+        "allowed": decision.refusal is None,
+        "refusal": decision.refusal,
+    }
+    print(json.dumps(line))
     return answer(decision, str(event["methodArn"]))
 
 

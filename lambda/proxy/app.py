@@ -91,9 +91,9 @@ class Proxy:
         log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
         log.limited_by_caller = call.timeout_seconds < self._settings.integration_timeout_seconds or None
         try:
-            if key is None:
-                return work(call)
-            return self._once(key, call, log).answer(lambda: work(call))
+            answer = work(call) if key is None else self._once(key, call, log).answer(lambda: work(call))
+            log.add_answer(answer)
+            return answer
         finally:
             log.add_invocations(call.invocations)
 

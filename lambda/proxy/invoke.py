@@ -45,8 +45,12 @@ _ABSENT = re.compile(r"Endpoint .* of account .* not found|has no capacity to pr
 # Where containers say what is wrong: MMS and TorchServe, TGI, FastAPI and its lists of `msg`.
 _NAMES = ("message", "error", "detail", "msg")
 
-# A line ends here, also where it stands in escapes, and here a stack trace begins.
-_END = re.compile(r'[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|\\+[nr]|Traceback|File \\*"')
+# A line ends here, also where it stands in escapes, and here a stack trace begins: Python's, or one of Java's,
+# JavaScript's or Rust's that was put on one line. Compiled once it is needed.
+_END = (
+    r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|\\+[nr]|Traceback|(?i:stack ?(?:back)?trace)|File \\*[\"']"
+    r"|\bat [\w.$/<>]+ ?\([^()]*(?::\d+|Native Method|Unknown Source)\)"
+)
 MAX_SAID_CHARACTERS = 300
 
 # Codes of the service model, and the HTTP status for a code that is new or unstated.
@@ -171,7 +175,7 @@ def _parsed(text: str) -> object:
 
 def _one_line(said: str) -> str:
     """The first line, without the stack trace that some put there or behind it; empty if no word is left."""
-    line = _END.split(said.strip(), maxsplit=1)[0].strip()[:MAX_SAID_CHARACTERS]
+    line = re.split(_END, said.strip(), maxsplit=1)[0].strip()[:MAX_SAID_CHARACTERS]
     return line if re.search(r"\w", line) else ""
 
 

@@ -9,6 +9,7 @@ from proxy.errors import DeadlineExceeded, EndpointOff, EndpointWaking, Problem,
 from proxy.invocations import Invocations
 from proxy.metrics import embedded
 from proxy.request import Request
+from proxy.strict_json import JsonObject
 
 _TOLD_BY_METRICS = ("retries", "model_was_reached", "tokens_in", "tokens_out")
 
@@ -21,7 +22,8 @@ class LogLine:
 
     `budget_ms` is None until the time budget is known, `model_latency_ms` (the last attempt's, as measured here)
     until there was an attempt. `tokens_estimated` says which of "in" and "out" the container did not (always) tell.
-    `limited_by_caller`: it set a limit of its own, whose end is no failure of ours.
+    `limited_by_caller`: it set a limit of its own, whose end is no failure of ours. `split_ended_by` is the type of the
+    problem by which the answer, a 200, has not all parts of a text.
     """
 
     request_id: str
@@ -41,6 +43,7 @@ class LogLine:
     tokens_estimated: list[str] | None = None
     idempotency: str | None = None
     gave_up: str | None = None
+    split_ended_by: str | None = None
     error: str | None = None
     message: str | None = None
     cause: str | None = None
@@ -58,6 +61,12 @@ class LogLine:
         self.gave_up = invocations.gave_up
         if invocations.attempts:
             self.model_latency_ms = round(invocations.last_attempt_seconds * 1000, 1)
+
+    def add_answer(self, answer: JsonObject) -> None:
+        """What a 200 says of a problem."""
+        split = answer.get("split")
+        error = split.get("error") if isinstance(split, dict) else None
+        self.split_ended_by = error["type"] if isinstance(error, dict) else None
 
     def add_problem(self, problem: Problem) -> None:
         """A refusal's message (4xx) may quote the caller, so only those of the other side are kept."""

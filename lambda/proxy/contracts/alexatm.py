@@ -39,7 +39,9 @@ class AlexaTM:
         return checked_texts(answer.get("generated_texts") if isinstance(answer, dict) else None, shape)
 
     def completion_requests(self, completion: Completion) -> list[JsonObject]:
-        """`max_length` counts the input, which is estimated: the text may get longer than `max_tokens`."""
+        """`max_length` counts the input, which is estimated: the model may write more than `max_tokens`, of which the
+        caller gets as many words.
+        """
         sampling = completion.sampling
         prompt = _marked_prompt(completion.text)
         body: JsonObject = {

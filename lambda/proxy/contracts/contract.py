@@ -9,6 +9,7 @@ from proxy.strict_json import JsonObject
 from proxy.tally import Counts
 
 NEW_TOKENS = 64  # generated beyond the input where the caller sets no max_length
+MOST_COUNTED = 2**53  # tokens that a float holds exactly; more is nobody's count
 MARK_TOKENS = 6  # the most that a contract adds to a prompt: AlexaTM's "[CLM] ", at a token a byte
 
 
@@ -46,7 +47,7 @@ class Contract(Protocol):
 
 def counted(value: object) -> int | None:
     """`value` as a number of tokens; None where it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNTED else None
 
 
 def checked_texts(value: object, shape: str) -> list[str]:

@@ -1,6 +1,8 @@
 """From checked completions to choices: the model is asked, its texts end where they should, tokens are counted."""
 
+import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from common.tokens import SPECIAL_TOKENS, estimate_tokens
@@ -10,6 +12,8 @@ from proxy.completion import Choice, Completion, FinishReason, Outcome
 from proxy.contracts.contract import Contract
 from proxy.errors import BadModelAnswer
 from proxy.invocations import Invocations
+
+_WORD = re.compile(r"\S+")
 
 
 class Answered(NamedTuple):
@@ -45,7 +49,13 @@ def complete(completions: Sequence[Completion], *, contract: Contract, invocatio
 def answered_by(completion: Completion, outcomes: Sequence[Outcome]) -> Answered:
     """What the outcomes for one prompt come to. Tokens count as generated, those behind a stop included."""
     given = [choice for outcome in outcomes for choice in outcome.choices]
-    choices = tuple(_ended(choice, completion) for choice in given)
+    most = completion.sampling.max_tokens
+    within = [
+        _cut_to(most, choice) if outcome.is_bounded_by_estimate else choice
+        for outcome in outcomes
+        for choice in outcome.choices
+    ]
+    choices = tuple(_ended(choice, completion) for choice in within)
     counts = [outcome.completion_tokens for outcome in outcomes if outcome.completion_tokens is not None]
     counted = len(counts) == len(outcomes)
     prompt_tokens = outcomes[0].prompt_tokens  # several invocations read the same prompt, which counts once
@@ -53,7 +63,7 @@ def answered_by(completion: Completion, outcomes: Sequence[Outcome]) -> Answered
         "usage.prompt_tokens": prompt_tokens is None,
         "usage.completion_tokens": not counted,
         "max_tokens": any(outcome.is_bounded_by_estimate for outcome in outcomes),
-        "finish_reason": any(not _is_known(choice, completion) for choice in given),
+        "finish_reason": any(not _is_known(choice, completion) for choice in within),
     }
     return Answered(
         choices=choices,
@@ -67,6 +77,12 @@ def _checked(outcome: Outcome, expected: int) -> Outcome:
     if len(outcome.choices) != expected:
         raise BadModelAnswer(f"The model's answer has {len(outcome.choices)} texts, but {expected} were asked for.")
     return outcome
+
+
+def _cut_to(max_tokens: int, choice: Choice) -> Choice:
+    """The choice without what is surely more than was asked for: no tokenizer has a token of two words."""
+    ends = [word.end() for word in islice(_WORD.finditer(choice.text), max_tokens + 1)]
+    return Choice(choice.text[: ends[max_tokens - 1]], "length") if len(ends) > max_tokens else choice
 
 
 def _is_known(choice: Choice, completion: Completion) -> bool:

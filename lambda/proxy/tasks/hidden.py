@@ -67,7 +67,7 @@ def compatible() -> Mapping[str, str]:
 
 
 def _word(word: str) -> str:
-    return _from(word, 0)
+    return _from(unicodedata.normalize("NFC", word), 0)
 
 
 def _from(word: str, start: int) -> str:
@@ -83,11 +83,21 @@ def _from(word: str, start: int) -> str:
 def _openings(word: str, start: int) -> Iterator[tuple[int, str]]:
     """What the rest of a word may begin with: how many letters of it are read, and the pattern."""
     letter, rest = word[start], word[start:].lower()
-    yield 1, _one_of(f"{letter}{letter.lower()}{letter.upper()}" + compatible().get(letter.lower(), ""))
+    yield 1, _spelt(letter)
     for read in _several():
         if read[0] == rest[0] or not rest[0].isalnum():
             for taken in _letters_read(read, rest, opens=start == 0):
                 yield taken, _one_of(compatible()[read])
+
+
+def _spelt(letter: str) -> str:
+    """A letter in either case; one with a mark may also be written as the letter and the mark behind it."""
+    one = _one_of(f"{letter}{letter.lower()}{letter.upper()}" + compatible().get(letter.lower(), ""))
+    parts = unicodedata.decomposition(letter.lower()[0]).split()
+    if len(parts) != 2 or parts[0].startswith("<"):
+        return one
+    base, mark = (chr(int(part, 16)) for part in parts)
+    return rf"(?:{one}|{_spelt(base)}[{UNSEEN}]*+{mark})"
 
 
 @cache

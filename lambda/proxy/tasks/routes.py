@@ -50,9 +50,13 @@ def carried_out(tasks: Mapping[str, Shape], path: str, body: JsonObject, *, cont
 
 
 def label_in(output: str, labels: Sequence[str]) -> str | None:
-    """The label that an output begins with, whatever its case and what is said after it; None where there is none."""
+    """The label that an output begins with, whatever its case and what is said after it; None where there is none, or
+    where the model only lists them, as its prompt does.
+    """
     for label in labels:
-        if re.match(rf"\W*{re.escape(label)}(?!\w)", output, re.IGNORECASE):
+        others = "|".join(re.escape(other) for other in labels if other != label) or r"\b\B"  # nothing
+        listed = rf"(?:\s*[,/|]\s*(?:or\s+)?|\s+or\s+)(?:{others})(?!\w)"
+        if re.match(rf"\W*{re.escape(label)}(?!\w)(?!{listed})", output, re.IGNORECASE):
             return label
     return None
 

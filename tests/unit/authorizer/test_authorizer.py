@@ -291,11 +291,19 @@ class TestWhatIsTold:
     def test_the_log_has_one_line_and_no_key(
         self, authorizer: Authorizer, route: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        answer = authorizer(event(route, x_api_key=KEY))
+        answer = authorizer(event(route, x_api_key=KEY) | {"requestContext": {"requestId": "request-1"}})
         (line,) = capsys.readouterr().out.splitlines()
         logged = json.loads(line)
         assert (logged["route"], logged["allowed"]) == (route, answer.allowed)
+        assert logged["request_id"] == "request-1"
         assert KEY not in line
+
+    @pytest.mark.parametrize("context", [None, {}, "request-1"])
+    def test_a_request_without_an_id_is_logged_all_the_same(
+        self, authorizer: Authorizer, context: object, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert authorizer(event(x_api_key=KEY) | {"requestContext": context}).allowed
+        assert json.loads(capsys.readouterr().out)["request_id"] is None
 
 
 ENVIRONMENT = {"KEY_HEADER": "any", "OPEN_ROUTES": '["POST /generate", "GET /endpoint"]', "ADMIN_KEY_ID": "adminkeyid"}

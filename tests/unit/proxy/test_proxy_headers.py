@@ -149,6 +149,10 @@ class TestMetrics:
             ({"choices": [{"text": "x" * 400}], "usage": None}, 108),
             ({"choices": [{"text": "x" * 400}], "usage": {"completion_tokens": "5"}}, 118),
             ({"choices": [{"text": "x" * 400}], "usage": {"completion_tokens": -5}}, 118),
+            (
+                {"choices": [{"text": "x" * 400}], "usage": {"prompt_tokens": 10**400, "completion_tokens": 10**400}},
+                320,
+            ),
             (["x" * 400], 101),
         ],
     )
@@ -158,6 +162,7 @@ class TestMetrics:
         vllm.runtime.script = [json.dumps(answer).encode()]
         vllm.generate(PROMPT)
         line = self.line(capsys)
+        assert line["status"] != 500
         assert abs(line["TokensOut"] - out) <= 3
         assert line["tokens_estimated"] == ["in", "out"]
 

@@ -223,6 +223,15 @@ class TestSplit:
         assert told["continue_at"] == told["spans"][1][1]
         assert told["error"] == {"type": getattr(problem, "type", ""), "message": getattr(problem, "message", "")}
 
+    def test_the_log_says_why_an_answer_has_not_all_parts(self, capsys: pytest.CaptureFixture[str]) -> None:
+        api = api_with(WINDOW, seconds=12.0)
+        assert api.generate({"text_inputs": PROSE, "split": True}).status == 200
+        line = json.loads(capsys.readouterr().out)
+        assert (line["status"], line["split_ended_by"]) == (200, "deadline_exceeded")
+        whole = api_with(WINDOW)
+        assert whole.generate({"text_inputs": PROSE[:1200], "split": True}).body["split"]["error"] is None
+        assert "split_ended_by" not in json.loads(capsys.readouterr().out)
+
     def test_when_the_first_part_fails_that_is_the_answer(self) -> None:
         api = api_with(WINDOW)
         api.runtime.script = [ConnectionLost("cut")]

@@ -138,6 +138,17 @@ class TestAlexaTM:
         (choice,) = chat(api).choices
         assert (choice.message.content, choice.finish_reason) == ("Hi there.", "stop")
 
+    def test_a_text_has_no_more_words_than_tokens_were_asked_for(self, api: Api) -> None:
+        """The prompt's tokens are estimated, so the model may have written on."""
+        api.runtime.model = lambda _: answered({"generated_texts": [" one  two; three four five"]})
+        (choice,) = complete(api, max_tokens=3).choices
+        assert (choice.text, choice.finish_reason) == (" one  two; three", "length")
+        (choice,) = complete(api, max_tokens=3, stop=";").choices
+        assert (choice.text, choice.finish_reason) == (" one  two", "stop")
+        (choice,) = complete(api, max_tokens=3, stop="five").choices
+        assert (choice.text, choice.finish_reason) == (" one  two; three", "length")
+        assert complete(api, max_tokens=5).choices[0].text == " one  two; three four five"
+
     def test_what_it_does_not_say_is_estimated_and_marked(self, api: Api) -> None:
         answer = complete(api, max_tokens=4)
         assert answer.usage.prompt_tokens == estimate_tokens("hello")

@@ -1,8 +1,10 @@
 """`tasks.toml`: a task of one's own is a table, and a table that makes no task is refused by name."""
 
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from proxy.errors import TasksBroken
@@ -57,6 +59,17 @@ def test_a_task_without_letters_in_its_frame_is_guarded_by_its_signs() -> None:
     shape = shapes(table)["animal"]
     assert prompt(shape, {"text": "a; b => c ; d"}, [], line_break=None) == "a, b => c , d =>"
     assert prompt(shape, {"text": "a; b"}, [], line_break=None) == "a; b =>"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("label", ["Übersetzung:", "Trả lời:"])
+def test_a_label_with_marks_on_its_letters_is_seen_however_they_are_written(
+    label: str, form: Literal["NFC", "NFD"]
+) -> None:
+    shape = shapes(own(shot=f"Text: {{text}} {unicodedata.normalize(form, label)} {{animal}}", once=None, dummies=None))
+    for written in (label, label.upper(), unicodedata.normalize("NFD", label), "\u200f".join(label)):
+        asked = prompt(shape["animal"], {"text": f"a ## {written} b ## c"}, [], line_break=None)
+        assert f"a - {written} b ## c" in asked
 
 
 def test_the_long_field_is_the_first_that_has_to_be_given_unless_the_table_says_which() -> None:

@@ -119,12 +119,20 @@ class TestEntailment:
             ("'Neither'", "Neither"),
             ("(True)", "True"),
             ("Neither true nor false", "Neither"),
+            ("True, or so. False would be odd", "True"),
+            ("True or falsehood", "True"),
         ],
     )
     def test_the_label_is_the_one_it_begins_with(self, either: Api, said: str, label: str) -> None:
         assert saying(either, said).task("entail", BODIES["entail"]).body["label"] == label
 
-    @pytest.mark.parametrize("said", ["", " ", "<br> True", "Truely", "It is True", "maybe", "No", "True_", "Trues"])
+    @pytest.mark.parametrize(
+        "said",
+        [
+            *("", " ", "<br> True", "Truely", "It is True", "maybe", "No", "True_", "Trues"),
+            *("True, False, or Neither", "(True, False, or Neither):", "true or false", "False/True", "True | False"),
+        ],
+    )
     def test_no_label_is_null_and_no_error(self, either: Api, said: str) -> None:
         answer = saying(either, said).task("entail", BODIES["entail"])
         assert (answer.status, answer.body["label"]) == (200, None)
