@@ -2,7 +2,8 @@
 
 The first call claims the key for as long as its own caller may wait, and leaves its answer there. A second one that
 comes meanwhile waits within its own budget. A failure leaves nothing: whatever went wrong, sending it again tries
-again, and that includes a generation which timed out and may have been paid for. A first call that dies midway holds
+again, and that includes a generation which timed out and may have been paid for. The parts of a split that broke off
+are an answer: what is missing is asked for under another key. A first call that dies midway holds
 its key until its time is over.
 
 All times are of the event's clock: DynamoDB removes what has expired when it likes.
