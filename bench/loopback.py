@@ -81,4 +81,5 @@ def environment() -> dict[str, str]:
         "WAKE_ON_CALL": "false",
         "IDEMPOTENCY_TABLE": SETTINGS.idempotency_table,
         "WINDOW": "",
+        "SCHEDULES": "",
     }

@@ -1,14 +1,17 @@
 """The benchmark of the policies: its traffic, its peers by hand, and what it writes."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+from proxy.settings import Settings
 
-from bench import plot
+from bench import loopback, plot
 from bench.lifecycle import between, play, table
 from bench.policies import POLICIES, Result, always_on, pilotlight, scale_to_zero
 from bench.traffic import DAY, KINDS
+from tests.unit.proxy.fakes import SETTINGS
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,6 +42,12 @@ class TestScaleToZero:
     def test_no_calls_cost_nothing_and_the_day_ends_the_bill(self) -> None:
         assert scale_to_zero([], 1) == Result(0, 0, 0)
         assert scale_to_zero([DAY - 5], 1).billed_minutes == 4
+
+
+def test_the_handler_that_is_measured_is_told_all_that_it_reads() -> None:
+    assert Settings.from_environment(loopback.environment()) == replace(
+        SETTINGS, model_aliases=(), always_on_usd_per_hour=None, finetune_arn=""
+    )
 
 
 def test_always_on_is_billed_for_every_minute() -> None:
