@@ -62,9 +62,21 @@ def test_it_tells_the_whole_main_job(environment: dict[str, str]) -> None:
     assert not [name for name in left if not name.startswith("jsii")]  # a cache of jsii's own
 
 
+def heard() -> None:
+    """A shell that runs the tests in the background has them ignore Ctrl-C, which their children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 0), (signal.SIGTERM, 5)])
 def test_interrupted_it_cleans_up(environment: dict[str, str], number: signal.Signals, seconds: float) -> None:
-    with subprocess.Popen(DEMO, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as demo:
+    with subprocess.Popen(
+        DEMO,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=heard,  # noqa: PLW1509 (no other thread is at work here)
+    ) as demo:
         while not FOLDER.exists():
             assert demo.poll() is None
             time.sleep(0.05)
