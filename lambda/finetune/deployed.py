@@ -1,4 +1,8 @@
-"""Whether the stage still has the model that a run began with."""
+"""Whether the stage still has the model that a run began with: for the steps that would go wrong over another one.
+
+A training goes on to its end, as it can be attached later. Approve waits for a person's word and not for its step's
+answer, so it is left to Promote.
+"""
 
 from finetune.answer import RunFailed
 from finetune.clients import Kit

@@ -7,6 +7,7 @@ from typing import Any
 
 from finetune.answer import Answer
 from finetune.clients import Kit
+from finetune.deployed import check_model
 from finetune.jobs import evaluation_request
 from finetune.plan import Plan
 from finetune.run import Run
@@ -22,6 +23,7 @@ _ANSWER_CHARACTERS = 300
 
 def evaluate(run: Run, kit: Kit) -> Answer:
     """Raises RunFailed where the model is not good enough, or the evaluation did not come about."""
+    check_model(run, kit)
     if not run.plan:
         return Answer(run.saying("Evaluate", kit.now, "Not evaluated: the run has no dataset to evaluate with."))
     plan = Plan.from_data(run.plan)

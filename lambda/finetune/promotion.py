@@ -43,6 +43,8 @@ _OVERTAKEN = ("superseded", "joined")
 
 def promote(run: Run, kit: Kit) -> Answer:
     """Serve the artifact. Raises RunFailed where the endpoint did not take it: the switch has put back what was."""
+    if not run.promotion:
+        check_model(run, kit)  # one that has begun is seen to its end
     if not turn_taking.take(run.id, kit):
         waiting = run.saying("Promote", kit.now, "Another run is being promoted: this one waits.")
         return _looking_again(waiting, kit)

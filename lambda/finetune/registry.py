@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from finetune.answer import Answer
 from finetune.clients import Kit
+from finetune.deployed import check_model
 from finetune.run import Run
 
 _MOST_ENTRIES = 50
@@ -22,6 +23,7 @@ _NOT_TAKEN = re.compile(r"[^\w .:/=+@-]")
 
 def register(run: Run, kit: Kit) -> Answer:
     """One version in the stage's group, with where it comes from; it is Approved once it serves."""
+    check_model(run, kit)
     if run.package_arn:
         return Answer(run)
     _make_group(kit)

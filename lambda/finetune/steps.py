@@ -22,17 +22,12 @@ from common.mending import mended_by
 from finetune import approval, beginning, ending, evaluation, promotion, registry, stopping, training
 from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.clients import Kit
-from finetune.deployed import check_model
 from finetune.run import DONE, KIND, RUNNING, Run, id_of
 from finetune.trial import try_out
 from finetune.waits import pause
 from finetune.watch import GaveUp
 
 Step = Callable[[Run, Kit], Answer]
-
-# Not where another one was deployed meanwhile. A training goes on to its end, as it can be attached later. Approve
-# waits for a person's word and not for this answer, so it is left to Promote.
-_OF_ITS_MODEL = ("Evaluate", "Register")
 
 
 def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dict[str, Any]:
@@ -50,8 +45,6 @@ def take(event: Mapping[str, Any], kit: Kit, *, endpoint_url: str | None) -> dic
     if run.status == RUNNING:
         run = _broken(run, state, event["execution"], kit)
     try:
-        if step in _OF_ITS_MODEL or (step == "Promote" and not run.promotion):
-            check_model(run, kit)
         answer = _taken(step, run, kit, event, endpoint_url)
     except GaveUp as failed:
         answer = Answer(failed.run.saying(step, kit.now, str(failed)), "failed")

@@ -74,9 +74,10 @@ def test_a_step_that_is_repeated_asks_once(world: World) -> None:
 
 def test_it_is_not_asked_again_over_a_model_that_was_deployed_meanwhile(world: World) -> None:
     world.endpoint.outcomes = ["superseded"]
-    begun = replace(run(), plan={"base_model": "s3://former/model/"})
+    begun = promotion.promote(run(), world.kit()).run
+    deployed_over = replace(begun, plan={"base_model": "s3://former/model/"})
     with pytest.raises(RunFailed, match="s3://former/model/"):
-        to_the_end(promotion.promote, begun, world)
+        to_the_end(promotion.promote, deployed_over, world)
     assert len(world.states.requests) == 1
 
 
