@@ -31,8 +31,7 @@ def remembered(memory: Memory, facts: Facts, now: float, settings: Settings) -> 
     started_at = now if memory.started_at is None else memory.started_at
     deleting = facts.endpoint is not None and facts.endpoint.status == "Deleting"
     since = (memory.deleting_since or now) if deleting else None
-    memory = replace(memory, asked_for=asked_for, before=before, bill=seen)
-    return replace(memory, started_at=started_at, deleting_since=since)
+    return replace(memory, started_at=started_at, deleting_since=since, asked_for=asked_for, before=before, bill=seen)
 
 
 def decide(request: Request, facts: Facts, memory: Memory, now: float, settings: Settings) -> Decision:
