@@ -142,8 +142,14 @@ def models() -> Mapping[str, Model]:
 @cache
 def jumpstart_models() -> Mapping[str, Model]:
     """Every further model of the JumpStart catalog that can be deployed, by its id."""
-    rows = json.loads(LOCK_FILE.read_text(encoding="utf-8"))["models"]
-    return {name: Model(name=name, **_UNSAID, **_licence(row), **row) for name, row in rows.items()}
+    rows = locked(LOCK_FILE).items()
+    return {name: Model(name=name, **_UNSAID, **_licence(row), **row) for name, row in rows}
+
+
+def locked(file: Path) -> dict[str, dict[str, Any]]:
+    """A lock file's rows by the names of their models; `jumpstart.lock_text` writes one."""
+    rows: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["models"]
+    return rows
 
 
 def model(name: str) -> Model | None:

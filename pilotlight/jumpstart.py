@@ -26,6 +26,9 @@ PACKAGE: Final = "cdklabs.generative-ai-cdk-constructs"
 VERSION: Final = "0.1.320"
 _SPECS: Final = "aws-model-deployment-sagemaker/jumpstart-models.json"
 
+REGISTRY: Final = "{account}.dkr.ecr.{region}.amazonaws.com/"
+"""Begins the URI of an image of AWS's."""
+
 # Ids of models that write text; JumpStart names its tasks in them.
 _TEXT_GENERATION: Final = re.compile(r"-llm-|-textgeneration|-text2text-")
 # Text Generation Inference, and the LMI containers, whose answers differ from its only in being the bare object. Older
@@ -126,7 +129,8 @@ def _row(spec: Mapping[str, Any], accounts: Mapping[str, str], types: frozenset[
         return None if name is None else name.removeprefix("$")
 
     wanted = alias(default)
-    uri = aliases.get(_REGION, {}).get(wanted)
+    uris = {region: known[wanted] for region, known in aliases.items() if wanted in known}
+    uri = uris.get(_REGION)
     if uri is None:
         return Left(model_id, "no version names an image that it can be served with")
     image = uri.partition("/")[2]
@@ -143,23 +147,25 @@ def _row(spec: Mapping[str, Any], accounts: Mapping[str, str], types: frozenset[
     row = {
         "jumpstart_id": model_id,
         "jumpstart_version": spec["version"],
-        "image": f"{{account}}.dkr.ecr.{{region}}.amazonaws.com/{image}",
+        "image": REGISTRY + image,
         "artifact": f"s3://{bucket}/{artifact}",
         "eula_key": spec.get("requiresEula"),
         "chat_template": next((name for ids, name in _CHAT_TEMPLATES if re.search(ids, model_id)), None),
         "default_instance_type": default,
         "known_instance_types": hosted,
-        "regions": [
-            region
-            for region, account in accounts.items()
-            if aliases.get(region, {}).get(wanted) == f"{account}.dkr.ecr.{region}.amazonaws.com/{image}"
-        ],
+        "regions": regions_with(image, uris, accounts),
         "environment": _strings(spec["environment"], without="SAGEMAKER_SUBMIT_DIRECTORY"),
         "environment_by_instance_type": {name: own for name, own in environments.items() if own},
     }
     if len(row["regions"]) == len(accounts):
         del row["regions"]
     return {key: value for key, value in row.items() if value not in (None, {})}
+
+
+def regions_with(image: str, uris: Mapping[str, str], accounts: Mapping[str, str]) -> list[str]:
+    """Those in which a spec's `uris`, by Region, name just this image of AWS's."""
+    expected = {region: REGISTRY.format(account=account, region=region) + image for region, account in accounts.items()}
+    return [region for region, uri in expected.items() if uris.get(region) == uri]
 
 
 def _strings(environment: Mapping[str, object], *, without: str = "") -> dict[str, str]:

@@ -14,7 +14,7 @@ from finetune.errors import BadRequest
 from finetune.hyperparameters import RULES, Profile, complete
 
 from pilotlight.catalog import GATED_BUCKET, OPEN_BUCKET, Model
-from pilotlight.jumpstart import LockError
+from pilotlight.jumpstart import REGISTRY, LockError, regions_with
 from pilotlight.training_file import JumpStartProgram, Metric, OwnModel, TrainingFile
 
 _MAX_RUN_SECONDS: Final = 86400  # the SDK's, where a spec says nothing
@@ -119,21 +119,17 @@ def _image(
     if variants:
         alias = own.get("image_uri", "").removeprefix("$")
         uris = {region: known.get(alias, "") for region, known in variants["regional_aliases"].items()}
-        images = {region: uri.partition("/")[2] for region, uri in uris.items() if _ours(uri, region, accounts)}
-        image = next((images[region] for region in accounts if region in images), None)
-        if image is not None:
-            same = frozenset(region for region, other in images.items() if other == image)
-            return f"{{account}}.dkr.ecr.{{region}}.amazonaws.com/{image}", same
+        for region, account in accounts.items():
+            uri, ours = uris.get(region, ""), REGISTRY.format(account=account, region=region)
+            if uri.startswith(ours):
+                image = uri.removeprefix(ours)
+                return REGISTRY + image, frozenset(regions_with(image, uris, accounts))
     else:
         ecr = spec.get("training_ecr_specs") or {}
         name = "huggingface-pytorch-training:{framework_version}-transformers{huggingface_transformers_version}-gpu-"
         if usual.image.partition("/")[2].startswith(name.format_map(ecr) + f"{ecr['py_version']}-"):
             return usual.image, None
     raise LockError(f"{spec['model_id']} {spec['version']} names no image of AWS's to train it with.")
-
-
-def _ours(uri: str, region: str, accounts: Mapping[str, str]) -> bool:
-    return uri.startswith(f"{accounts.get(region)}.dkr.ecr.{region}.amazonaws.com/")
 
 
 def differences(training: Training, model: Model | None, file: TrainingFile) -> Iterator[str]:

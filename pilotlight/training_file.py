@@ -1,7 +1,6 @@
 """`data/training.toml` and what is locked, `data/training_instances.csv`: how each model is trained, and on what."""
 
 import csv
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pilotlight.catalog import Instance, instances
+from pilotlight.catalog import Instance, instances, locked
 
 _DATA: Final = Path(__file__).parent / "data"
 
@@ -97,7 +96,7 @@ class TrainingFile(_Fact):
 def training() -> TrainingFile:
     """The whole file, with what was locked in place of its rows."""
     file = tomllib.loads((_DATA / "training.toml").read_text(encoding="utf-8"))
-    return merged(file, json.loads(LOCK_FILE.read_text(encoding="utf-8"))["models"])
+    return merged(file, locked(LOCK_FILE))
 
 
 def merged(file: Mapping[str, Any], locked: Mapping[str, Mapping[str, Any]]) -> TrainingFile:

@@ -10,7 +10,7 @@ import boto3
 import typer
 
 from pilotlight import jumpstart_training, training_file
-from pilotlight.catalog import Model, model, registry_accounts
+from pilotlight.catalog import Model, locked, model, registry_accounts
 from pilotlight.cli.options import JsonOption, YesOption
 from pilotlight.cli.price_refresh import replace_file
 from pilotlight.cli.terminal import Refused, confirm, err, out, print_json, progress
@@ -74,7 +74,7 @@ def update(
         program = own_program(training, region=region, accounts=accounts)
         _print_program(training, reasons, program, as_json)
         return
-    rows = json.loads(file.read_text(encoding="utf-8"))["models"]
+    rows = locked(file)
     before = rows.get(known.name, {})
     row = jumpstart_training.row(training, accounts=accounts, usual=usual.jumpstart)
     rows[known.name] = row | _shape(known, shape or before.get("shape"))

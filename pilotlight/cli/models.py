@@ -1,6 +1,5 @@
 """`pilot models`: what a stage's `model` may name, and where that list comes from."""
 
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -100,7 +99,7 @@ def update(file: Path, specs: list[dict[str, object]], *, version: str, yes: boo
         hosting=catalog.instances(),
         known=[model.jumpstart_id for model in catalog.models().values() if model.jumpstart_id],
     )
-    before = json.loads(file.read_text(encoding="utf-8"))["models"] if file.exists() else {}
+    before = catalog.locked(file) if file.exists() else {}
     added, gone = sorted(rows.keys() - before.keys()), sorted(before.keys() - rows.keys())
     changed = sorted(name for name in rows.keys() & before.keys() if rows[name] != before[name])
     if as_json:
