@@ -360,6 +360,14 @@ def test_a_model_that_does_not_answer_through_the_api_is_taken_back(tuned: tuple
     tuning.serves(before)
 
 
+def mute_at_smoke(tuning: Tuning, name: str, other: Record) -> str:
+    """A run whose model serves, its trial over, and gives its smoke test no answer."""
+    tuning.faults({"fault": "model_error_5xx", "times": 100})
+    run = tuning.start(name, attach=job_of(other))
+    tuning.until(run, lambda record: (phase(record), record["step"]) == ("promoted", "Smoke"), advance=5)
+    return run
+
+
 @pytest.mark.usefixtures("two")
 def test_a_run_that_is_killed_at_its_smoke_test_and_once_more_on_its_way_back_is_taken_back(
     tuned: tuple[Tuning, Record],
@@ -367,9 +375,7 @@ def test_a_run_that_is_killed_at_its_smoke_test_and_once_more_on_its_way_back_is
     """Its trial is over: only a second update takes it back, whoever asks for that."""
     tuning, other = tuned
     before = tuning.override()
-    tuning.faults({"fault": "model_error_5xx", "times": 100})
-    run = tuning.start("killed at smoke", attach=job_of(other))
-    tuning.until(run, lambda record: (phase(record), record["step"]) == ("promoted", "Smoke"), advance=5)
+    run = mute_at_smoke(tuning, "killed at smoke", other)
     assert tuning.cloud.model_data() == other["artifact"]
     tuning.runs.stop(run)
     tuning.until(run, lambda record: phase(record) == "rolling back" and tuning.endpoint_status() == "Updating")
@@ -386,9 +392,7 @@ def test_one_that_somebody_turns_off_before_it_has_proven_itself_is_taken_back_i
 ) -> None:
     tuning, other = tuned
     before = tuning.override()
-    tuning.faults({"fault": "model_error_5xx", "times": 100})
-    run = tuning.start("turned off", attach=job_of(other))
-    tuning.until(run, lambda record: (phase(record), record["step"]) == ("promoted", "Smoke"), advance=5)
+    run = mute_at_smoke(tuning, "turned off", other)
     assert pilot("off", "--yes").returncode == 0
     assert tuning.override() == other["artifact"]
     record = tuning.ended(run)
