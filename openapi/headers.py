@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from proxy.idempotency import HEADER, KEPT_SECONDS, KEY_PATTERN
-from proxy.timing import TIMEOUT_HEADER, TIMEOUT_PATTERN
+from proxy.idempotency import HEADER, KEPT_SECONDS, KEY_PATTERN, RESERVE_SECONDS
+from proxy.timing import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS, TIMEOUT_HEADER
 
 from openapi.schemas import COUNT, STRING, Json, one_of
 
@@ -11,8 +11,9 @@ PARAMETERS: dict[str, Json] = {
     "RequestTimeout": {
         "name": TIMEOUT_HEADER,
         "in": "header",
-        "description": "Milliseconds in which the caller wants an answer; it shortens the stage's own limit only.",
-        "schema": {"type": "string", "pattern": f"^{TIMEOUT_PATTERN}$"},
+        "description": "Milliseconds in which the caller wants an answer; it shortens the stage's own limit only. "
+        f"Beside an Idempotency-Key {RESERVE_SECONDS:.0f} s more than the minimum, in which its answer is kept.",
+        "schema": {"type": "integer", "minimum": MIN_TIMEOUT_MS, "maximum": MAX_TIMEOUT_MS},
     },
     "IdempotencyKey": {
         "name": HEADER,

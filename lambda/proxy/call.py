@@ -60,7 +60,8 @@ class Calls:
     def begin(self, request: Request, context: object, *, route: str, reserve_seconds: float) -> Call:
         """Start its clock. `reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
         wall = self._clock.time()
-        start, limit = request.start_epoch, caller_timeout(request.headers)
+        start = request.start_epoch
+        limit = caller_timeout(request.headers, reserve_seconds=reserve_seconds)
         longest = self._settings.integration_timeout_seconds
         allowed = seconds_allowed(
             request_age=None if start is None else wall - start,

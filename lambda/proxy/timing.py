@@ -2,7 +2,8 @@
 
 API Gateway's clock starts when the request arrives, before a cold start; Lambda's starts when the handler
 does. The deadline is the earlier of the two ends, less a margin for the way back. A caller may ask for an
-earlier one with `X-Request-Timeout-Ms`, counted as API Gateway's is.
+earlier one with `X-Request-Timeout-Ms`, counted as API Gateway's is; one that could never hold an attempt is refused
+by name, not let run out.
 """
 
 import re
@@ -10,13 +11,16 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from proxy.errors import InvalidParameter
+from proxy.retry import MIN_ATTEMPT_SECONDS
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
-TIMEOUT_PATTERN = r"[1-9][0-9]{0,8}"
+MAX_TIMEOUT_MS = 999_999_999
 
 # The way back through Lambda and API Gateway, and a connect that took its whole timeout before the read's
 # began.
 MARGIN_SECONDS = 1.0
+
+MIN_TIMEOUT_MS = round(1000 * (MARGIN_SECONDS + MIN_ATTEMPT_SECONDS))
 
 # An invocation waits for a cold start at most, and Lambda allows an init 10 s before it starts over on the
 # handler's own clock. A request that looks older, or younger than now, shows two clocks that disagree (or
@@ -43,15 +47,22 @@ class Deadline(NamedTuple):
         return self.at - self.clock.monotonic()
 
 
-def caller_timeout(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the caller allows for the whole request; None if it does not say. Raises InvalidParameter."""
+def caller_timeout(headers: Mapping[str, str], *, reserve_seconds: float = 0.0) -> float | None:
+    """Seconds that the caller allows for the whole request; None if it does not say.
+
+    Raises InvalidParameter, also for what leaves no time for an attempt beside the `reserve_seconds`
+    that are kept back.
+    """
     given = headers.get(TIMEOUT_HEADER.lower())
     if given is None:
         return None
-    if not re.fullmatch(TIMEOUT_PATTERN, given):
+    least = MIN_TIMEOUT_MS + round(1000 * reserve_seconds)
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", given) or int(given) < least:
+        keeping = f" and {reserve_seconds:.0f} s to keep its answer" if reserve_seconds else ""
         raise InvalidParameter(
-            f"{TIMEOUT_HEADER} is {given[:40]!r}, but must be a whole number of milliseconds, from 1 to 999999999. "
-            "More than the API's own limit changes nothing.",
+            f"{TIMEOUT_HEADER} is {given[:40]!r}, but must be a whole number of milliseconds from {least} to "
+            f"{MAX_TIMEOUT_MS}: calling the model needs {MIN_ATTEMPT_SECONDS:.0f} s, the way back "
+            f"{MARGIN_SECONDS:.0f} s{keeping}. More than the API's own limit changes nothing.",
             param=TIMEOUT_HEADER,
         )
     return int(given) / 1000

@@ -9,13 +9,14 @@ import schemathesis
 from proxy.idempotency import HEADER, KEY_PATTERN
 from proxy.openai.fields import SAMPLING
 from proxy.parameters import RULES
-from proxy.timing import TIMEOUT_HEADER
+from proxy.timing import MIN_TIMEOUT_MS, TIMEOUT_HEADER
 from schemathesis import Case, GenerationMode, HookContext
 from schemathesis.generation.meta import TestPhase
 
 Json = dict[str, Any]
 
 _MODEL = os.environ["PILOTLIGHT_MODEL"]
+_RUN = os.environ["PILOTLIGHT_RUN"]
 
 # In place of any value that the rule allows: room for a task's prompt, and no more than a short answer.
 _INSTEAD = {
@@ -35,26 +36,32 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
     """Just before a case is sent."""
     if re.fullmatch(KEY_PATTERN, str(case.headers.get(HEADER, ""))):
         case.headers[HEADER] = uuid4().hex  # one that was sent before would be 422, and nothing else seen
-    if str(case.headers.get(TIMEOUT_HEADER)).isdecimal():
-        case.headers[TIMEOUT_HEADER] = "29000"  # a caller with less time is told 504, as the document says
+    given = str(case.headers.get(TIMEOUT_HEADER))
+    if given.isdecimal() and int(given) >= MIN_TIMEOUT_MS:
+        case.headers[TIMEOUT_HEADER] = "29000"  # less may be less than the model takes here, which is a 504
+    if _is_valid(case) and "id" in case.path_parameters:
+        case.path_parameters["id"] = _RUN  # of any other there is only a 404 to see
     if isinstance(case.body, dict):
         case.body = _within_bounds(case, case.body)
 
 
 def _within_bounds(case: Case[Any], body: Json) -> Json:
-    is_valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
     if case.path == "/endpoint" and body.get("state") in ("on", "off"):
         return {"state": "on"}  # it is: turning it off would end every other case
     brief = _brief(body)
     if isinstance(brief.get("parameters"), dict):
         brief["parameters"] = _brief(brief["parameters"])
-    if is_valid and case.path.startswith("/v1/"):
+    if _is_valid(case) and case.path.startswith("/v1/"):
         brief["model"] = _MODEL  # any other is 404, and nothing else of the route would be seen
         if brief.keys().isdisjoint({"max_tokens", "max_completion_tokens"}):
             brief["max_tokens"] = _INSTEAD["max_tokens"][1]
-    if is_valid and case.path.startswith("/tasks/") and _is_systematic(case):
+    if _is_valid(case) and case.path.startswith("/tasks/") and _is_systematic(case):
         brief["prompt_only"] = True  # fuzzing calls the model: it has a few cases, and these are hundreds
     return brief
+
+
+def _is_valid(case: Case[Any]) -> bool:
+    return case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
 
 
 def _is_systematic(case: Case[Any]) -> bool:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from proxy import errors
 from proxy.timing import seconds_allowed
 
-from tests.unit.proxy.fakes import START, Api, Context, event
+from tests.unit.proxy.fakes import START, Answer, Api, Context, event
 
 PROMPT = {"text_inputs": "hello"}
+KEYED = {"requestId": "request-1", "identity": {"apiKeyId": "key-1"}}
 
 
 def within(milliseconds: object) -> dict[str, Any]:
@@ -57,18 +58,38 @@ class TestTheCallersTimeout:
     def test_a_bad_value_is_refused_on_every_route(self, api: Api) -> None:
         assert api.send(event("GET", "/endpoint", **within("soon"))).status == 400
 
-    @pytest.mark.parametrize(("milliseconds", "left"), [("2500", "1.5 s"), ("2999", "1.9 s"), ("1", "0.0 s")])
-    def test_too_short_a_time_for_an_attempt_is_told_with_the_numbers(
-        self, api: Api, milliseconds: str, left: str
+    @pytest.mark.parametrize("milliseconds", ["1", "2500", "2999"])
+    def test_one_that_could_never_hold_an_attempt_is_refused_with_the_least_that_could(
+        self, api: Api, milliseconds: str
     ) -> None:
         refusal = api.generate(PROMPT, **within(milliseconds))
+        assert (refusal.status, refusal.error["param"]) == (400, "X-Request-Timeout-Ms")
+        assert f"'{milliseconds}'" in refusal.error["message"]
+        assert "from 3000 to" in refusal.error["message"]
+        assert api.generate(PROMPT, **within("3000")).status == 200
+
+    def test_beside_an_idempotency_key_the_least_is_two_seconds_more(self, api: Api) -> None:
+        def keyed(milliseconds: str) -> Answer:
+            headers = {"x-request-timeout-ms": milliseconds, "idempotency-key": "k"}
+            return api.send(event("POST", "/generate", json.dumps(PROMPT), headers=headers, requestContext=KEYED))
+
+        refusal = keyed("4999")
+        assert (refusal.status, refusal.error["param"]) == (400, "X-Request-Timeout-Ms")
+        assert "from 5000 to" in refusal.error["message"]
+        assert keyed("5000").status == 200
+
+    def test_too_little_left_for_an_attempt_is_told_with_the_numbers(self, api: Api) -> None:
+        sent = {"requestId": "request-1", "requestTimeEpoch": (START - 1.5) * 1000}
+        refusal = api.generate(PROMPT, **within("4000"), requestContext=sent)
         assert (refusal.status, refusal.error["type"]) == (504, "deadline_exceeded")
-        assert refusal.error["message"].startswith(left)
+        assert refusal.error["message"].startswith("1.5 s")
         assert "2 s" in refusal.error["message"]
         assert refusal.headers["x-pilotlight-attempts"] == "0"
 
     def test_a_time_that_is_over_from_the_start_is_a_budget_of_nothing(self, api: Api) -> None:
-        assert api.generate(PROMPT, **within("1")).headers["x-pilotlight-budget-ms"] == "0"
+        sent = {"requestId": "request-1", "requestTimeEpoch": (START - 3) * 1000}
+        answer = api.generate(PROMPT, **within("3000"), requestContext=sent)
+        assert answer.headers["x-pilotlight-budget-ms"] == "0"
 
 
 class TestWhatAnAnswerTells:
