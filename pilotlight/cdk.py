@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from pilotlight.deployment import Deployment
+from pilotlight.finetune_table import BUILD
 from pilotlight.local.cloud import ROOT, Cloud
 from pilotlight.local.processes import MachineError, require_node
 
@@ -13,6 +14,21 @@ _CDK = ROOT / "node_modules/.bin/cdk"
 
 class CdkError(Exception):
     """`cdk` did not do what it was asked; the message says what to do."""
+
+
+def require_docker() -> None:
+    """What `cdk` builds an image with, `docker` or what CDK_DOCKER names. Raises MachineError."""
+    command = os.environ.get("CDK_DOCKER", "docker")
+    advice = (
+        f'[stages.NAME.finetune] says "{BUILD}", so cdk builds the training container. Start it, set CDK_DOCKER to '
+        "another such command (podman, finch), or push the image from elsewhere and name that. Nothing was deployed."
+    )
+    try:
+        said = subprocess.run([command, "version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise MachineError(f"`{command}` cannot be run: {error.strerror}. {advice}") from error
+    if said.returncode != 0:
+        raise MachineError(f"`{command} version` failed: {said.stderr.strip()[:300] or 'it says nothing'}. {advice}")
 
 
 def cdk(target: Deployment, *arguments: str) -> None:

@@ -9,6 +9,7 @@ from pilotlight.catalog import LOCAL_MODEL, registry_accounts
 from pilotlight.choice import Choice
 from pilotlight.config_errors import Problem
 from pilotlight.config_file import did_you_mean
+from pilotlight.finetune_table import BUILD
 from pilotlight.prices import usd_per_hour
 from pilotlight.training_choice import evaluation_image_uri, image_uri, trained
 from pilotlight.training_file import JumpStartModel, training, training_instances
@@ -25,6 +26,10 @@ LONGEST_SETTINGS: Final = 2830
 """Characters of what the functions are told: all variables of a Lambda function have 4 KB together, and the others
 take 1.2 KB with the longest names that there can be.
 """
+
+
+_BUILT_URI: Final = 160
+"""Characters of the address of an image that cdk has pushed, and some to spare."""
 
 
 def problems(choice: Choice) -> Iterator[Problem]:
@@ -117,7 +122,7 @@ def _accounts(model: JumpStartModel) -> dict[str, str]:
 def _image_regions(choice: Choice) -> Iterator[Problem]:
     table = choice.table.finetune
     for name, image in (("image_uri", table.image_uri), ("evaluation_image_uri", table.evaluation_image_uri)):
-        if image is not None and choice.target == "aws" and choice.region not in (None, image.split(".")[3]):
+        if image not in (None, BUILD) and choice.target == "aws" and choice.region not in (None, image.split(".")[3]):
             yield Problem(
                 key=choice.key(f"finetune.{name}"),
                 value=image,
@@ -171,7 +176,7 @@ def _instance_types(choice: Choice, model: TrainedModel) -> Iterator[Problem]:
 
 def _size(choice: Choice) -> Iterator[Problem]:
     made = fine_tune(choice, base_model=choice.table.model_data_url or choice.model.artifact or "", gated=False)
-    length = len(made.to_json()) if made else 0
+    length = len(made.with_image("-" * _BUILT_URI).to_json()) if made else 0
     if length > LONGEST_SETTINGS:
         yield Problem(
             key=choice.key("finetune"),

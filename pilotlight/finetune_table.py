@@ -1,11 +1,15 @@
 """[stages.NAME.finetune] as it is written, each key by itself. Which go together: `pilotlight.training_choice`."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from pilotlight.config_table import IMAGE_URI, Table, VariableName
+
+BUILD: Final = "build"
+"""Stands for the project's training container, which `cdk deploy` builds from training/ and pushes."""
+_OR_BUILD: Final = f"^{BUILD}$|{IMAGE_URI}"
 
 
 def _scalar(value: object) -> object:
@@ -69,11 +73,12 @@ class FineTuneTable(Table):
     )
     image_uri: str | None = Field(
         None,
-        pattern=IMAGE_URI,
+        pattern=_OR_BUILD,
         max_length=255,
-        description='a training container in Amazon ECR (the project\'s, or with program = "script" yours), '
+        description='"build" (cdk builds the project\'s training container with Docker, and pushes it), or a training '
+        'container in Amazon ECR (the project\'s, or with program = "script" yours), '
         "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, of at most 255 characters",
-        examples=['"111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"'],
+        examples=['"build"'],
     )
     shape: ShapeTable | None = Field(
         None,
@@ -103,11 +108,11 @@ class FineTuneTable(Table):
     )
     evaluation_image_uri: str | None = Field(
         None,
-        pattern=IMAGE_URI,
+        pattern=_OR_BUILD,
         max_length=255,
-        description="the project's training container in Amazon ECR, "
-        "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, of at most 255 characters",
-        examples=['"111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1.0"'],
+        description='"build" (cdk builds the project\'s training container with Docker, and pushes it), or that '
+        "container in Amazon ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG, of at most 255 characters",
+        examples=['"build"'],
     )
     metrics: tuple[MetricTable, ...] = Field(
         (),

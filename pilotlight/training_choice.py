@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from pilotlight.choice import Choice
 from pilotlight.config_errors import Problem
+from pilotlight.finetune_table import BUILD
 from pilotlight.training_file import JumpStartModel, Metric, ModelShape, OwnModel, training
 from pilotlight.training_specs import ScriptModel, TrainedModel
 
@@ -56,15 +57,18 @@ def trained(choice: Choice) -> TrainedModel | None:
 
 
 def image_uri(choice: Choice) -> str | None:
-    """`image_uri` as written; the embedded cloud needs none."""
-    return choice.table.finetune.image_uri or (LOCAL_IMAGE if choice.target == "local" else None)
+    """`image_uri` as written; the embedded cloud needs none, and builds none."""
+    return _there(choice, choice.table.finetune.image_uri)
 
 
 def evaluation_image_uri(choice: Choice) -> str | None:
     """The project's container, which evaluates whatever trains."""
-    if kind(choice) != "script":
-        return image_uri(choice)
-    return choice.table.finetune.evaluation_image_uri or (LOCAL_IMAGE if choice.target == "local" else None)
+    table = choice.table.finetune
+    return image_uri(choice) if kind(choice) != "script" else _there(choice, table.evaluation_image_uri)
+
+
+def _there(choice: Choice, written: str | None) -> str | None:
+    return LOCAL_IMAGE if choice.target == "local" and written in (None, BUILD) else written
 
 
 def problems(choice: Choice) -> Iterator[Problem]:
@@ -166,8 +170,19 @@ def _missing(choice: Choice, program: Literal["own", "script"]) -> Iterator[Prob
         yield Problem(
             key=choice.key("finetune.image_uri"),
             reason=f"this key is missing, and {choice.model.name} is trained with {whose}",
-            allowed="an image in Amazon ECR, in the Region of the stage",
-            fix=f'write image_uri = "ACCOUNT.dkr.ecr.{choice.region}.amazonaws.com/REPOSITORY:TAG", the container\'s',
+            allowed="an image in Amazon ECR, in the Region of the stage"
+            + (f'; or "{BUILD}", which has cdk build and push it' if program == "own" else ""),
+            fix=f'write image_uri = "{BUILD}"'
+            if program == "own"
+            else f'write image_uri = "ACCOUNT.dkr.ecr.{choice.region}.amazonaws.com/REPOSITORY:TAG", the image\'s',
+        )
+    elif program == "script" and table.image_uri == BUILD:
+        yield Problem(
+            key=choice.key("finetune.image_uri"),
+            value=BUILD,
+            reason="that is the project's own container, which runs no other program",
+            allowed=f'an image of yours in Amazon ECR; "{BUILD}" for evaluation_image_uri',
+            fix=f'name your image, or write evaluation_image_uri = "{BUILD}", or program = "own"',
         )
     if table.instance_types is None and row is None:
         yield Problem(

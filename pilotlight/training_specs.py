@@ -4,7 +4,7 @@ The result is made of the Lambda code's own types, so that what is checked here 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, assert_never, cast
 
 from finetune import free
@@ -16,6 +16,7 @@ from finetune.sizes import InstanceFacts, Shape
 from finetune.spec import Settings, TrainingSpec
 from finetune.window import check_length
 
+from pilotlight.finetune_table import BUILD
 from pilotlight.training_file import JumpStartModel, Metric, ModelShape, OwnModel, training
 
 __all__ = [
@@ -50,9 +51,24 @@ class FineTune:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """Image URIs that jobs run."""
+        """Image URIs that jobs run; one that is still to be built is BUILD."""
         spec = self.settings.spec
         return tuple(dict.fromkeys(uri for uri in (spec.image_uri, spec.evaluation_image_uri) if uri))
+
+    @property
+    def builds(self) -> bool:
+        """Whether a deploy builds the project's container."""
+        return BUILD in self.images
+
+    def with_image(self, uri: str) -> "FineTune":
+        """With the address of what was built, wherever it is named."""
+        spec = self.settings.spec
+        built = replace(
+            spec,
+            image_uri=uri if spec.image_uri == BUILD else spec.image_uri,
+            evaluation_image_uri=uri if spec.evaluation_image_uri == BUILD else spec.evaluation_image_uri,
+        )
+        return FineTune(settings=replace(self.settings, spec=built))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """The fine-tuning stack: one state machine from a dataset to a better endpoint, and the bucket that outlives it."""
 
+from pathlib import Path
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
@@ -20,6 +22,7 @@ from stacks.names import Names
 DROPPED = "run.toml"
 """An object of this name in a dataset starts a run."""
 DATASETS = "datasets"
+_TRAINING = Path(__file__).parents[1] / "training"
 
 
 class FineTuneStack(Stack):
@@ -38,6 +41,16 @@ class FineTuneStack(Stack):
             images=finetune.images,
             artifacts=finetune.inputs,
         ).role
+        if finetune.builds:
+            image = ecr_assets.DockerImageAsset(
+                self,
+                "Image",
+                directory=str(_TRAINING),
+                platform=ecr_assets.Platform.LINUX_AMD64,  # SageMaker's, whatever this machine is
+                exclude=["__pycache__"],
+            )
+            image.repository.grant_pull(role)
+            finetune = finetune.with_image(image.image_uri)
         permissions = FineTunePermissions(self, names=names, stage=stage, bucket=bucket, training_role=role)
         environment = {
             "STAGE": stage.name,

@@ -254,7 +254,10 @@ def _unevaluated(report: Report | None, evaluating: tuple[str, ...], settings: S
         yield f"This run has no dataset. {consequence}"
     elif settings.spec.evaluation_image_uri is None:
         key = "evaluation_image_uri" if isinstance(settings.spec.program, Script) else "image_uri"
-        yield f"[stages.{settings.stage}.finetune] names no {key} of the project's training container. {consequence}"
+        yield (
+            f"[stages.{settings.stage}.finetune] names no {key} of the project's training container, and does not have "
+            f'it built ("build"). {consequence}'
+        )
     else:
         yield f"The model fits none of the instance types at full precision. {consequence}"
 

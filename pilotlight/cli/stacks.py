@@ -6,7 +6,7 @@ import typer
 from common import describe
 
 from pilotlight import serving
-from pilotlight.cdk import cdk
+from pilotlight.cdk import cdk, require_docker
 from pilotlight.cli.endpoint import turn, what_it_costs
 from pilotlight.cli.options import AwsOption, JsonOption, RegionOption, StageOption, YesOption
 from pilotlight.cli.target import configured, deployment
@@ -32,6 +32,8 @@ def deploy(
     refuse_somebody_elses(target, chosen.endpoint_name)
     refuse_another_name(target, chosen.endpoint_name)
     refuse_another_type(target, chosen)
+    if chosen.finetune and chosen.finetune.builds:
+        require_docker()
     if not off:
         confirm(f"{what_it_costs(chosen, target, None)} Deploy and light it?", yes)
     if target.aws_endpoint_url:

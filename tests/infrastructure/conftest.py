@@ -39,7 +39,7 @@ instance_types = ["ml.g5.2xlarge"]
 [stages.mine.finetune]
 program = "script"
 image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/trains:1"
-evaluation_image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/pilotlight-training:1"
+evaluation_image_uri = "build"
 script_url = "s3://code-of-mine/train/mine.tar.gz"
 entry_point = "train.py"
 instance_types = ["ml.g5.12xlarge"]

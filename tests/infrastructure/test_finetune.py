@@ -218,9 +218,29 @@ def test_a_job_may_read_and_pull_what_a_program_of_the_users_own_is_made_of_and_
         any(place in resource for resource in named)
         for place in (":s3:::code-of-mine/train/mine.tar.gz*", ":s3:::models-of-mine/tiny/*", ":s3:::code-of-mine/*")
     ] == [True, True, False]
-    (pulled,) = [statement["Resource"] for statement in policy if "ecr:BatchGetImage" in statement["Action"]]
-    registry = "arn:aws:ecr:us-east-1:111122223333:repository/"
-    assert pulled == [f"{registry}pilotlight-training", f"{registry}trains"]
+    ((own, built),) = [statement["Resource"] for statement in policy if "ecr:BatchGetImage" in statement["Action"]]
+    assert own == "arn:aws:ecr:us-east-1:111122223333:repository/trains"
+    assert re.search(r":repository/.*cdk-\w+-container-assets-[^*]*$", json.dumps(built))  # what cdk pushes to
+
+
+def test_the_training_container_is_built_and_pushed_for_sagemakers_machines_where_the_config_says_so(
+    synthesis: Synthesis,
+) -> None:
+    manifest = json.loads((synthesis.folder / "Pilotlight-mine-FineTune.assets.json").read_text())
+    ((tag, image),) = manifest["dockerImages"].items()
+    assert image["source"]["platform"] == "linux/amd64"
+    staged = synthesis.folder / image["source"]["directory"]
+    assert {"Dockerfile", "requirements.txt", "__main__.py"} <= {path.name for path in staged.iterdir()}
+    functions = synthesis.template("mine", "FineTune").find_resources("AWS::Lambda::Function").values()
+    told = [json.dumps(function["Properties"].get("Environment", {})) for function in functions]
+    named = [said for said in told if "TRAINING" in said]
+    assert len(named) == 2
+    for said in named:
+        assert f":{tag}" in said
+        assert "image_uri" in said
+        assert re.search(r"image_uri\W+build\b", said) is None
+    others = json.loads((synthesis.folder / "Pilotlight-llama2-FineTune.assets.json").read_text())
+    assert others["dockerImages"] == {}
 
 
 def allowed(template: Template, action: str) -> list[dict[str, Any]]:

@@ -110,6 +110,27 @@ def test_a_model_that_nobody_can_train_has_none(dev: Loader) -> None:
     assert dev('model = "alexatm-20b"\n' + own).finetune is None
 
 
+def test_the_projects_container_can_be_built_by_the_deploy(dev: Loader) -> None:
+    for body in (FALCON, LLAMA):  # trained by it, and judged by it
+        stage = dev(body + TABLE + 'image_uri = "build"\n')
+        assert stage.finetune is not None
+        assert stage.finetune.builds
+        built = stage.finetune.with_image(IMAGE)
+        assert built.settings.spec.evaluation_image_uri == IMAGE
+        assert not built.builds
+    assert settings_of(dev(FALCON + TABLE + 'image_uri = "build"\n', target="local")).spec.image_uri == LOCAL_IMAGE
+
+
+def test_beside_a_program_of_ones_own_it_can_only_evaluate(dev: Loader) -> None:
+    stage = dev(CUSTOM + TABLE + SCRIPT + ON + 'evaluation_image_uri = "build"\n')
+    assert stage.finetune is not None
+    spec = stage.finetune.with_image(IMAGE).settings.spec
+    assert (spec.image_uri, spec.evaluation_image_uri) == (MINE, IMAGE)
+    problem = refusal(lambda: dev(CUSTOM + TABLE + SCRIPT.replace(MINE, "build") + ON))
+    assert problem.key.endswith("finetune.image_uri")
+    assert "evaluation_image_uri" in problem.fix
+
+
 def test_on_the_embedded_cloud_no_image_is_needed(dev: Loader) -> None:
     assert settings_of(dev('model = "smollm2-135m-instruct"\n', target="local")).spec.image_uri == LOCAL_IMAGE
 
