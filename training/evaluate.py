@@ -20,6 +20,9 @@ from training.metrics import perplexity
 from training.stop import Stop
 from training.train import encoded, read_rows
 
+MOST_EXAMPLES = 1_000
+"""That each model is judged on: an evaluation has an hour, whatever the dataset's size, and is paid for by it."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -40,7 +43,8 @@ class Judged:
 def run(layout: Layout, asked: Hyperparameters, stop: Stop, *, say: Callable[[str], None]) -> None:
     """Judge both models and write evaluation.json and report.html.
 
-    The validation rows are those of the training: the same split by the same seed.
+    The validation rows are those of the training: the same split by the same seed. Of more than MOST_EXAMPLES every
+    k-th one is looked at, from the first to the last, by both models.
 
     Raises:
         TrainingError: a channel or a row is not as it must be, or there is nothing to judge by.
@@ -56,12 +60,13 @@ def run(layout: Layout, asked: Hyperparameters, stop: Stop, *, say: Callable[[st
             f"There is nothing to judge by: neither validation rows (validation_split_ratio is"
             f" {asked.validation_split_ratio:g}) nor a file {files.PROMPTS}."
         )
+    one_in = -(-len(validation) // MOST_EXAMPLES) or 1
     size = asked.per_device_eval_batch_size
     judged = {}
     for name, folder in (("base", base), ("tuned", tuned)):
-        judged[name] = _judge(folder, validation, prompts, size, stop)
+        judged[name] = _judge(folder, validation[::one_in], prompts, size, stop)
         _say_result(name, judged[name], say)
-    evaluation = _evaluation(judged["base"], judged["tuned"], len(rows.validation), prompts)
+    evaluation = _evaluation(judged["base"], judged["tuned"], len(rows.validation), one_in, prompts)
     write_json(layout.model / "evaluation.json", evaluation)
     page = report.page(evaluation, _history(tuned))
     (layout.model / "report.html").write_text(page, encoding="utf-8")
@@ -100,12 +105,13 @@ def _judge(folder: Path, validation: Sequence[Example], prompts: Sequence[Prompt
     return Judged(loss / learned if learned else None, texts, passed)
 
 
-def _evaluation(base: Judged, tuned: Judged, rows: int, prompts: Sequence[Prompt]) -> dict[str, Any]:
+def _evaluation(base: Judged, tuned: Judged, rows: int, one_in: int, prompts: Sequence[Prompt]) -> dict[str, Any]:
     better = None if base.loss is None or tuned.loss is None else (base.loss - tuned.loss) / base.loss
     return {
         "base": base.to_data(),
         "tuned": tuned.to_data(),
         "rows": rows,
+        "one_in": one_in,
         "improvement": better,
         "prompts": [
             prompt.to_data()

@@ -27,8 +27,12 @@ def page(evaluation: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> 
 
 def _numbers(evaluation: Mapping[str, Any]) -> str:
     base, tuned, count = evaluation["base"], evaluation["tuned"], len(evaluation["prompts"])
+    looked_at = "" if evaluation["one_in"] == 1 else f", one in {evaluation['one_in']}"
     rows = [
-        (f"Loss over {evaluation['rows']} validation rows", *(_number(one["eval_loss"]) for one in (base, tuned))),
+        (
+            f"Loss over {evaluation['rows']} validation rows{looked_at}",
+            *(_number(one["eval_loss"]) for one in (base, tuned)),
+        ),
         ("Perplexity", *(_number(one["perplexity"]) for one in (base, tuned))),
         ("Prompts passed", *(f"{one['prompts_passed']} of {count}" for one in (base, tuned))),
     ]

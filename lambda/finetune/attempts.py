@@ -106,7 +106,7 @@ def _stopped(job: Mapping[str, Any], *, evaluation: bool) -> str:
         case "MaxRuntimeExceeded" if evaluation:
             return (
                 f"The evaluation was stopped at its runtime limit: {EVALUATION_SECONDS / 3600:.0f} hour, or less where "
-                "max_cost_usd pays for less. Lower max_val_samples, or give fewer rows in validation/."
+                "max_cost_usd pays for less. Lower max_val_samples, give fewer prompts, or raise max_cost_usd."
             )
         case "MaxRuntimeExceeded":
             return (

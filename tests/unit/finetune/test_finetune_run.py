@@ -414,10 +414,18 @@ def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
     story.evaluation = {**EVALUATION, "tuned": {**EVALUATION["tuned"], "eval_loss": 3.3}, "improvement": -0.1}
     record = story.run()
     assert (record["status"], record["step"]) == ("failed", "Evaluate")
-    assert "went from 3 to 3.3 (10.0% worse)" in record["message"]
+    assert "The loss on 10 unseen rows went from 3 to 3.3 (10.0% worse)" in record["message"]
     assert record["artifact"] in record["message"]
     assert "Give more rows or epochs, or lower min_improvement." in record["message"]
     assert story.world.states.requests == []
+
+
+def test_a_comparison_of_some_of_very_many_rows_says_so(story: Story) -> None:
+    story.evaluation = {**EVALUATION, "rows": 2_500, "one_in": 3}
+    record = story.run()
+    told = next(step["message"] for step in record["steps"] if "unseen rows" in step["message"])
+    assert "The loss on 2500 unseen rows, one in 3 of them looked at, went from 3 to 1.5" in told
+    assert record["evaluation"]["one_in"] == 3
 
 
 @pytest.mark.parametrize("text", ["x", "日本", "\x00"])

@@ -44,12 +44,40 @@ def test_the_tuned_models_loss_is_that_of_its_training(evaluated: Job, trained: 
     evaluation = _evaluation(evaluated)
     best = trained.facts["epochs"][trained.facts["best_epoch"] - 1]
 
-    assert evaluation["rows"] == 2
+    assert (evaluation["rows"], evaluation["one_in"]) == (2, 1)
     assert evaluation["tuned"]["eval_loss"] == pytest.approx(best["eval_loss"], rel=1e-3)
     assert evaluation["tuned"]["perplexity"] == pytest.approx(best["eval_perplexity"], rel=1e-2)
     base, tuned = evaluation["base"]["eval_loss"], evaluation["tuned"]["eval_loss"]
     assert evaluation["improvement"] == pytest.approx((base - tuned) / base)
     assert evaluation["improvement"] > 0
+
+
+def test_of_very_many_rows_some_of_all_are_looked_at(
+    make_job: Callable[[], Job], trained: Job, run: Callable[[Job], int]
+) -> None:
+    """Whatever the dataset's size, the evaluation is done within its hour."""
+
+    def evaluation_of(validation: list[dict[str, str]]) -> Any:
+        job = make_job()
+        job.model(trained.root / "model", "tuned")
+        job.rows(*dolly(1))
+        job.rows(*validation, channel="validation")
+        job.ask(
+            pilotlight_task="evaluate",
+            instruction_tuned="True",
+            max_input_length="256",
+            per_device_eval_batch_size="64",
+        )
+        assert run(job) == 0
+        return _evaluation(job), (job.root / "model" / "report.html").read_text()
+
+    one, other = dolly(2)
+    sampled, page = evaluation_of([one, other] * 501)
+    assert (sampled["rows"], sampled["one_in"]) == (1_002, 2)
+    assert "Loss over 1002 validation rows, one in 2" in page
+    alone, _ = evaluation_of([one])
+    assert alone["one_in"] == 1
+    assert sampled["tuned"]["eval_loss"] == pytest.approx(alone["tuned"]["eval_loss"], rel=1e-5)
 
 
 def test_both_answer_every_prompt(evaluated: Job) -> None:
@@ -88,7 +116,7 @@ def test_whatever_a_model_says_is_text_on_the_page(answer: str) -> None:
         "base_passed": False,
         "tuned_passed": True,
     }
-    evaluation = {"base": side, "tuned": side, "rows": 0, "improvement": None, "prompts": [one]}
+    evaluation = {"base": side, "tuned": side, "rows": 0, "one_in": 1, "improvement": None, "prompts": [one]}
     plain, seen = _Seen(), _Seen()
     plain.feed(
         report.page(evaluation | {"prompts": [one | dict.fromkeys(("prompt", "label", "base", "tuned"), "x")]}, [])
