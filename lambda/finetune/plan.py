@@ -91,12 +91,9 @@ def plan(asked: Asked, report: Report | None, settings: Settings, *, now: float,
     seconds, cost = 0, Decimal(0)
     if asked.attach is None:
         programs.check_count(spec.program, spec.model, count, hyperparameters)
-        for name in reversed(types):  # the first choice last: its limit is the plan's
+        for name in types:
             programs.check_memory(spec.program, hyperparameters, name, settings.instances[name], count)
-            seconds = training_seconds(settings, name, count, ceiling - reserve)
-            _check_training_limit(name, seconds, ceiling, settings, count)
-        rate = money.rate_usd(settings.instances[types[0]], count)
-        cost = money.worst_usd(seconds, rate, money.after_limit_seconds(spec.uploaded_bytes))
+        seconds, cost = _training_limit(types, count, ceiling, ceiling - reserve, settings)
     return Plan(
         run_id=run_id,
         base_model=spec.base_model,
@@ -134,6 +131,17 @@ def evaluation_seconds(settings: Settings, instance_type: str, budget_usd: Decim
     """The runtime limit of an evaluation that may cost `budget_usd`: its report is small, so its upload is short."""
     rate = money.rate_usd(settings.instances[instance_type], 1)
     return min(money.runtime_seconds(budget_usd, rate, money.after_limit_seconds(0)), money.EVALUATION_SECONDS)
+
+
+def _training_limit(
+    types: tuple[str, ...], count: int, ceiling: Decimal, budget_usd: Decimal, settings: Settings
+) -> tuple[int, Decimal]:
+    """Seconds, and dollars at worst, of a training on the first of these types; each must have time enough."""
+    limits = {name: training_seconds(settings, name, count, budget_usd) for name in types}
+    for name, seconds in limits.items():
+        _check_training_limit(name, seconds, ceiling, settings, count)
+    seconds, rate = limits[types[0]], money.rate_usd(settings.instances[types[0]], count)
+    return seconds, money.worst_usd(seconds, rate, money.after_limit_seconds(settings.spec.uploaded_bytes))
 
 
 def _evaluation_usd(settings: Settings, instance_type: str, budget_usd: Decimal) -> Decimal:
