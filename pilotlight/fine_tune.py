@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from pilotlight import training_choice, training_hyperparameters
 from pilotlight.catalog import LOCAL_MODEL, registry_accounts
@@ -61,8 +61,8 @@ def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTun
     if (account if isinstance(model, JumpStartModel) else image_uri(choice)) is None:
         return None
     types, hyperparameters = _types(choice, model), dict(table.hyperparameters)
-    if choice.target == "local" and isinstance(model, ScriptModel):
-        model, hyperparameters = training().models[LOCAL_MODEL], {}  # which stands in for every program there
+    if choice.target == "local":
+        model, hyperparameters = _played(model, hyperparameters)
     spec = resolve(
         choice.model.name,
         model,
@@ -86,6 +86,18 @@ def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTun
             instances=priced_instances(),
         )
     )
+
+
+def _played(model: TrainedModel, hyperparameters: dict[str, Any]) -> tuple[TrainedModel, dict[str, Any]]:
+    """By the project's container on the embedded cloud: SmolLM2 in place of a program of the user's own, and
+    JumpStart's without the hyperparameters that only its script takes.
+    """
+    if isinstance(model, ScriptModel):
+        return training().models[LOCAL_MODEL], {}
+    if isinstance(model, JumpStartModel):
+        known = {name: value for name, value in hyperparameters.items() if name not in model.hyperparameters}
+        return model.model_copy(update={"hyperparameters": {}}), known
+    return model, hyperparameters
 
 
 def priced_instances() -> dict[str, InstanceFacts]:

@@ -69,15 +69,18 @@ class OwnModel(_Model):
 
 class JumpStartModel(_Model):
     """A model that JumpStart trains, from `artifact_key`. `spec` holds what its training spec says differently from
-    the file's [jumpstart]; its hyperparameters must be those of Llama 2's training. `regions` have its image; empty:
-    all that the catalog knows.
+    the file's [jumpstart]. Its hyperparameters are those of Llama 2's training, with other `defaults`, and further
+    ones: `hyperparameters`, as a `Profile` has them. `regions` have its image; empty: all that the catalog knows.
+    `source` is where the spec was found; None: where the file says.
     """
 
     program: Literal["jumpstart"]
     version: str | None = None
+    source: str | None = None
     artifact_key: str
     regions: tuple[str, ...] = ()
     spec: Mapping[str, Any] = Field(default_factory=dict)
+    hyperparameters: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
 
     def over(self, usual: JumpStartProgram) -> JumpStartProgram:
         """The whole program. Raises ValidationError where `spec` has a key or a value that no program has."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
+from finetune.hyperparameters import LONGEST_VALUE
+
 from pilotlight.choice import Choice
 from pilotlight.config_errors import Problem
 from pilotlight.training_file import JumpStartModel, OwnModel
@@ -22,7 +24,7 @@ from pilotlight.training_specs import (
 
 _FREELY_ALLOWED: Final = (
     f"at most {free.MOST} names of 1 to {free.LONGEST_NAME} characters, with texts, numbers or flags of at most "
-    f"{free.LONGEST_VALUE}, each in one line; {' and '.join(free.RESERVED)} are not among them"
+    f"{LONGEST_VALUE}, each in one line; {' and '.join(free.RESERVED)} are not among them"
 )
 
 
@@ -31,11 +33,12 @@ def problems(choice: Choice, model: TrainedModel, instances: Mapping[str, Instan
     written = choice.table.finetune.hyperparameters
     match model:
         case OwnModel() | JumpStartModel():
+            known = profile(choice.model.name, model)
             try:
-                completed = complete(written, profile(choice.model.name, model))
+                completed = complete(written, known)
             except BadRequest as refused:
-                name = refused.param or ""
-                yield _refused(choice, refused, RULES[name].allowed if name in RULES else ", ".join(RULES))
+                rule = known.rules.get(refused.param or "")
+                yield _refused(choice, refused, rule.allowed if rule else ", ".join(known.rules))
                 return
             try:
                 check_length(shape(model), completed)

@@ -9,8 +9,10 @@ from finetune import asked as asking
 from finetune.asked import ONLY_WITHOUT_ATTACH
 from finetune.dataset import Report, check
 from finetune.errors import BadRequest
+from finetune.hyperparameters import RULES
 from finetune.money import over_budget
 from finetune.plan import Plan, plan
+from finetune.programs import rules_of
 
 from pilotlight.finetune import Dataset, FineTuneError
 from pilotlight.prices import is_of_elsewhere
@@ -34,14 +36,14 @@ class Planned:
 def planned(data: Dataset | None, asked: Mapping[str, Any], stage: Stage, now: datetime) -> Planned:
     """Raises FineTuneError for what the run would be refused for."""
     try:
-        kind = stage.finetune.settings.spec.program.kind if stage.finetune else "own"
-        request = asking.from_body(asked, kind)
+        rules = rules_of(stage.finetune.settings.spec.program) if stage.finetune else RULES
+        request = asking.from_body(asked, rules)
         if data is None:
             return Planned({"job": str(request.attach)}, "Nothing is trained, so nothing is paid for that.", ())
         if stage.finetune is None:
             raise FineTuneError(f"The model of stage {stage.name}, {stage.model}, cannot be fine-tuned.")
         settings = stage.finetune.settings
-        report = check(_Files(data, request.prefix), request, defaults=settings.hyperparameters, kind=kind)
+        report = check(_Files(data, request.prefix), request, defaults=settings.hyperparameters, rules=rules)
         if report.problem_count:
             raise FineTuneError(_problems(report))
         made = plan(request, report, settings, now=now.timestamp(), run_id="planned")

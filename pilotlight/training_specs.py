@@ -96,7 +96,8 @@ TrainedModel = OwnModel | JumpStartModel | ScriptModel
 
 def profile(name: str, model: OwnModel | JumpStartModel) -> Profile:
     """What the model adds to the table of hyperparameters."""
-    return Profile(model=name, defaults=dict(model.defaults), fsdp=model.fsdp, neither=model.neither)
+    further = dict(model.hyperparameters) if isinstance(model, JumpStartModel) else {}
+    return Profile(name, dict(model.defaults), model.fsdp, model.neither, further)
 
 
 def shape(model: OwnModel | JumpStartModel) -> Shape:

@@ -77,7 +77,13 @@ class ApiStack(Stack):
 def _finetune(stage: Stage, names: Names) -> dict[str, str]:
     if stage.finetune is None:
         return {}
-    return {"FINETUNE_ARN": names.finetune_arn, "FINETUNE_PROGRAM": stage.finetune.settings.spec.program.kind}
+    program = stage.finetune.settings.spec.program
+    further = {} if program.kind == "script" else program.profile.further
+    return {
+        "FINETUNE_ARN": names.finetune_arn,
+        "FINETUNE_PROGRAM": program.kind,
+        **({"FINETUNE_HYPERPARAMETERS": json.dumps(further)} if further else {}),
+    }
 
 
 def _overload(limits: ApiLimits) -> dict[str, str]:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from common.shown import shown
 
 from finetune.errors import BadRequest, did_you_mean
-from finetune.hyperparameters import Scalar
-from finetune.programs import CHECKS, Kind
+from finetune.hyperparameters import RULES, Rules, Scalar
+from finetune.programs import checked
 
 MAX_INSTANCES: Final = 16
 MAX_COST_USD: Final = 1_000_000
@@ -66,9 +66,9 @@ class Asked:
         return {key: value for key, value in asdict(self).items() if value != unsaid[key]}
 
 
-def from_body(fields: Mapping[str, object], kind: Kind = "own") -> Asked:
-    """The run that a JSON object asks for, of a stage with this kind of program: its hyperparameters are checked as
-    that one's. Raises BadRequest for the first thing that is wrong.
+def from_body(fields: Mapping[str, object], rules: Rules | None = RULES) -> Asked:
+    """The run that a JSON object asks for. `rules` are those of the stage's program (`programs.rules_of`). Raises
+    BadRequest for the first thing that is wrong.
     """
     for key in fields:
         if key not in _KEYS:
@@ -78,7 +78,7 @@ def from_body(fields: Mapping[str, object], kind: Kind = "own") -> Asked:
                 param=key,
             )
     asked = Asked(**{key: _KEYS[key](key, value) for key, value in fields.items()})
-    CHECKS[kind](asked.hyperparameters)
+    checked(asked.hyperparameters, rules)
     if asked.dataset is None and asked.attach is None:
         raise _refused(
             "dataset", "is missing", 'an S3 prefix like "s3://BUCKET/datasets/NAME/", or give `attach`, a job\'s name'
@@ -93,7 +93,7 @@ def from_body(fields: Mapping[str, object], kind: Kind = "own") -> Asked:
     return asked
 
 
-def from_toml(text: str, *, dataset: str, kind: Kind = "own") -> Asked:
+def from_toml(text: str, *, dataset: str, rules: Rules | None = RULES) -> Asked:
     """The run that a `run.toml` asks for. `dataset` is the prefix that it was found in: the file need not name it,
     and must not name another. Raises BadRequest.
     """
@@ -105,7 +105,7 @@ def from_toml(text: str, *, dataset: str, kind: Kind = "own") -> Asked:
         raise BadRequest(f"run.toml is not valid TOML: {error}. Strings stand in quotes.") from error
     if fields.setdefault("dataset", dataset) != dataset:
         raise _refused("dataset", f"is {shown(fields['dataset'])}", f"{dataset}, where run.toml lies, or be left out")
-    return from_body(fields, kind)
+    return from_body(fields, rules)
 
 
 def _refused(key: str, found: str, allowed: str) -> BadRequest:

@@ -19,7 +19,7 @@ from finetune.errors import BadRequest
 from finetune.jobs import run_of
 from finetune.money import over_budget
 from finetune.plan import Plan
-from finetune.programs import Script
+from finetune.programs import Script, rules_of
 from finetune.run import KIND, Run
 from finetune.store import Bucket
 
@@ -47,9 +47,8 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
             said = f"No dataset: the job {asked.attach} is put behind the API as it is."
             return Answer(run.saying("CheckDataset", kit.now, said))
         training = kit.settings.training
-        report = check_dataset(
-            Bucket(kit.s3, asked.bucket), asked, defaults=training.hyperparameters, kind=training.spec.program.kind
-        )
+        rules = rules_of(training.spec.program)
+        report = check_dataset(Bucket(kit.s3, asked.bucket), asked, defaults=training.hyperparameters, rules=rules)
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     except ClientError as error:
@@ -66,7 +65,7 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
 def plan(run: Run, kit: Kit) -> Answer:
     """Raises RunFailed for what cannot fit: hyperparameters, memory, dollars."""
     training = kit.settings.training
-    asked = asking.from_body(run.asked, training.spec.program.kind)
+    asked = asking.from_body(run.asked, rules_of(training.spec.program))
     try:
         report = Report.from_data(run.dataset) if run.dataset else None
         made = planning.plan(asked, report, training, now=kit.now, run_id=run.id)
@@ -135,7 +134,7 @@ def _claimed(run: Run, kit: Kit, given: Mapping[str, Any]) -> bool:
 
 def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:
     """Raises BadRequest."""
-    kind = kit.settings.training.spec.program.kind
+    rules = rules_of(kit.settings.training.spec.program)
     if "dropped" in given:
         key = str(given["dropped"])
         prefix = key.rpartition("/")[0] + "/"
@@ -145,11 +144,11 @@ def _asked(kit: Kit, given: Mapping[str, Any]) -> Asked:
             raise BadRequest(f"s3://{kit.settings.bucket}/{key} is not UTF-8: {error}. Save it as UTF-8.") from error
         if text is None:
             raise BadRequest(f"s3://{kit.settings.bucket}/{key} is not there any more.")
-        return asking.from_toml(text, dataset=f"s3://{kit.settings.bucket}/{prefix}", kind=kind)
+        return asking.from_toml(text, dataset=f"s3://{kit.settings.bucket}/{prefix}", rules=rules)
     fields = given.get("asked")
     if not isinstance(fields, Mapping):
         raise BadRequest('The run was started with no request: its input must be {"asked": {…}, "by": "…"}.')
-    asked = asking.from_body(fields, kind)
+    asked = asking.from_body(fields, rules)
     if asked.dataset is not None and asked.bucket != kit.settings.bucket:
         raise BadRequest(
             f"`dataset` is {asked.dataset}; it must lie in the stage's own bucket, "

@@ -18,10 +18,9 @@ from common.tokens import estimate_tokens
 from finetune import rows
 from finetune.asked import Asked
 from finetune.findings import Findings, Problem, Refuse
-from finetune.hyperparameters import RULES, Scalar, checked
+from finetune.hyperparameters import RULES, Rules, Scalar, checked
 from finetune.layout import File, Format, Layout, check_files, laid_out
 from finetune.measures import Lengths, Repeats
-from finetune.programs import Kind
 from finetune.rows import DOLLY, BadRow, Template
 from finetune.tables import csv_rows
 from finetune.text import MAX_ROW_BYTES, json_lines, json_rows, lines
@@ -88,22 +87,25 @@ class Report:
         return cls(**{**known, "beside": tuple(data["beside"]), "warnings": tuple(data["warnings"])})
 
 
-def check(reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None, kind: Kind = "own") -> Report:
-    """Reads the whole dataset that `asked` names, for a program of this kind. `defaults` are the stage's
-    hyperparameters, under those asked for. A script's say nothing of the dataset: nobody here knows them.
+def check(
+    reader: Reader, asked: Asked, *, defaults: Mapping[str, Scalar] | None = None, rules: Rules | None = RULES
+) -> Report:
+    """Reads the whole dataset that `asked` names. `defaults` are the stage's hyperparameters, under those asked for;
+    `rules` are those of its program (`programs.rules_of`). A script's say nothing of the dataset: nobody here knows
+    them.
 
     Raises BadRequest for hyperparameters that do not exist.
     """
-    given = {} if kind == "script" else checked({**(defaults or {}), **asked.hyperparameters})
-    return _Check(reader, asked, given, kind).run()
+    given = {} if rules is None else checked({**(defaults or {}), **asked.hyperparameters}, rules)
+    return _Check(reader, asked, given, is_script=rules is None).run()
 
 
 class _Check:
-    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str], kind: Kind) -> None:
+    def __init__(self, reader: Reader, asked: Asked, given: Mapping[str, str], *, is_script: bool) -> None:
         self.reader = reader
         self.prefix = asked.prefix
         self.given = given
-        self.kind = kind
+        self.is_script = is_script
         self.findings = Findings()
         self.lengths = Lengths()
         self.repeats = Repeats()
@@ -246,7 +248,7 @@ class _Check:
             )
         if self.repeats.count:
             found.warnings.append(f"About {self.repeats.count} rows repeat an earlier one. They are kept.")
-        if self.kind != "script":  # which cuts rows off where it likes
+        if not self.is_script:  # which cuts rows off where it likes
             self._judge_lengths(format)
 
     def _takes_all(self, ratio: float) -> bool:

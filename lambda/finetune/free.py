@@ -1,24 +1,20 @@
 """Hyperparameters of a program that is the user's own: nobody here knows their names, only what SageMaker takes."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from common.shown import shown
 
 from finetune.errors import BadRequest
-from finetune.hyperparameters import Scalar
+from finetune.hyperparameters import LONGEST_VALUE, ONE_LINE, Scalar
 
 RESERVED: Final = ("sagemaker_program", "sagemaker_submit_directory")
 """They name the script, and are made of the stage's `entry_point` and `script_url`."""
 MOST: Final = 100 - len(RESERVED)
 """CreateTrainingJob takes 100."""
 LONGEST_NAME: Final = 256
-LONGEST_VALUE: Final = 2500
 MOST_BYTES: Final = 65_536
 """Names and values together, in UTF-8: a run's request travels through Step Functions, which takes 256 KB."""
-_ONE_LINE: Final = re.compile("[^\\n\\r\\x85\\u2028\\u2029\\ud800-\\udfff]*")
-"""SageMaker's pattern is `.*`, and no dot is a line break. Half of a surrogate pair is no text."""
 
 
 def checked(asked: Mapping[str, Scalar]) -> dict[str, str]:
@@ -41,7 +37,7 @@ def checked(asked: Mapping[str, Scalar]) -> dict[str, str]:
 
 
 def _checked(name: str, value: object) -> str:
-    if not 1 <= len(name) <= LONGEST_NAME or not _ONE_LINE.fullmatch(name):
+    if not 1 <= len(name) <= LONGEST_NAME or not ONE_LINE.fullmatch(name):
         raise BadRequest(
             f"{shown(name)} names a hyperparameter; a name must have 1 to {LONGEST_NAME} characters in one line. "
             "Correct it.",
@@ -54,7 +50,7 @@ def _checked(name: str, value: object) -> str:
             param=name,
         )
     text = str(value)
-    if not isinstance(value, str | int | float) or len(text) > LONGEST_VALUE or not _ONE_LINE.fullmatch(text):
+    if not isinstance(value, str | int | float) or len(text) > LONGEST_VALUE or not ONE_LINE.fullmatch(text):
         raise BadRequest(
             f"The hyperparameter {name} is {shown(value)}, but must be a text, number or flag of at most "
             f"{LONGEST_VALUE} characters in one line. Shorten it, or put it into a file of the script.",

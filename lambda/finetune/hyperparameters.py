@@ -1,11 +1,12 @@
 """The hyperparameters of a training job: which there are, what each may be, how they fit each other.
 
 Names, bounds and defaults are those of JumpStart's Llama 2 training spec; the project's own container takes the same.
-On the wire all of them are strings, `True` and `False` and `None` spelled as Python does.
+Another training of JumpStart's may have further ones, which its model's profile describes. On the wire all of them are
+strings, `True` and `False` and `None` spelled as Python does.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, Literal
@@ -15,34 +16,51 @@ from common.shown import shown
 from finetune.errors import BadRequest, did_you_mean
 
 Scalar = str | int | float | bool
-Kind = Literal["integer", "number", "flag"]
+Kind = Literal["integer", "number", "flag", "text"]
 
 MAX_INTEGER: Final = 2**31 - 1
+LONGEST_VALUE: Final = 2500
+"""Characters that SageMaker takes."""
+ONE_LINE: Final = re.compile("[^\\n\\r\\x85\\u2028\\u2029\\ud800-\\udfff]*")
+"""SageMaker's pattern is `.*`, and no dot is a line break. Half of a surrogate pair is no text."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,10}")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What one hyperparameter may be: a range with its ends, and a value beside it, `also`, that means "by itself"."""
+    """What one hyperparameter may be: a range with its ends, and a value beside it, `also`, that means "by itself".
+    A text may be any one line, or one of its `options`.
+    """
 
     kind: Kind
     default: str
     least: float = 0
     most: float = MAX_INTEGER
     also: str | None = None
+    options: Sequence[str] = ()
 
     @property
     def allowed(self) -> str:
         """Completes "… must be"."""
         if self.kind == "flag":
             return "True or False"
+        if self.kind == "text":
+            return " or ".join(self.options) or f"a text of at most {LONGEST_VALUE} characters in one line"
         noun = "an integer" if self.kind == "integer" else "a number"
-        bounds = f"of at least {self.least:g}" if self.most == MAX_INTEGER else f"from {self.least:g} to {self.most:g}"
-        return f"{noun} {bounds}" + (f", or {self.also}" if self.also else "")
+        return f"{noun}{self._bounds}" + (f", or {self.also}" if self.also else "")
+
+    @property
+    def _bounds(self) -> str:
+        if self.most < MAX_INTEGER:
+            ends = f"from {self.least:g} to" if self.least > -MAX_INTEGER else "of at most"
+            return f" {ends} {self.most:g}"
+        return f" of at least {self.least:g}" if self.least > -MAX_INTEGER else ""
 
     def wire(self, value: object) -> str | None:
         """The value as SageMaker is sent it; None where it is not allowed."""
+        if self.kind == "text":
+            return self._text(value)
         text = value.strip() if isinstance(value, str) else str(value)
         if self.kind == "flag":
             return {"true": "True", "false": "False"}.get(text.lower())
@@ -51,6 +69,12 @@ class Rule:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None
         return self._integer(text) if self.kind == "integer" else self._number(text)
+
+    def _text(self, value: object) -> str | None:
+        """As it is: blanks at its ends may mean something."""
+        if not isinstance(value, str) or len(value) > LONGEST_VALUE or not ONE_LINE.fullmatch(value):
+            return None
+        return value if not self.options or value in self.options else None
 
     def _integer(self, text: str) -> str | None:
         if not _INTEGER.fullmatch(text):
@@ -64,7 +88,9 @@ class Rule:
         return repr(number) if isfinite(number) and self.least <= number <= self.most else None
 
 
-RULES: Final[Mapping[str, Rule]] = {
+Rules = Mapping[str, Rule]
+
+RULES: Final[Rules] = {
     "epoch": Rule("integer", "5", 1, 1000),
     "learning_rate": Rule("number", "0.0001", 1e-8, 1),
     "instruction_tuned": Rule("flag", "False"),
@@ -90,27 +116,40 @@ RULES: Final[Mapping[str, Rule]] = {
 @dataclass(frozen=True)
 class Profile:
     """What one model adds to the table. `fsdp` and `neither`: whether it may be sharded, and whether it may be trained
-    with neither FSDP nor int8 (JumpStart's Llama 2 wants exactly one). `defaults` are in their wire form.
+    with neither FSDP nor int8 (JumpStart's Llama 2 wants exactly one). `defaults` are in their wire form. `further` are
+    hyperparameters that the table does not have, as JSON of what `Rule` takes.
     """
 
     model: str
     defaults: Mapping[str, str] = field(default_factory=dict)
     fsdp: bool = True
     neither: bool = False
+    further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Profile":
-        return cls(data["model"], data["defaults"], data["fsdp"], data["neither"])
+        return cls(data["model"], data["defaults"], data["fsdp"], data["neither"], data.get("further", {}))
+
+    @property
+    def rules(self) -> Rules:
+        """The table, and what the model has beside it."""
+        return rules_with(self.further)
+
+
+def rules_with(further: Mapping[str, Mapping[str, Any]]) -> Rules:
+    """The table, and `further` as a profile has them."""
+    return {**RULES, **{name: Rule(**said) for name, said in further.items()}}
 
 
 def complete(asked: Mapping[str, Scalar], profile: Profile) -> dict[str, str]:
-    """Every hyperparameter of the table, as asked or by default, in its wire form.
+    """Every hyperparameter that the model has, as asked or by default, in its wire form.
 
     What is asked moves the default it excludes: `int8_quantization` alone switches FSDP off, and the other way round.
     Completing a completed set changes nothing. Raises BadRequest naming parameter, value and what is allowed.
     """
-    given = checked(asked)
-    completed = {name: given.get(name, profile.defaults.get(name, rule.default)) for name, rule in RULES.items()}
+    rules = profile.rules
+    given = checked(asked, rules)
+    completed = {name: given.get(name, profile.defaults.get(name, rule.default)) for name, rule in rules.items()}
     for name, other in (("int8_quantization", "enable_fsdp"), ("enable_fsdp", "int8_quantization")):
         if other in given or name not in given:
             continue
@@ -122,19 +161,19 @@ def complete(asked: Mapping[str, Scalar], profile: Profile) -> dict[str, str]:
     return completed
 
 
-def checked(asked: Mapping[str, Scalar]) -> dict[str, str]:
+def checked(asked: Mapping[str, Scalar], rules: Rules = RULES) -> dict[str, str]:
     """Only what is asked, each value by itself in its wire form. Raises BadRequest."""
     for name in asked:
-        if name not in RULES:
+        if name not in rules:
             raise BadRequest(
-                f"There is no hyperparameter {shown(name)}{did_you_mean(name, RULES)}; there are {', '.join(RULES)}. "
+                f"There is no hyperparameter {shown(name)}{did_you_mean(name, rules)}; there are {', '.join(rules)}. "
                 "Correct its name, or leave it out.",
                 param=name,
             )
-    wire = {name: RULES[name].wire(value) for name, value in asked.items()}
+    wire = {name: rules[name].wire(value) for name, value in asked.items()}
     for name, text in wire.items():
         if text is None:
-            raise _refused(name, asked[name], f"must be {RULES[name].allowed}")
+            raise _refused(name, asked[name], f"must be {rules[name].allowed}")
     return {name: text for name, text in wire.items() if text is not None}
 
 

@@ -1,12 +1,12 @@
 """The three kinds of program that train a model, and what each makes of a run's hyperparameters and instances."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from finetune import free, hyperparameters, memory
 from finetune.errors import BadRequest
-from finetune.hyperparameters import Profile, Scalar
+from finetune.hyperparameters import RULES, Profile, Rules, Scalar
 from finetune.sizes import InstanceFacts, Shape
 
 
@@ -23,7 +23,7 @@ class OwnContainer:
 
 @dataclass(frozen=True, kw_only=True)
 class JumpStart:
-    """JumpStart's script in JumpStart's image, with the hyperparameters of its Llama 2 training."""
+    """JumpStart's script in JumpStart's image, with the hyperparameters of its Llama 2 training, and further ones."""
 
     profile: Profile
     shape: Shape
@@ -43,12 +43,15 @@ class Script:
 Program = OwnContainer | JumpStart | Script
 Kind = Literal["own", "jumpstart", "script"]
 
-CHECKS: Final[Mapping[str, Callable[[Mapping[str, Scalar]], dict[str, str]]]] = {
-    "own": hyperparameters.checked,
-    "jumpstart": hyperparameters.checked,
-    "script": free.checked,
-}
-"""By kind of program: each hyperparameter by itself, in its wire form. They raise BadRequest."""
+
+def rules_of(program: Program) -> Rules | None:
+    """What its hyperparameters may be, by their names; None of a script, whose are its own business."""
+    return None if isinstance(program, Script) else program.profile.rules
+
+
+def checked(asked: Mapping[str, Scalar], rules: Rules | None) -> dict[str, str]:
+    """Each hyperparameter by itself, in its wire form; `rules` are those of `rules_of`. Raises BadRequest."""
+    return free.checked(asked) if rules is None else hyperparameters.checked(asked, rules)
 
 
 def from_data(data: Mapping[str, Any]) -> Program:
@@ -86,10 +89,10 @@ def format_of(format: str | None) -> dict[str, Scalar]:
 
 
 def for_evaluation(program: Program, sent: Mapping[str, str], format: str | None) -> dict[str, str]:
-    """What the project's container is told when it evaluates what `program` trained with `sent`."""
+    """What the project's container is told when it evaluates what `program` trained with `sent`: it knows the table."""
     if isinstance(program, Script):
         return hyperparameters.checked(format_of(format))
-    return dict(sent)
+    return {name: text for name, text in sent.items() if name in RULES}
 
 
 def check_count(program: Program, model: str, count: int, sent: Mapping[str, str]) -> None:

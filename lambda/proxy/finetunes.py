@@ -18,6 +18,7 @@ from common.shown import shown
 from finetune.asked import from_body
 from finetune.console_links import console_links
 from finetune.errors import BadRequest
+from finetune.hyperparameters import rules_with
 from finetune.programs import Kind
 
 from proxy import approval_page
@@ -46,7 +47,8 @@ class Entries(Protocol):
 
 class FineTunes:
     """One a worker. `arn` is the state machine's; empty where the stage's model cannot be fine-tuned. `kind` is its
-    program's, which decides what hyperparameters may be. `has_console` is whether AWS's console shows what is there.
+    program's and `further` its model's profile's, which decide what hyperparameters may be. `has_console` is whether
+    AWS's console shows what is there.
     """
 
     def __init__(
@@ -56,12 +58,13 @@ class FineTunes:
         *,
         arn: str,
         kind: Kind,
+        further: Mapping[str, Mapping[str, Any]],
         has_console: bool,
     ) -> None:
         self._make_states = make_states
         self._make_ledger = make_ledger
         self._arn = arn
-        self._kind = kind
+        self._rules = None if kind == "script" else rules_with(further)
         self._has_console = has_console
 
     @cached_property
@@ -76,7 +79,7 @@ class FineTunes:
         """`POST /finetunes`. What is wrong with the request itself is said at once, the rest by the run."""
         self._check_there()
         try:
-            asked = from_body(fields, self._kind)
+            asked = from_body(fields, self._rules)
         except BadRequest as bad:
             raise InvalidParameter(bad.message, param=bad.param) from bad
         run = f"{now:%y%m%d-%H%M%S}-{sha256(request_id.encode()).hexdigest()[:4]}"

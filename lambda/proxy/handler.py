@@ -115,6 +115,7 @@ class _Seams:
             lambda: Ledger(self._client("dynamodb", config=CLIENT_CONFIG), self._settings.ledger_table),
             arn=self._settings.finetune_arn,
             kind=self._settings.finetune_program,
+            further=self._settings.finetune_hyperparameters,
             has_console="AWS_ENDPOINT_URL" not in os.environ,  # nobody's console shows the embedded cloud
         )
 

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, cast
 
 from proxy.window import Window
 
@@ -52,6 +52,7 @@ class Settings:
     overload_latency_seconds: float  # no answer that took as long had to queue; 0 where nobody says so
     finetune_arn: str = ""  # where the model cannot be fine-tuned
     finetune_program: Literal["own", "jumpstart", "script"] = "own"
+    finetune_hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # its model's further ones
     window: Window | None = None  # where the catalog does not know it, nothing is checked
 
     @classmethod
@@ -76,6 +77,7 @@ class Settings:
             overload_latency_seconds=float(environ.get("OVERLOAD_LATENCY_SECONDS", 0)),
             finetune_arn=environ.get("FINETUNE_ARN", ""),
             finetune_program=cast(Literal["own", "jumpstart", "script"], environ.get("FINETUNE_PROGRAM", "own")),
+            finetune_hyperparameters=json.loads(environ.get("FINETUNE_HYPERPARAMETERS", "{}")),
             window=Window(**json.loads(environ["WINDOW"])) if environ.get("WINDOW") else None,
         )
 

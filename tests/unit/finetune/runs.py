@@ -7,6 +7,7 @@ from typing import Any
 from finetune.asked import from_body
 from finetune.dataset import Report
 from finetune.plan import Plan, plan
+from finetune.programs import rules_of
 from finetune.sizes import InstanceFacts
 from finetune.spec import Settings
 
@@ -20,6 +21,7 @@ MINE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mine:1.0"
 ROLE = "arn:aws:iam::111122223333:role/pilotlight-dev-training"
 BUCKET = "runs-bucket"
 NOW = 1_800_000_000.0
+LLAMA_31 = "meta-textgeneration-llama-3-1-70b"  # with hyperparameters of its own
 RUN_ID = "261124-170133-ab12"
 
 
@@ -76,12 +78,12 @@ def own_program(*, evaluated: bool = True, **changes: Any) -> Settings:
 def priced(**usd_per_hour: str) -> dict[str, InstanceFacts]:
     """Instance types large enough for anything: `big1="7.09"` is ml.big1.xlarge."""
     return {
-        f"ml.{name}.xlarge": InstanceFacts(gpus=8, gpu_memory_gib=640, usd_per_hour=Decimal(usd))
+        f"ml.{name}.xlarge": InstanceFacts(gpus=8, gpu_memory_gib=4096, usd_per_hour=Decimal(usd))
         for name, usd in usd_per_hour.items()
     }
 
 
 def planned(settings: Settings, report: Report | None = None, **asked: Any) -> Plan:
     found = report or report_of({"train/a.jsonl": GOOD})
-    request = from_body({"dataset": DATASET} | asked, settings.spec.program.kind)
+    request = from_body({"dataset": DATASET} | asked, rules_of(settings.spec.program))
     return plan(request, found, settings, now=NOW, run_id=RUN_ID)

@@ -70,7 +70,7 @@ class TestFormats:
 
     def test_a_script_of_the_users_own_is_told_nothing_of_hyperparameters_that_may_mean_anything(self) -> None:
         asked = Asked(dataset=DATASET, hyperparameters={"chat_dataset": True, "whatever": 1})
-        report = check(Bucket({"a.jsonl": GOOD}), asked, kind="script")
+        report = check(Bucket({"a.jsonl": GOOD}), asked, rules=None)
         assert (report.format, report.problem_count, report.warnings) == ("instruction", 0, ())
 
     def test_prompts_are_checked_and_are_no_rows(self) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from finetune.asked import from_body, from_toml
 from finetune.errors import BadRequest
-from finetune.free import LONGEST_NAME, LONGEST_VALUE, MOST, MOST_BYTES, RESERVED, checked
-from finetune.programs import Kind
+from finetune.free import LONGEST_NAME, MOST, MOST_BYTES, RESERVED, checked
+from finetune.hyperparameters import LONGEST_VALUE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,11 +98,9 @@ def test_the_limits_themselves_are_allowed() -> None:
 
 def test_a_run_may_ask_a_script_for_what_the_table_does_not_know() -> None:
     fields = {"dataset": DATASET, "hyperparameters": {"peft_type": "lora"}}
-    assert from_body(fields, "script").hyperparameters == {"peft_type": "lora"}
-    assert from_toml("hyperparameters = { a = 1 }", dataset=DATASET, kind="script").hyperparameters == {"a": 1}
-    kinds: tuple[Kind, ...] = ("own", "jumpstart")
-    for kind in kinds:
-        with pytest.raises(BadRequest, match="no hyperparameter"):
-            from_body(fields, kind)
+    assert from_body(fields, None).hyperparameters == {"peft_type": "lora"}
+    assert from_toml("hyperparameters = { a = 1 }", dataset=DATASET, rules=None).hyperparameters == {"a": 1}
+    with pytest.raises(BadRequest, match="no hyperparameter"):
+        from_body(fields)
     with pytest.raises(BadRequest):
-        from_body({"dataset": DATASET, "hyperparameters": {"a": {}}}, "script")
+        from_body({"dataset": DATASET, "hyperparameters": {"a": {}}}, None)

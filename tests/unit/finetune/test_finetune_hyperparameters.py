@@ -4,15 +4,27 @@ from typing import Any
 
 import pytest
 from finetune.errors import BadRequest
-from finetune.hyperparameters import MAX_INTEGER, RULES, Profile, complete
+from finetune.hyperparameters import MAX_INTEGER, Profile, complete
 from hypothesis import given
 from hypothesis import strategies as st
 
 LLAMA_7B = Profile("llama-2-7b")
 LLAMA_70B = Profile("llama-2-70b", {"int8_quantization": "True", "enable_fsdp": "False"}, fsdp=False)
 OWN = Profile("smollm2", {"learning_rate": "0.001", "enable_fsdp": "False"}, neither=True)
+FURTHER = Profile(
+    "other",
+    further={
+        "target_modules": {"kind": "text", "default": "q_proj,v_proj"},
+        "peft_type": {"kind": "text", "default": "lora", "options": ["lora", "None"]},
+        "packing": {"kind": "flag", "default": "False"},
+        "warmup_steps": {"kind": "integer", "default": "0", "least": 0, "most": 100},
+        "offset": {"kind": "integer", "default": "0", "least": -MAX_INTEGER, "most": MAX_INTEGER},
+        "weight_decay": {"kind": "number", "default": "0.0", "least": -MAX_INTEGER, "most": 1},
+    },
+)
+"""What another training of JumpStart's may have beside the table."""
 
-PROFILES = st.sampled_from([LLAMA_7B, LLAMA_70B, OWN])
+PROFILES = st.sampled_from([LLAMA_7B, LLAMA_70B, OWN, FURTHER])
 VALUES = st.one_of(
     st.booleans(),
     st.integers(-3, 2000),
@@ -24,7 +36,7 @@ VALUES = st.one_of(
     ),
     st.text(max_size=5),
 )
-ASKED = st.dictionaries(st.sampled_from(list(RULES)), VALUES, max_size=4)
+ASKED = st.dictionaries(st.sampled_from(list(FURTHER.rules)), VALUES, max_size=4)
 
 
 def outcome_of(asked: dict[str, Any], profile: Profile) -> dict[str, str] | BadRequest:
@@ -40,17 +52,22 @@ def test_what_is_accepted_is_within_the_table_and_what_is_refused_says_why(
 ) -> None:
     outcome = outcome_of(asked, profile)
     if isinstance(outcome, BadRequest):
-        assert outcome.param in RULES
         assert str(outcome.param) in outcome.message
-        assert "must be" in outcome.message
-        assert len(outcome.message) < 400
+        if outcome.param in profile.rules:
+            assert "must be" in outcome.message
+            assert len(outcome.message) < 400
+        else:
+            assert "no hyperparameter" in outcome.message
         return
     completed = outcome
-    assert list(completed) == list(RULES)
+    assert list(completed) == list(profile.rules)
     for name, text in completed.items():
-        rule = RULES[name]
+        rule = profile.rules[name]
         if rule.kind == "flag":
             assert text in ("True", "False")
+        elif rule.kind == "text":
+            assert text in rule.options or not rule.options
+            assert len(text.splitlines()) <= 1
         elif text != rule.also:
             number = int(text) if rule.kind == "integer" else float(text)
             assert rule.least <= number <= rule.most
@@ -113,6 +130,48 @@ def test_values_go_out_as_text(name: str, value: Any, wire: str) -> None:
 def test_a_value_out_of_bounds_is_refused(name: str, value: Any, allowed: str) -> None:
     with pytest.raises(BadRequest, match=f"{name} is .* must be {allowed}") as caught:
         complete({name: value}, LLAMA_7B)
+    assert caught.value.param == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wire"),
+    [
+        ("target_modules", "k_proj, o_proj ", "k_proj, o_proj "),
+        ("target_modules", "", ""),
+        ("peft_type", "None", "None"),
+        ("packing", True, "True"),
+        ("warmup_steps", "7", "7"),
+        ("offset", -3, "-3"),
+        ("weight_decay", -1, "-1.0"),
+    ],
+)
+def test_what_only_one_model_has_goes_out_beside_the_table(name: str, value: Any, wire: str) -> None:
+    assert complete({name: value, "epoch": 3}, FURTHER) == {
+        **complete({"epoch": 3}, LLAMA_7B),
+        **{name: said["default"] for name, said in FURTHER.further.items()},
+        name: wire,
+    }
+    with pytest.raises(BadRequest, match="There is no hyperparameter") as caught:
+        complete({name: value}, LLAMA_7B)
+    assert caught.value.param == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("target_modules", 7, "a text of at most 2500 characters in one line"),
+        ("target_modules", "q\nv", "a text of at most 2500 characters in one line"),
+        ("target_modules", "x" * 2501, "a text of at most 2500 characters in one line"),
+        ("peft_type", "Lora", "lora or None"),
+        ("packing", "yes", "True or False"),
+        ("warmup_steps", 101, "an integer from 0 to 100"),
+        ("offset", 0.5, "an integer"),
+        ("weight_decay", 2, "a number of at most 1"),
+    ],
+)
+def test_what_only_one_model_has_is_held_to_its_own_bounds(name: str, value: Any, allowed: str) -> None:
+    with pytest.raises(BadRequest, match=f"{name} is .* must be {allowed}\\.") as caught:
+        complete({name: value}, FURTHER)
     assert caught.value.param == name
 
 

@@ -316,6 +316,7 @@ class Api:
                 lambda: self.runs,
                 arn=settings.finetune_arn,
                 kind=settings.finetune_program,
+                further=settings.finetune_hyperparameters,
                 has_console=has_console,
             ),
         )

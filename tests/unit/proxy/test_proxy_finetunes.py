@@ -58,6 +58,16 @@ def test_a_program_of_the_users_own_has_hyperparameters_of_its_own() -> None:
     assert (answer.status, answer.body["error"]["param"]) == (400, "sagemaker_program")
 
 
+def test_a_model_may_have_hyperparameters_beside_the_table(api: Api) -> None:
+    further = {"target_modules": {"kind": "text", "default": "q_proj,v_proj"}}
+    other = Api(settings=replace(SETTINGS, finetune_program="jumpstart", finetune_hyperparameters=further))
+    for value, status in (("k_proj", 200), (7, 400)):
+        answer = start(other, dataset=DATASET, hyperparameters={"target_modules": value, "epoch": 3})
+        assert answer.status == status
+    answer = start(api, dataset=DATASET, hyperparameters={"target_modules": "k_proj"})
+    assert (answer.status, answer.body["error"]["param"]) == (400, "target_modules")
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
