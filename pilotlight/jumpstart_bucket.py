@@ -1,10 +1,12 @@
-"""JumpStart's open bucket: which versions of a model can be trained, and the spec of one of them.
+"""JumpStart's open bucket: which versions of a model can be trained, and the spec of one of them; or that spec from a
+file.
 
 The manifest and the specs are read as the SDK reads them (sagemaker-core 2.27.0, jumpstart/cache.py and types.py).
 """
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,6 +31,22 @@ def training_spec(s3: Any, region: str, model_id: str, version: str | None) -> d
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise LockError(f"What s3://{bucket} holds is not made as it is known here: {error!r}.") from error
     raise LockError(f"JumpStart does not train {model_id}: {left[0]}.")
+
+
+def spec_in_file(file: Path, model_id: str) -> dict[str, Any]:
+    """The same from a file, which has the spec as the bucket does. Raises LockError."""
+    try:
+        spec = json.loads(file.read_text(encoding="utf-8"))
+        if spec["model_id"] != model_id:
+            raise LockError(f"{file} has the spec of {spec['model_id']}, not of {model_id}. Name that model.")
+        reason = _untrainable(spec)
+        if reason is not None:
+            raise LockError(f"JumpStart does not train {model_id}: version {spec['version']} {reason}.")
+        return _configured(spec)
+    except OSError as error:
+        raise LockError(f"{file} cannot be read: {error}.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise LockError(f"{file} is not made as JumpStart's specs are: {error!r}.") from error
 
 
 def _read(s3: Any, bucket: str, key: str) -> Any:

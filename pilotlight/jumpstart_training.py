@@ -1,22 +1,25 @@
 """JumpStart's own trainings, out of its specs, for `pilot models lock-training`; synth reads only what that wrote.
 
 A training becomes a row of the lock file where it is Llama 2's with other files: the same hyperparameters, none with
-fewer values, the same metrics, in isolation. Any other one becomes a table for program = "script"
+fewer values, perhaps further ones, the same metrics, in isolation. Any other one becomes a table for program = "script"
 (jumpstart_program). Pure. The keys of a spec are those that the SDK reads (sagemaker-core 2.27.0, jumpstart/types.py).
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, cast
 
 from finetune.errors import BadRequest
-from finetune.hyperparameters import RULES, Profile, complete
+from finetune.hyperparameters import MAX_INTEGER, RULES, Profile, Rule, complete
 
 from pilotlight.catalog import GATED_BUCKET, OPEN_BUCKET, Model
 from pilotlight.jumpstart import REGISTRY, LockError, regions_with
 from pilotlight.training_file import JumpStartProgram, Metric, OwnModel, TrainingFile
 
+_LONGEST_FURTHER: Final = 200
+"""Characters of fine_tune.LONGEST_SETTINGS for hyperparameters that only one model has."""
 _MAX_RUN_SECONDS: Final = 86400  # the SDK's, where a spec says nothing
 
 
@@ -38,6 +41,11 @@ class Training:
     metrics: tuple[Metric, ...]
     network_isolation: bool
     asks_for_a_eula: bool
+
+    @property
+    def further(self) -> dict[str, dict[str, Any] | None]:
+        """What the hyperparameters beside Llama 2's may be, as a profile has them; None where a row cannot say it."""
+        return {name: _rule(one) for name, one in self.said.items() if name not in RULES}
 
     @property
     def defaults(self) -> dict[str, str | None]:
@@ -140,12 +148,15 @@ def differences(training: Training, model: Model | None, file: TrainingFile) -> 
         yield "its training asks for a EULA to be accepted, and what is served does not"
     elif isinstance(file.models.get(model.name), OwnModel):
         yield f"{model.name} is trained with the project's own container"
-    more, fewer = training.said.keys() - RULES.keys(), RULES.keys() - training.said.keys()
-    if more:
-        yield f"it has hyperparameters of its own: {', '.join(sorted(more))}"
+    more, fewer = training.further, RULES.keys() - training.said.keys()
+    unclear = sorted(name for name, rule in more.items() if rule is None)
+    if unclear:
+        yield f"what its own hyperparameters {', '.join(unclear)} may be is said in a way that no row can repeat"
+    if len(json.dumps(more)) > _LONGEST_FURTHER:
+        yield f"its own hyperparameters {', '.join(sorted(more))} are too many for a stage's settings"
     if fewer:
         yield f"it does not have the hyperparameters {', '.join(sorted(fewer))}"
-    if not more and not fewer:
+    else:
         for name, default in training.defaults.items():
             if default is None or _narrower(name, training.said[name]):
                 yield f"its {name} is not {RULES[name].allowed}"
@@ -153,6 +164,22 @@ def differences(training: Training, model: Model | None, file: TrainingFile) -> 
         yield "its log has other metrics"
     if not training.network_isolation:
         yield "it does not run in network isolation"
+
+
+def _rule(said: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a hyperparameter may be, as `Rule` takes it in JSON; None where the spec says more than that can hold."""
+    kind = {"int": "integer", "float": "number", "text": "text"}.get(said.get("type", ""))
+    held = {"options"} if kind == "text" else {"min", "max"}
+    if kind is None or said.keys() & {"options", "min", "max", "exclusive_min", "exclusive_max"} - held:
+        return None
+    options = said.get("options", ())
+    if {*options} == {"True", "False"}:
+        kind, options = "flag", ()
+    rule: dict[str, Any] = {"kind": kind, **({"options": list(options)} if options else {})}
+    if kind in ("integer", "number"):
+        rule |= {"least": said.get("min", -MAX_INTEGER), "most": said.get("max", MAX_INTEGER)}
+    default = Rule(default="", **rule).wire(said.get("default"))
+    return None if default is None else {**rule, "default": default}
 
 
 def _narrower(name: str, said: Mapping[str, Any]) -> bool:
@@ -170,8 +197,12 @@ def _narrower(name: str, said: Mapping[str, Any]) -> bool:
     )
 
 
-def row(training: Training, *, accounts: Mapping[str, str], usual: JumpStartProgram) -> dict[str, Any]:
-    """A training without differences, for the lock file. Raises LockError where its defaults exclude each other."""
+def row(
+    training: Training, *, accounts: Mapping[str, str], usual: JumpStartProgram, source: str | None = None
+) -> dict[str, Any]:
+    """A training without differences, for the lock file. `source` is where its spec was found; None: in the bucket.
+    Raises LockError where its defaults exclude each other.
+    """
     defaults = {name: value for name, value in training.defaults.items() if value != RULES[name].default}
     regions = [] if training.image_regions is None else sorted(training.image_regions)
     fsdp = "True" in training.said["enable_fsdp"].get("options", ("True",))
@@ -183,9 +214,11 @@ def row(training: Training, *, accounts: Mapping[str, str], usual: JumpStartProg
     return {
         "program": "jumpstart",
         "version": training.version,
+        **({"source": source} if source else {}),
         "artifact_key": training.artifact_key,
         "instance_types": list(training.instance_types),
         "defaults": defaults,
+        **({"hyperparameters": training.further} if training.further else {}),
         "spec": {name: value for name, value in training.program.model_dump().items() if value != getattr(usual, name)},
         **({} if set(regions) in ({*accounts}, set()) else {"regions": regions}),
         **({} if fsdp else {"fsdp": False}),  # else a row of training.toml may still forbid it

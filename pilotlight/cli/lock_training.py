@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,28 +16,40 @@ from pilotlight.cli.price_refresh import replace_file
 from pilotlight.cli.terminal import Refused, confirm, err, out, print_json, progress
 from pilotlight.finetune_table import ShapeTable
 from pilotlight.jumpstart import lock_text
-from pilotlight.jumpstart_bucket import training_spec
+from pilotlight.jumpstart_bucket import spec_in_file, training_spec
 from pilotlight.jumpstart_program import OwnProgram, own_program, to_toml
 from pilotlight.jumpstart_training import Training
 
-_SOURCE: Final = "JumpStart's open bucket, by `pilot models lock-training`"
+_SOURCE: Final = "`pilot models lock-training`; a row without a source of its own is from JumpStart's open bucket"
 
 
 def lock_training(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="A name of `pilot models list`, or a JumpStart id.")],
     version: Annotated[str | None, typer.Option(help="Its version; else the newest that can be trained.")] = None,
+    spec: Annotated[Path | None, typer.Option(help="A file that has the spec, in place of the bucket.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where that file is from, for its row; else its name.")] = None,
     shape: Annotated[str | None, typer.Option(help="Its size, as `pilot finetune shape` prints it.")] = None,
     region: Annotated[str, typer.Option(help="Where the bucket is read.")] = "us-east-1",
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a model's training from JumpStart's bucket, and write it to data/jumpstart_training.lock.json.
+    """Read a model's training from JumpStart's bucket, or a file, and write it to data/jumpstart_training.lock.json.
 
     One that Llama 2's hyperparameters do not fit is printed instead, as a program of your own.
     """
     size = None if shape is None else sized(shape)
-    s3 = boto3.client("s3", region_name=region)
-    update(s3, training_file.LOCK_FILE, name, version=version, shape=size, region=region, yes=yes, as_json=as_json)
+    if spec is None and source is not None:
+        raise Refused(f"--source {source!r} says where a file is from, and no file is named: add --spec FILE.")
+    if spec is not None and version is not None:
+        raise Refused(f"--version {version} chooses from the bucket, and --spec {spec} has one. Leave one out.")
+
+    def read(model_id: str) -> dict[str, Any]:
+        if spec is not None:
+            return spec_in_file(spec, model_id)
+        return training_spec(boto3.client("s3", region_name=region), region, model_id, version)
+
+    origin = source or (spec.name if spec else None)
+    update(read, training_file.LOCK_FILE, name, source=origin, shape=size, region=region, yes=yes, as_json=as_json)
 
 
 def sized(shape: str) -> dict[str, int]:
@@ -50,21 +62,23 @@ def sized(shape: str) -> dict[str, int]:
 
 
 def update(
-    s3: Any,
+    read: Callable[[str], dict[str, Any]],
     file: Path,
     name: str,
     *,
-    version: str | None = None,
+    source: str | None = None,
     shape: Mapping[str, int] | None = None,
     region: str,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """`s3` is boto3's client. Raises LockError or Refused, and has then written nothing."""
+    """`read` gives the spec of a JumpStart id, found in `source`; None: in the bucket. Raises LockError or Refused, and
+    has then written nothing.
+    """
     known = model(name)
     with progress() as report:
-        report("reading JumpStart's bucket")
-        spec = training_spec(s3, region, (known and known.jumpstart_id) or name, version)
+        report(f"reading {source or 'the bucket of JumpStart'}")
+        spec = read((known and known.jumpstart_id) or name)
     usual, accounts = training_file.training(), registry_accounts()
     training = jumpstart_training.parse(
         spec, accounts=accounts, known_types=training_file.training_instances(), usual=usual.jumpstart
@@ -76,7 +90,7 @@ def update(
         return
     rows = locked(file)
     before = rows.get(known.name, {})
-    row = jumpstart_training.row(training, accounts=accounts, usual=usual.jumpstart)
+    row = jumpstart_training.row(training, accounts=accounts, usual=usual.jumpstart, source=source)
     rows[known.name] = row | _shape(known, shape or before.get("shape"))
     if as_json:
         print_json({"jumpstart_id": training.model_id, "model": known.name, "row": rows[known.name]})

@@ -76,6 +76,12 @@ instance_types = ["ml.g5.12xlarge"]
 [stages.lmi]
 model = "huggingface-llm-mistral-7b-instruct"
 
+[stages.llama31]
+model = "meta-textgeneration-llama-3-1-70b"
+accept_eula = true
+[stages.llama31.finetune]
+hyperparameters = { target_modules = "q_proj,k_proj,v_proj,o_proj" }
+
 [stages.strict]
 model = "falcon-7b-instruct"
 [stages.strict.api]
@@ -97,8 +103,8 @@ TOLD_STAGES = ("hub", "lmi")
 """Each with another model or other instances."""
 API_STAGES = ("strict", "iam")
 """falcon's model again, behind another API."""
-FINETUNE_STAGES = ("mine",)
-"""Trained by a program of the user's own."""
+FINETUNE_STAGES = ("mine", "llama31")
+"""Trained by a program of the user's own, and by JumpStart with hyperparameters that Llama 2 does not have."""
 
 
 @dataclass(frozen=True)

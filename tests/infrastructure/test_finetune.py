@@ -268,6 +268,15 @@ def test_the_api_knows_whose_hyperparameters_it_takes(synthesis: Synthesis) -> N
         assert f'"FINETUNE_PROGRAM": "{program}"' in json.dumps(synthesis.template(stage, "Api").to_json())
 
 
+def test_hyperparameters_that_only_one_model_has_are_known_to_its_stacks_alone(synthesis: Synthesis) -> None:
+    known, unknown = (json.dumps(synthesis.template(stage, "Api").to_json()) for stage in ("llama31", "llama2"))
+    assert "FINETUNE_HYPERPARAMETERS" in known
+    assert "FINETUNE_HYPERPARAMETERS" not in unknown
+    told = json.dumps(synthesis.template("llama31", "FineTune").to_json())
+    assert "q_proj,k_proj,v_proj,o_proj" in told  # as its stage says
+    assert "Llama3.1" in told  # by default
+
+
 def test_a_model_that_cannot_be_fine_tuned_has_no_such_stack(synthesis: Synthesis) -> None:
     assert not (synthesis.folder / "Pilotlight-alexatm-FineTune.template.json").exists()
     proxy = json.dumps(synthesis.template("alexatm", "Api").to_json())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finetune.programs import OwnContainer, Script
+from finetune.programs import JumpStart, OwnContainer, Script
 from finetune.sizes import Shape
 from finetune.spec import Settings, TrainingSpec
 from pydantic import ValidationError
@@ -329,6 +329,46 @@ def test_keys_that_do_not_go_together_are_named(dev: Loader, body: str, key: str
     assert problem.key.startswith(f"stages.dev.finetune.{key}".rstrip("."))
     assert says in f"{problem.reason} {problem.allowed}"
     assert problem.fix
+
+
+class TestLlama31:
+    """A row of the lock file, with hyperparameters that Llama 2's training does not have."""
+
+    BODY = 'model = "meta-textgeneration-llama-3-1-70b"\naccept_eula = true\n'
+
+    def test_it_is_tuned_without_a_word_on_what_its_spec_names(self, dev: Loader) -> None:
+        settings = settings_of(dev(self.BODY))
+        assert settings.instance_types == ("ml.g5.48xlarge",)
+        assert settings.spec.channels == {
+            "code": "s3://jumpstart-cache-prod-us-east-1/source-directory-tarballs/training/meta-textgeneration/prepack/"
+            "inference-meta-textgeneration/v1.2.0/sourcedir.tar.gz",
+            "model": "s3://jumpstart-private-cache-prod-us-east-1/meta-training/g5/v1.0.0/"
+            "train-meta-textgeneration-llama-3-1-70b.tar.gz",
+        }
+        assert settings.spec.environment == {"accept_eula": "true"}
+
+    def test_its_own_hyperparameters_are_held_to_its_spec(self, dev: Loader) -> None:
+        table = TABLE + "hyperparameters = { target_modules = %s, epoch = 2 }\n"
+        settings = settings_of(dev(self.BODY + table % '"k_proj"'))
+        assert settings.hyperparameters == {"target_modules": "k_proj", "epoch": 2}
+        problem = refusal(lambda: dev(self.BODY + table % "7"))
+        assert (problem.key, problem.value) == ("stages.dev.finetune.hyperparameters.target_modules", 7)
+        assert problem.allowed == "a text of at most 2500 characters in one line"
+        other = refusal(lambda: dev(LLAMA + table % '"k_proj"'))
+        assert 'no hyperparameter "target_modules"' in other.reason
+
+    def test_it_does_not_fit_its_gpus_without_int8(self, dev: Loader) -> None:
+        """Its spec lets enable_fsdp be True all the same, which an instance type with more memory can use."""
+        body = self.BODY + TABLE + "hyperparameters = { enable_fsdp = true }\n"
+        assert refusal(lambda: dev(body)).key == "stages.dev.finetune.instance_types"
+        assert dev(body + 'instance_types = ["ml.p4d.24xlarge"]\n').finetune
+
+    def test_on_the_embedded_cloud_the_projects_container_is_not_told_of_them(self, dev: Loader) -> None:
+        body = self.BODY + TABLE + 'hyperparameters = { target_modules = "k_proj", epoch = 2 }\n'
+        settings = settings_of(dev(body, target="local"))
+        assert settings.hyperparameters == {"epoch": 2}
+        assert isinstance(settings.spec.program, JumpStart)
+        assert settings.spec.program.profile.further == {}
 
 
 def test_a_row_can_say_what_its_jumpstart_spec_says_differently() -> None:

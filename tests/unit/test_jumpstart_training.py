@@ -2,8 +2,11 @@
 
 specs/meta-textgeneration-llama-2-7b.json is JumpStart's training spec of that model, version 3.0.0, as the project was
 given it (facts/jumpstart_llama2_7b_training.json); the SDK knows all of its keys but `gated_training_artifact_key` and
-`training_image_example`. The other specs here are made of it. The bucket is moto's: JumpStart's was never read from
-here.
+`training_image_example`. specs/meta-textgeneration-llama-3-1-70b.json is the training side of another real one, version
+2.16.2, out of the SDK's own test data: aws/sagemaker-python-sdk (Apache-2.0), commit
+4459f53d744e24b0e17e037ad0b632dad5a8243d, sagemaker-serve/tests/unit/servers/data/jumpstart_specs. Its hosting,
+payloads and lists of packages are left out. The other specs here are made of the first. The bucket is moto's:
+JumpStart's was never read from here.
 """
 
 import io
@@ -16,24 +19,27 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from finetune.hyperparameters import MAX_INTEGER
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from pilotlight import jumpstart_program, jumpstart_training, training_file
-from pilotlight.catalog import model, registry_accounts
+from pilotlight.catalog import locked, model, registry_accounts
 from pilotlight.cli import lock_training as command
 from pilotlight.cli.models import to_data
 from pilotlight.cli.terminal import Refused
 from pilotlight.config import ConfigError, Stage, load
-from pilotlight.jumpstart import LockError, lock_text
-from pilotlight.jumpstart_bucket import training_spec
+from pilotlight.jumpstart import LockError
+from pilotlight.jumpstart_bucket import spec_in_file, training_spec
 from pilotlight.jumpstart_program import OwnProgram
 from pilotlight.jumpstart_training import Training
 from pilotlight.training_file import LOCK_FILE, JumpStartModel, merged, training
 from pilotlight.training_specs import resolve
 
-SPEC = json.loads((Path(__file__).parent / "specs/meta-textgeneration-llama-2-7b.json").read_text(encoding="utf-8"))
+SPECS = Path(__file__).parent / "specs"
+SPEC = json.loads((SPECS / "meta-textgeneration-llama-2-7b.json").read_text(encoding="utf-8"))
+LLAMA_31 = "meta-textgeneration-llama-3-1-70b"
 LLAMA = "meta-textgeneration-llama-2-7b"
 CODE_LLAMA = "meta-textgeneration-llama-codellama-7b"  # in the catalog by its id only
 SHAPE = {"parameters": 6_738_546_688, "layers": 32, "hidden": 4096, "vocabulary": 32016, "window": 16384}
@@ -109,6 +115,27 @@ class TestRow:
         assert resolved.image_uri == SPEC["training_image_example"]
         assert list(resolved.metrics) == SPEC["metrics"]
 
+    def test_hyperparameters_that_llama_2_does_not_have_are_kept_as_the_spec_bounds_them(self) -> None:
+        more: list[dict[str, Any]] = [
+            {"name": "a", "type": "text", "default": "q_proj,v_proj"},
+            {"name": "b", "type": "text", "default": "lora", "options": ["lora", "None"]},
+            {"name": "c", "type": "text", "default": "False", "options": ["True", "False"]},
+            {"name": "d", "type": "int", "default": 3, "min": 1, "max": 5},
+            {"name": "e", "type": "float", "default": 0.5},
+        ]
+        names = [{**one, "scope": "algorithm"} for one in more]
+        found = jumpstart_training.row(
+            parsed(spec(hyperparameters=[*SPEC["hyperparameters"], *names])), accounts=ACCOUNTS, usual=USUAL.jumpstart
+        )
+        assert found["hyperparameters"] == {
+            "a": {"kind": "text", "default": "q_proj,v_proj"},
+            "b": {"kind": "text", "options": ["lora", "None"], "default": "lora"},
+            "c": {"kind": "flag", "default": "False"},
+            "d": {"kind": "integer", "least": 1, "most": 5, "default": "3"},
+            "e": {"kind": "number", "least": -MAX_INTEGER, "most": MAX_INTEGER, "default": "0.5"},
+        }
+        assert found["defaults"] == {}
+
     def test_it_says_what_the_spec_says_differently(self) -> None:
         made = row(
             spec(
@@ -178,7 +205,16 @@ class TestRow:
 @pytest.mark.parametrize(
     ("own", "says"),
     [
-        ({"hyperparameters": said("target_modules", default="q_proj")}, "hyperparameters of its own: target_modules"),
+        (
+            {"hyperparameters": said("target_modules", default="q_proj")},
+            "its own hyperparameters target_modules may be",
+        ),
+        ({"hyperparameters": said("x", type="text", min=3, default="abc")}, "its own hyperparameters x may be"),
+        ({"hyperparameters": said("x", type="float", exclusive_min=0, default=1)}, "its own hyperparameters x may be"),
+        ({"hyperparameters": said("x", type="int", options=[1, 2], default=1)}, "its own hyperparameters x may be"),
+        ({"hyperparameters": said("x", type="int", min=2, default=1)}, "its own hyperparameters x may be"),
+        ({"hyperparameters": said("x", type="text")}, "its own hyperparameters x may be"),
+        ({"hyperparameters": said("x", type="text", default="y" * 200)}, "too many for a stage's settings"),
         ({"hyperparameters": SPEC["hyperparameters"][1:]}, "does not have the hyperparameters int8_quantization"),
         ({"hyperparameters": said("lora_r", max=64)}, "its lora_r is not"),
         ({"hyperparameters": said("lora_dropout", exclusive_min=0)}, "its lora_dropout is not"),
@@ -330,6 +366,33 @@ class TestBucket:
             training_spec(nowhere, "us-east-1", LLAMA, None)
 
 
+class TestFile:
+    def test_a_file_has_what_the_bucket_has(self, tmp_path: Path) -> None:
+        found = spec(training_configs={"a": {"component_names": ["b"]}})
+        found["training_config_components"] = {"b": {"training_volume_size": 1024}}
+        file = tmp_path / "spec.json"
+        file.write_text(json.dumps(found), encoding="utf-8")
+        assert spec_in_file(file, CODE_LLAMA) == read(found)
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            (None, "cannot be read"),
+            ("[]", "not made as JumpStart's specs are"),
+            ("{", "not made as JumpStart's specs are"),
+            (json.dumps(spec(model_id=LLAMA)), f"the spec of {LLAMA}"),
+            (json.dumps(spec(deprecated=True)), "version 3.0.0 is deprecated"),
+        ],
+    )
+    def test_what_is_no_spec_to_train_by_is_refused(self, text: str | None, says: str, tmp_path: Path) -> None:
+        file = tmp_path / "spec.json"
+        if text is not None:
+            file.write_text(text, encoding="utf-8")
+        with pytest.raises(LockError) as refused:
+            spec_in_file(file, CODE_LLAMA)
+        assert says in str(refused.value)
+
+
 class TestCommand:
     @pytest.fixture
     def file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -344,7 +407,8 @@ class TestCommand:
     def update(self, file: Path, found: dict[str, Any], name: str, **how: Any) -> None:
         with mock_aws():
             asked: dict[str, Any] = {"region": "us-east-1", "yes": True, "as_json": False} | how
-            command.update(bucket(found), file, name, **asked)
+            s3 = bucket(found)
+            command.update(lambda known: training_spec(s3, "us-east-1", known, None), file, name, **asked)
         training.cache_clear()
 
     def test_a_model_that_is_locked_can_be_tuned(self, file: Path, tmp_path: Path) -> None:
@@ -407,6 +471,15 @@ class TestCommand:
         assert (answer["jumpstart_id"], answer["model"]) == (LLAMA, "llama-2-7b")
         assert answer["row"] == json.loads(file.read_text())["models"]["llama-2-7b"]
 
+    def test_the_shipped_lock_file_is_as_the_command_writes_it(self, file: Path) -> None:
+        """Its one row is from a file; the size is that of the model's config.json, and of its weights in all."""
+        shape = "parameters = 70553706496, layers = 80, hidden = 8192, vocabulary = 128256, window = 131072"
+        source = locked(LOCK_FILE)[LLAMA_31]["source"]
+        assert "aws/sagemaker-python-sdk 4459f53d" in source
+        found = SPECS / f"{LLAMA_31}.json"
+        command.lock_training(LLAMA_31, spec=found, source=source, shape=f"{{ {shape} }}", yes=True)
+        assert file.read_text(encoding="utf-8") == LOCK_FILE.read_text(encoding="utf-8")
+
     def test_without_a_yes_nothing_is_written(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(""))
         with pytest.raises(Refused, match="--yes"):
@@ -414,6 +487,7 @@ class TestCommand:
         assert json.loads(file.read_text()) == {"models": {}}
 
 
-def test_the_lock_file_is_as_the_command_writes_it() -> None:
-    text = LOCK_FILE.read_text(encoding="utf-8")
-    assert text == lock_text(json.loads(text)["models"], source=json.loads(text)["source"])
+def test_a_file_has_one_version_and_only_a_file_has_a_source() -> None:
+    for wrong in ({"spec": SPECS, "version": "1.0.0"}, {"source": "elsewhere"}):
+        with pytest.raises(Refused):
+            command.lock_training(LLAMA_31, **wrong)

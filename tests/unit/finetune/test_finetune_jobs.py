@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from finetune.errors import BadRequest
+from finetune.hyperparameters import RULES
 from finetune.jobs import beside, evaluation_request, job_name, training_request
 from finetune.money import spent_usd
 from finetune.plan import Plan
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from pilotlight.local.sagemaker import wire
 from pilotlight.training_file import training
 from tests.unit.finetune.bucket import DATASET, GOOD, jsonl, report_of
-from tests.unit.finetune.runs import BUCKET, MINE, OWN_IMAGE, ROLE, RUN_ID, own_program, planned, settings_of
+from tests.unit.finetune.runs import BUCKET, LLAMA_31, MINE, OWN_IMAGE, ROLE, RUN_ID, own_program, planned, settings_of
 
 PROMPTS = jsonl({"prompt": "Say 7.", "label": "7"})
 WHOLE = {"train/a.jsonl": GOOD, "validation/a.jsonl": GOOD, "prompts.jsonl": PROMPTS}
@@ -134,6 +135,15 @@ def test_what_a_script_trained_is_evaluated_by_the_projects_container_which_know
         "chat_dataset": "False",
         "pilotlight_task": "evaluate",
     }
+
+
+def test_what_only_one_training_of_jumpstarts_takes_is_sent_to_it_and_not_to_the_evaluation() -> None:
+    settings = settings_of(LLAMA_31, hyperparameters={"chat_template": "Llama3"})
+    made = planned(settings, report_of(WHOLE), hyperparameters={"target_modules": "k_proj"})
+    sent = train(made, settings)["HyperParameters"]
+    assert (sent["target_modules"], sent["chat_template"], sent["int8_quantization"]) == ("k_proj", "Llama3", "True")
+    told = evaluate(made, settings)["HyperParameters"]
+    assert told == {**{name: text for name, text in sent.items() if name in RULES}, "pilotlight_task": "evaluate"}
 
 
 @pytest.mark.parametrize(("environment", "accepts"), [({"accept_eula": "true"}, {"AcceptEula": True}), ({}, None)])
