@@ -87,7 +87,8 @@ def _finetune() -> Json:
         "attach": said(STRING, "The name of a training job that was started elsewhere, in the dataset's place."),
         "hyperparameters": said(
             {"type": "object", "additionalProperties": values},
-            "By the names of JumpStart's Llama 2 training; those of a program of your own by its names.",
+            "By the names of JumpStart's Llama 2 training, and what else JumpStart's training of the stage's model "
+            "takes; those of a program of your own by its names.",
         ),
         "max_cost_usd": said({"type": "number", "minimum": 0.01}, "What the whole run may cost."),
         "instance_types": array(STRING, least=1, most=5),
