@@ -68,8 +68,12 @@ def _inputs(fields: Mapping[str, object]) -> tuple[str, ...]:
     if "text_inputs" not in fields:
         raise InvalidParameter("text_inputs is missing: give a string or an array of strings.", param="text_inputs")
     given = fields["text_inputs"]
-    if not isinstance(given, list):
+    if isinstance(given, str):
         return (check_text(given, "text_inputs"),)
+    if not isinstance(given, list):
+        raise InvalidParameter(
+            f"text_inputs is {shown(given)}, but must be a string or an array of strings.", param="text_inputs"
+        )
     if not 1 <= len(given) <= MAX_INPUTS:
         raise InvalidParameter(
             f"text_inputs has {len(given)} inputs, but must have from 1 to {MAX_INPUTS}.", param="text_inputs"

@@ -24,7 +24,7 @@ def parse_object(text: str, *, max_objects: int = MAX_OBJECTS) -> JsonObject:
             f"The body is not valid JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
         ) from exc
     except RecursionError as exc:
-        raise InvalidRequest("The body is nested too deeply: a request needs two levels.") from exc
+        raise InvalidRequest("The body is nested too deeply: no request needs more than five levels.") from exc
     except ValueError as exc:  # Python's own limit on the digits of an integer
         raise InvalidRequest("The body has an integer of more than 4,300 digits.") from exc
     if not isinstance(value, dict):
