@@ -7,7 +7,7 @@ from common.shown import shown
 
 from proxy.errors import InvalidParameter
 from proxy.parameters import RULES, Parameters, check_parameters, sequences
-from proxy.strict_json import is_unicode
+from proxy.strict_json import checked_unicode
 from proxy.window import Side
 
 MAX_INPUTS = 64
@@ -87,7 +87,7 @@ def check_text(value: object, name: str) -> str:
         raise InvalidParameter(f"{name} is {shown(value)}, but must be a string.", param=name)
     if not value.strip():
         raise InvalidParameter(f"{name} is empty: it needs more than whitespace.", param=name)
-    return _unicode(value, name)
+    return checked_unicode(value, name)
 
 
 def _clm(fields: Mapping[str, object]) -> bool | None:
@@ -135,13 +135,4 @@ def _trim_at(fields: Mapping[str, object]) -> str | None:
     value = fields["trim_at"]
     if not isinstance(value, str) or not value:
         raise InvalidParameter(f"trim_at is {shown(value)}, but must be a non-empty string.", param="trim_at")
-    return _unicode(value, "trim_at")
-
-
-def _unicode(value: str, name: str) -> str:
-    if not is_unicode(value):
-        raise InvalidParameter(
-            f"{name} holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character.",
-            param=name,
-        )
-    return value
+    return checked_unicode(value, "trim_at")

@@ -25,7 +25,7 @@ from openapi.examples import ASKED, recorded
 from openapi.files import FOR_PEOPLE, SERVED, as_json, as_yaml
 from openapi.operations import operations
 from stacks.routes import ROUTES
-from tests.unit.proxy.fakes import Answer, Api, event
+from tests.unit.proxy.fakes import SETTINGS, Answer, Api, event
 
 DOCUMENT = document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
@@ -125,6 +125,23 @@ def test_a_parameters_schema_is_its_rule(name: str, value: object) -> None:
         if not (rule.schema["type"] == "integer" and isinstance(value_or_bound, float)):
             taken = jsonschema_rs.is_valid(dict(rule.schema), value_or_bound)
             assert taken == rule.allows(value_or_bound), value_or_bound
+
+
+@pytest.mark.parametrize(
+    ("path", "schema", "asked"),
+    [
+        ("/v1/chat/completions", "ChatCompletionRequest", {"messages": [{"role": "user", "content": "hello"}]}),
+        ("/v1/completions", "CompletionRequest", {"prompt": "hello"}),
+    ],
+)
+def test_a_text_of_no_stated_length_has_as_many_tokens_as_is_said(
+    path: str, schema: str, asked: dict[str, Any]
+) -> None:
+    api = Api(replace(SETTINGS, contract="tgi"))
+    sent(api, path, {"model": api.settings.model, **asked}, {})
+    [request] = api.runtime.requests
+    said = DOCUMENT["components"]["schemas"][schema]["properties"]["max_tokens"]["description"]
+    assert f" {request['parameters']['max_new_tokens']}," in said
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
