@@ -37,7 +37,8 @@ def answer_schemas() -> dict[str, Json]:
         "ChatCompletion": _openai("chat.completion", {"message": ref("ChatAnswer")}),
         "ChatAnswer": record({"role": {"const": "assistant"}, "content": STRING, "refusal": {"type": "null"}}),
         "Completion": _openai("text_completion", {"text": STRING}),
-        "Models": record({"object": {"const": "list"}, "data": array(_model(), least=1)}),
+        "Models": record({"object": {"const": "list"}, "data": array(ref("Model"), least=1)}),
+        "Model": _model(),
         "Document": said({"type": "object", "required": ["openapi", "paths"]}, "This document."),
     }
 

@@ -10,6 +10,8 @@ from proxy.approval_page import DECISIONS
 from proxy.completion import Role
 from proxy.generation import MAX_INPUTS
 from proxy.openai.fields import (
+    DEFAULT_CHAT_TOKENS,
+    DEFAULT_COMPLETION_TOKENS,
     HONOURED_IN_CHAT,
     HONOURED_IN_COMPLETIONS,
     LABELS,
@@ -167,9 +169,11 @@ def _chat() -> Json:
     own = {
         "model": said(STRING, "One of the names of `GET /v1/models`."),
         "messages": array(ref("ChatMessage"), least=1, most=MAX_MESSAGES),
-        "max_completion_tokens": nullable(dict(SAMPLING["max_tokens"].schema)),
+        "max_completion_tokens": said(nullable(dict(SAMPLING["max_tokens"].schema)), "The newer name of `max_tokens`."),
     }
-    return _openai(own, HONOURED_IN_CHAT, NEUTRAL_IN_CHAT, required=("model", "messages"))
+    return _openai(
+        own, HONOURED_IN_CHAT, NEUTRAL_IN_CHAT, required=("model", "messages"), default_tokens=DEFAULT_CHAT_TOKENS
+    )
 
 
 def _completion() -> Json:
@@ -178,7 +182,13 @@ def _completion() -> Json:
         "prompt": any_of(TEXT, array(TEXT, least=1, most=MAX_SEQUENCES)),
         "best_of": said(nullable(dict(SAMPLING["n"].schema)), "Nothing but `n`: no model here ranks its own texts."),
     }
-    return _openai(own, HONOURED_IN_COMPLETIONS, NEUTRAL_IN_COMPLETIONS, required=("model", "prompt"))
+    return _openai(
+        own,
+        HONOURED_IN_COMPLETIONS,
+        NEUTRAL_IN_COMPLETIONS,
+        required=("model", "prompt"),
+        default_tokens=DEFAULT_COMPLETION_TOKENS,
+    )
 
 
 def _openai(
@@ -187,12 +197,18 @@ def _openai(
     neutral: Mapping[str, tuple[object, ...]],
     *,
     required: tuple[str, ...],
+    default_tokens: int,
 ) -> Json:
     """Each parameter that OpenAI's clients send: null is as good as left out."""
     stop = {"type": "string", "minLength": 1}
+    sampling = {name: nullable(dict(rule.schema)) for name, rule in SAMPLING.items()}
+    most = said(
+        sampling["max_tokens"], f"Without it {default_tokens}, or fewer where the window leaves no room for them."
+    )
     known = {
         **own,
-        **{name: nullable(dict(rule.schema)) for name, rule in SAMPLING.items()},
+        **sampling,
+        "max_tokens": most,
         "stop": any_of(stop, array(stop, most=MAX_STOPS), {"type": "null"}),
         **{name: nullable(STRING) for name in LABELS},
     }

@@ -60,6 +60,15 @@ RUN_ID: Json = {
 }
 
 
+MODEL_NAME: Json = {
+    "name": "model",
+    "in": "path",
+    "required": True,
+    "description": "One of the names of `GET /v1/models`.",
+    "schema": {"type": "string", "minLength": 1},
+}
+
+
 class _Shared:
     """Responses that several operations have, each under the phrase of its status, and a number where it has kinds."""
 
@@ -86,6 +95,7 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
         "security": [{name: []} for name in _keys(route)],
         "parameters": [
             *([RUN_ID] if "{id}" in route.path else []),
+            *([MODEL_NAME] if "{model+}" in route.path else []),
             *({"$ref": f"#/components/parameters/{name}"} for name in _parameters(route, operation)),
         ],
         **body,

@@ -179,6 +179,13 @@ _SAID: Mapping[str, Operation] = {
         answer="Models",
         problems=_ANY,
     ),
+    "GET /v1/models/{model+}": Operation(
+        id="read_model",
+        tag="openai",
+        summary="One of these names, if the model goes by it.",
+        answer="Model",
+        problems=(*_ANY, ModelNotFound),
+    ),
     "GET /openapi.json": Operation(
         id="read_document",
         tag="document",
@@ -229,7 +236,7 @@ def operations() -> Iterator[tuple[Route, str, Operation]]:
         if route.path == ROUTE:
             yield from ((route, PREFIX + name, operation) for name, operation in _tasks())
         else:
-            yield route, route.path, _SAID[str(route)]
+            yield route, route.path.replace("+}", "}"), _SAID[str(route)]
 
 
 def _tasks() -> Iterator[tuple[str, Operation]]:

@@ -38,6 +38,7 @@ ROUTES = (
     Route("POST", "/v1/chat/completions"),
     Route("POST", "/v1/completions"),
     Route("GET", "/v1/models"),
+    Route("GET", "/v1/models/{model+}"),  # names may have slashes in them
     Route("GET", "/openapi.json"),
     # The pages behind the links in mails: a signed token in the place of a key
     Route("GET", "/snooze", is_open=True),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from common.shown import shown
 
@@ -20,6 +21,7 @@ from proxy.generate import Model
 from proxy.idempotency import RESERVE_SECONDS, Key, key_of
 from proxy.log import LogLine
 from proxy.long_inputs import generate_any_length
+from proxy.openai import MODEL_ROUTE, MODELS_PREFIX
 from proxy.request import Request
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject
@@ -75,6 +77,7 @@ class Proxy:
             "/v1/chat/completions": {"POST": self._chat_completions},
             "/v1/completions": {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
+            MODEL_ROUTE: {"GET": lambda call: self._openai.model(_model_of(call))},
             "/openapi.json": {"GET": lambda _: api_document()},
         }
         self._pages: Mapping[str, Mapping[str, Callable[[Call], str]]] = {
@@ -236,11 +239,18 @@ def _pattern(path: str) -> str:
         return TASK_ROUTE
     if path.startswith(FINETUNES_PREFIX):
         return APPROVAL_ROUTE if path.endswith("/approval") else FINETUNE_ROUTE
+    if path.startswith(MODELS_PREFIX):
+        return MODEL_ROUTE
     return path
 
 
 def _run_of(call: Call) -> str:
     return call.request.path.removeprefix(FINETUNES_PREFIX).removesuffix("/approval")
+
+
+def _model_of(call: Call) -> str:
+    """A client writes the slash of a name as %2F; no name has a percent sign of its own."""
+    return unquote(call.request.path.removeprefix(MODELS_PREFIX))
 
 
 def _token_of(call: Call) -> str:

@@ -13,7 +13,7 @@ from proxy.window import Count, Window
 
 MIN_ROOM = 16  # less of a text than this says nothing
 
-_ADVICE = "Shorten it, set truncate to head, tail or middle, or set split to true."
+_ADVICE = "Shorten it, set truncate to head, tail or middle, or send it alone with split set to true."
 
 
 class Framing(NamedTuple):

@@ -7,7 +7,7 @@ from common.shown import shown
 
 from proxy.errors import InvalidParameter
 from proxy.parameters import RULES, Parameters, check_parameters, sequences
-from proxy.strict_json import is_unicode
+from proxy.strict_json import checked_unicode
 from proxy.window import Side
 
 MAX_INPUTS = 64
@@ -68,8 +68,12 @@ def _inputs(fields: Mapping[str, object]) -> tuple[str, ...]:
     if "text_inputs" not in fields:
         raise InvalidParameter("text_inputs is missing: give a string or an array of strings.", param="text_inputs")
     given = fields["text_inputs"]
-    if not isinstance(given, list):
+    if isinstance(given, str):
         return (check_text(given, "text_inputs"),)
+    if not isinstance(given, list):
+        raise InvalidParameter(
+            f"text_inputs is {shown(given)}, but must be a string or an array of strings.", param="text_inputs"
+        )
     if not 1 <= len(given) <= MAX_INPUTS:
         raise InvalidParameter(
             f"text_inputs has {len(given)} inputs, but must have from 1 to {MAX_INPUTS}.", param="text_inputs"
@@ -83,7 +87,7 @@ def check_text(value: object, name: str) -> str:
         raise InvalidParameter(f"{name} is {shown(value)}, but must be a string.", param=name)
     if not value.strip():
         raise InvalidParameter(f"{name} is empty: it needs more than whitespace.", param=name)
-    return _unicode(value, name)
+    return checked_unicode(value, name)
 
 
 def _clm(fields: Mapping[str, object]) -> bool | None:
@@ -131,13 +135,4 @@ def _trim_at(fields: Mapping[str, object]) -> str | None:
     value = fields["trim_at"]
     if not isinstance(value, str) or not value:
         raise InvalidParameter(f"trim_at is {shown(value)}, but must be a non-empty string.", param="trim_at")
-    return _unicode(value, "trim_at")
-
-
-def _unicode(value: str, name: str) -> str:
-    if not is_unicode(value):
-        raise InvalidParameter(
-            f"{name} holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character.",
-            param=name,
-        )
-    return value
+    return checked_unicode(value, "trim_at")

@@ -67,8 +67,7 @@ _CONNECTION_ERRORS: Mapping[type[Exception], tuple[type[Problem], str]] = {
     ReadTimeoutError: (
         DeadlineExceeded,
         "The model did not finish within {timeout_seconds} s. The generation is not reissued, since that "
-        "would be paid for twice: ask for less, with fewer inputs, a smaller max_length or fewer "
-        "num_return_sequences.",
+        "would be paid for twice: ask for fewer or shorter texts at once.",
     ),
     SSLError: (ConnectionLost, _CUT),  # a NotConnectedError, but it also comes while the answer is read
     NotConnectedError: (ConnectionFailed, "No connection to SageMaker came about."),

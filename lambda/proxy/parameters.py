@@ -94,6 +94,6 @@ def _check_sequences(parameters: Parameters) -> None:
     if wanted > 1 and beams is None and not parameters.get("do_sample"):
         raise InvalidParameter(
             f"num_return_sequences is {wanted}, but greedy search has only one result: "
-            f"set do_sample to true, or num_beams to {wanted} or more.",
+            f"set do_sample to true, or num_beams to {wanted} or more where the model has beam search.",
             param="num_return_sequences",
         )

@@ -72,8 +72,8 @@ def _bounded(body: str) -> str:
     size = bytes_in_lambda(body)
     if size > MAX_ANSWER_BYTES:
         raise AnswerTooLarge(
-            f"The answer has {size} bytes, and at most {MAX_ANSWER_BYTES} can be sent: ask for less, "
-            "with fewer inputs, a smaller max_length or fewer num_return_sequences."
+            f"The answer has {size} bytes, and at most {MAX_ANSWER_BYTES} can be sent: ask for "
+            "fewer or shorter texts at once."
         )
     return body
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from common.shown import shown
 
-from proxy.errors import InvalidRequest
+from proxy.errors import InvalidParameter, InvalidRequest
 
 JsonObject = dict[str, object]
 
@@ -24,12 +24,21 @@ def parse_object(text: str, *, max_objects: int = MAX_OBJECTS) -> JsonObject:
             f"The body is not valid JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
         ) from exc
     except RecursionError as exc:
-        raise InvalidRequest("The body is nested too deeply: a request needs two levels.") from exc
+        raise InvalidRequest("The body is nested too deeply: no request needs more than five levels.") from exc
     except ValueError as exc:  # Python's own limit on the digits of an integer
         raise InvalidRequest("The body has an integer of more than 4,300 digits.") from exc
     if not isinstance(value, dict):
         raise InvalidRequest(f"The body must be a JSON object, but is {shown(value)}.")
     return value
+
+
+def checked_unicode(text: str, place: str) -> str:
+    """`text`, once it is all characters. Raises InvalidParameter, by its `place` in the body."""
+    if not is_unicode(text):
+        raise InvalidParameter(
+            f"{place} holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character.", param=place
+        )
+    return text
 
 
 def is_unicode(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 API Gateway's clock starts when the request arrives, before a cold start; Lambda's starts when the handler
 does. The deadline is the earlier of the two ends, less a margin for the way back. A caller may ask for an
-earlier one with `X-Request-Timeout-Ms`, counted as API Gateway's is; one that could never hold an attempt is refused
+earlier one with `X-Request-Timeout-Ms`, counted as API Gateway's is; one that is too short for an attempt is refused
 by name, not let run out.
 """
 
@@ -20,7 +20,11 @@ MAX_TIMEOUT_MS = 999_999_999
 # began.
 MARGIN_SECONDS = 1.0
 
-MIN_TIMEOUT_MS = round(1000 * (MARGIN_SECONDS + MIN_ATTEMPT_SECONDS))
+# The way there: API Gateway, its authorizer, and what the proxy does before it asks the model. Without it the least
+# that a caller may allow would be spent on arrival.
+ARRIVAL_SECONDS = 0.5
+
+MIN_TIMEOUT_MS = round(1000 * (ARRIVAL_SECONDS + MIN_ATTEMPT_SECONDS + MARGIN_SECONDS))
 
 # An invocation waits for a cold start at most, and Lambda allows an init 10 s before it starts over on the
 # handler's own clock. A request that looks older, or younger than now, shows two clocks that disagree (or
@@ -61,8 +65,8 @@ def caller_timeout(headers: Mapping[str, str], *, reserve_seconds: float = 0.0) 
         keeping = f" and {reserve_seconds:.0f} s to keep its answer" if reserve_seconds else ""
         raise InvalidParameter(
             f"{TIMEOUT_HEADER} is {given[:40]!r}, but must be a whole number of milliseconds from {least} to "
-            f"{MAX_TIMEOUT_MS}: calling the model needs {MIN_ATTEMPT_SECONDS:.0f} s, the way back "
-            f"{MARGIN_SECONDS:.0f} s{keeping}. More than the API's own limit changes nothing.",
+            f"{MAX_TIMEOUT_MS}: calling the model needs {MIN_ATTEMPT_SECONDS:.0f} s, the way there and back "
+            f"{ARRIVAL_SECONDS + MARGIN_SECONDS:.1f} s{keeping}. More than the API's own limit changes nothing.",
             param=TIMEOUT_HEADER,
         )
     return int(given) / 1000

@@ -41,6 +41,8 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
         case.headers[TIMEOUT_HEADER] = "29000"  # less may be less than the model takes here, which is a 504
     if _is_valid(case) and "id" in case.path_parameters:
         case.path_parameters["id"] = _RUN  # of any other there is only a 404 to see
+    if _is_valid(case) and "model" in case.path_parameters:
+        case.path_parameters["model"] = _MODEL
     if isinstance(case.body, dict):
         case.body = _within_bounds(case, case.body)
 

@@ -73,6 +73,10 @@ def test_prompts_are_completed_up_to_their_stop(cloud: LocalCloud, client: OpenA
 
 def test_the_model_is_listed_under_every_name(client: OpenAI) -> None:
     assert [model.id for model in client.models.list()] == [MODEL, "pilotlight-local"]
+    assert client.models.retrieve("pilotlight-local").id == "pilotlight-local"
+    with pytest.raises(openai.NotFoundError, match=MODEL) as missing:
+        client.models.retrieve("some/other:model")
+    assert missing.value.code == "model_not_found"
 
 
 def test_what_cannot_be_honoured_is_refused_by_name(cloud: LocalCloud, client: OpenAI) -> None:

@@ -58,7 +58,7 @@ def test_schemathesis_finds_nothing(cloud: LocalCloud, run: str) -> None:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
         )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "Tested: 21" in found.stdout
+    assert "Tested: 22" in found.stdout
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from openapi.examples import ASKED, recorded
 from openapi.files import FOR_PEOPLE, SERVED, as_json, as_yaml
 from openapi.operations import operations
 from stacks.routes import ROUTES
-from tests.unit.proxy.fakes import Answer, Api, event
+from tests.unit.proxy.fakes import SETTINGS, Answer, Api, event
 
 DOCUMENT = document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
@@ -127,6 +127,23 @@ def test_a_parameters_schema_is_its_rule(name: str, value: object) -> None:
             assert taken == rule.allows(value_or_bound), value_or_bound
 
 
+@pytest.mark.parametrize(
+    ("path", "schema", "asked"),
+    [
+        ("/v1/chat/completions", "ChatCompletionRequest", {"messages": [{"role": "user", "content": "hello"}]}),
+        ("/v1/completions", "CompletionRequest", {"prompt": "hello"}),
+    ],
+)
+def test_a_text_of_no_stated_length_has_as_many_tokens_as_is_said(
+    path: str, schema: str, asked: dict[str, Any]
+) -> None:
+    api = Api(replace(SETTINGS, contract="tgi"))
+    sent(api, path, {"model": api.settings.model, **asked}, {})
+    [request] = api.runtime.requests
+    said = DOCUMENT["components"]["schemas"][schema]["properties"]["max_tokens"]["description"]
+    assert f" {request['parameters']['max_new_tokens']}," in said
+
+
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize(("path", "method"), [place for place in PLACES if place[1] == "POST"])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -147,9 +164,10 @@ def test_the_proxy_keeps_to_it(path: str, method: str, mode: GenerationMode, dat
 def test_what_is_read_is_as_documented(path: str) -> None:
     api = Api()
     api.runs.records["a-run"] = RUN.to_data()
-    answer = api.send(event("GET", path.replace("{id}", "a-run")))
+    named = {"id": "a-run", "model": api.settings.model}
+    answer = api.send(event("GET", path.format(**named)))
     assert answer.status == 200
-    SCHEMA[path]["GET"].Case(path_parameters={"id": "a-run"}).validate_response(_as_received(answer), checks=KEPT)
+    SCHEMA[path]["GET"].Case(path_parameters=named).validate_response(_as_received(answer), checks=KEPT)
 
 
 RUN = Run(

@@ -28,7 +28,10 @@ def refuse_what_it_lacks(generation: Generation, *, lowest_seed: int, highest_se
     given = generation.parameters
     lacks = {
         "clm": (generation.clm is True, "a [CLM] mode: leave it out"),
-        "num_beams": (given.get("num_beams", 1) > 1, "beam search: leave it out, or set do_sample to true"),
+        "num_beams": (
+            given.get("num_beams", 1) > 1,
+            "beam search: leave it out, and for several texts set do_sample to true",
+        ),
         "early_stopping": (
             given.get("early_stopping") is True,
             "beam search, which it would stop: leave it out",

@@ -70,7 +70,11 @@ def _required(given: JsonObject, name: str) -> object:
 
 
 def _check_model(given: JsonObject, models: Sequence[str]) -> None:
-    model = checked_text(_required(given, "model"), "model")
+    check_name(checked_text(_required(given, "model"), "model"), models=models)
+
+
+def check_name(model: str, *, models: Sequence[str]) -> None:
+    """Raises ModelNotFound for a name that the stage's model does not go by."""
     if model not in models:
         raise ModelNotFound(
             f"The model {shown(model)} does not exist here. Models: {', '.join(models)}.", param="model"

@@ -33,11 +33,13 @@ def completion_body(answered: Answered, *, model: str, request_id: str, created:
 
 
 def models_body(models: Sequence[str]) -> JsonObject:
-    """Every name that `model` may be. `created` is 0: nobody here knows when a model was made."""
-    return {
-        "object": "list",
-        "data": [{"id": name, "object": "model", "created": 0, "owned_by": "pilotlight"} for name in models],
-    }
+    """Every name that `model` may be."""
+    return {"object": "list", "data": [model_body(name) for name in models]}
+
+
+def model_body(name: str) -> JsonObject:
+    """One of them. `created` is 0: nobody here knows when a model was made."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "pilotlight"}
 
 
 def openai_error_body(problem: Problem) -> JsonObject:

@@ -6,7 +6,7 @@ from common.shown import shown
 
 from proxy.completion import Message, Role
 from proxy.errors import InvalidParameter
-from proxy.strict_json import is_unicode
+from proxy.strict_json import checked_unicode
 
 MAX_MESSAGES = 1000
 
@@ -31,11 +31,7 @@ def checked_text(value: object, place: str) -> str:
     """`value` as a string that can be written as UTF-8."""
     if not isinstance(value, str):
         raise InvalidParameter(f"{place} is {shown(value)}, but must be a string.", param=place)
-    if not is_unicode(value):
-        raise InvalidParameter(
-            f"{place} holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character.", param=place
-        )
-    return value
+    return checked_unicode(value, place)
 
 
 def _message(value: object, place: str) -> Message:

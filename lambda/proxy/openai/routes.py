@@ -1,11 +1,11 @@
-"""The three routes: a body in, a body out."""
+"""The routes: a body or a name in, a body out."""
 
 from collections.abc import Sequence
 
 from proxy.contracts.contract import Contract
 from proxy.invocations import Invocations
-from proxy.openai.asked import MAX_CHAT_OBJECTS, check_chat, check_completions
-from proxy.openai.bodies import chat_body, completion_body, models_body
+from proxy.openai.asked import MAX_CHAT_OBJECTS, check_chat, check_completions, check_name
+from proxy.openai.bodies import chat_body, completion_body, model_body, models_body
 from proxy.openai.complete import complete
 from proxy.openai.length import fitted
 from proxy.openai.template import ChatTemplate
@@ -51,3 +51,7 @@ class OpenAIRoutes:
 
     def models(self) -> JsonObject:
         return models_body(self._models)
+
+    def model(self, name: str) -> JsonObject:
+        check_name(name, models=self._models)
+        return model_body(name)

@@ -6,7 +6,7 @@ elsewhere a delimiter that a label follows. All else is left as it is: a semicol
 
 What is neither seen nor spoken (control and format characters, such as right-to-left marks) and, between
 delimiter and label, white space and more delimiters, do not hide either of them; nor do their case, characters that
-tokenizers take for theirs (a full-width colon, the Greek question mark), or the slash of `<br/>`.
+tokenizers take for theirs (a full-width colon, the Greek question mark), or what HTML allows in `<br />`.
 Where a text ends and the frame goes on does not matter either: the prompt is looked at as a whole. Every
 pattern is possessive, so the time is linear in the prompt's length.
 """

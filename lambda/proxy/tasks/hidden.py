@@ -43,10 +43,10 @@ def hidden(text: str) -> str:
 
 
 def hidden_delimiter(text: str) -> str:
-    """A pattern for a delimiter, which has no spaces. A tag is one with a slash at its end, too."""
+    """A pattern for a delimiter, which has no spaces. A tag is one with a slash or spaces at its end, too."""
     if not re.fullmatch(r"<\w+>", text):
         return hidden(text)
-    return rf"{hidden(text[:-1])}[{UNSEEN}]*+(?:[{GAPS}]*+{hidden('/')}[{GAPS}]*+)?{hidden('>')}"
+    return rf"{hidden(text[:-1])}(?:[{GAPS}]*+{hidden('/')})?[{GAPS}]*+{hidden('>')}"
 
 
 def as_read(text: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy import log, serve
 from proxy.cors import cors_headers, origins_of
+from proxy.parameters import RULES
 
 from tests.unit.proxy.fakes import Api, event
 
@@ -77,6 +78,7 @@ class TestSize:
         api.runtime.model = lambda _: json.dumps({"generated_texts": ["\u4e2d" * 1_000_000]}).encode()
         answer = api.generate({"text_inputs": "hello"})
         assert (answer.status, answer.error["type"]) == (502, "answer_too_large")
+        assert not [name for name in RULES if name in answer.error["message"]]  # other routes say it as well
         assert json.loads(capsys.readouterr().out)["status"] == 502
 
 

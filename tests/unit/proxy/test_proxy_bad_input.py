@@ -97,6 +97,12 @@ def test_a_name_given_twice_is_refused(refuse: Refuse) -> None:
     assert (answer.status, answer.error["param"]) == (400, "seed")
 
 
+@pytest.mark.parametrize("value", [None, 5, {}])
+def test_a_prompt_that_is_none_is_answered_with_both_kinds_that_there_are(refuse: Refuse, value: object) -> None:
+    message = refuse({"text_inputs": value}).error["message"]
+    assert message.endswith("must be a string or an array of strings.")
+
+
 def test_an_unknown_parameter_is_answered_with_the_allowed_ones(refuse: Refuse) -> None:
     message = refuse(PROMPT | {"max_tokens": 5}).error["message"]
     assert all(name in message for name in ("text_inputs", "clm", "trim_at", *RULES))

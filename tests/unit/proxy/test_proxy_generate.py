@@ -188,6 +188,13 @@ class TestTGI:
         assert (refusal.status, refusal.error["param"]) == (400, param)
         assert tgi.runtime.requests == []
 
+    def test_what_a_refusal_advises_is_taken(self, tgi: Api) -> None:
+        several = {"text_inputs": "hello", "num_return_sequences": 2}
+        assert "set do_sample to true" in tgi.generate(several).error["message"]
+        refusal = tgi.generate(several | {"num_beams": 2, "do_sample": True})
+        assert "leave it out, and for several texts set do_sample to true" in refusal.error["message"]
+        assert tgi.generate(several | {"do_sample": True}).status == 200
+
     @pytest.mark.parametrize("parameters", [{"num_beams": 1}, {"early_stopping": False}, {"clm": False}])
     def test_what_asks_for_what_it_does_anyway_is_taken(self, tgi: Api, parameters: dict[str, Any]) -> None:
         assert tgi.generate({"text_inputs": "hello"} | parameters).status == 200

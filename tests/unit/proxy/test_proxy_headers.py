@@ -58,25 +58,30 @@ class TestTheCallersTimeout:
     def test_a_bad_value_is_refused_on_every_route(self, api: Api) -> None:
         assert api.send(event("GET", "/endpoint", **within("soon"))).status == 400
 
-    @pytest.mark.parametrize("milliseconds", ["1", "2500", "2999"])
-    def test_one_that_could_never_hold_an_attempt_is_refused_with_the_least_that_could(
+    @pytest.mark.parametrize("milliseconds", ["1", "2500", "3000", "3499"])
+    def test_one_that_is_too_short_for_an_attempt_is_refused_with_the_least_that_is_not(
         self, api: Api, milliseconds: str
     ) -> None:
         refusal = api.generate(PROMPT, **within(milliseconds))
         assert (refusal.status, refusal.error["param"]) == (400, "X-Request-Timeout-Ms")
         assert f"'{milliseconds}'" in refusal.error["message"]
-        assert "from 3000 to" in refusal.error["message"]
-        assert api.generate(PROMPT, **within("3000")).status == 200
+        assert "from 3500 to" in refusal.error["message"]
+
+    @pytest.mark.parametrize("age", [0, 0.02, 0.49])
+    def test_the_least_holds_an_attempt_of_a_call_that_took_a_while_to_come(self, api: Api, age: float) -> None:
+        sent = {"requestId": "request-1", "requestTimeEpoch": (START - age) * 1000}
+        assert api.generate(PROMPT, **within("3500"), requestContext=sent).status == 200
+        assert api.runtime.timeouts == [2]
 
     def test_beside_an_idempotency_key_the_least_is_two_seconds_more(self, api: Api) -> None:
         def keyed(milliseconds: str) -> Answer:
             headers = {"x-request-timeout-ms": milliseconds, "idempotency-key": "k"}
             return api.send(event("POST", "/generate", json.dumps(PROMPT), headers=headers, requestContext=KEYED))
 
-        refusal = keyed("4999")
+        refusal = keyed("5499")
         assert (refusal.status, refusal.error["param"]) == (400, "X-Request-Timeout-Ms")
-        assert "from 5000 to" in refusal.error["message"]
-        assert keyed("5000").status == 200
+        assert "from 5500 to" in refusal.error["message"]
+        assert keyed("5500").status == 200
 
     def test_too_little_left_for_an_attempt_is_told_with_the_numbers(self, api: Api) -> None:
         sent = {"requestId": "request-1", "requestTimeEpoch": (START - 1.5) * 1000}
@@ -87,8 +92,8 @@ class TestTheCallersTimeout:
         assert refusal.headers["x-pilotlight-attempts"] == "0"
 
     def test_a_time_that_is_over_from_the_start_is_a_budget_of_nothing(self, api: Api) -> None:
-        sent = {"requestId": "request-1", "requestTimeEpoch": (START - 3) * 1000}
-        answer = api.generate(PROMPT, **within("3000"), requestContext=sent)
+        sent = {"requestId": "request-1", "requestTimeEpoch": (START - 4) * 1000}
+        answer = api.generate(PROMPT, **within("3500"), requestContext=sent)
         assert answer.headers["x-pilotlight-budget-ms"] == "0"
 
 
@@ -216,7 +221,7 @@ class TestMetrics:
         api.generate(PROMPT)
         assert self.line(capsys)["Failed"] == failed
 
-    @pytest.mark.parametrize(("limit_ms", "failed"), [(3_000, 0), (60_000, 1)])
+    @pytest.mark.parametrize(("limit_ms", "failed"), [(3_500, 0), (60_000, 1)])
     def test_the_end_of_a_callers_own_limit_is_no_failure(
         self, api: Api, capsys: pytest.CaptureFixture[str], limit_ms: int, failed: int
     ) -> None:

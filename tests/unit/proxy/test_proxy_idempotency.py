@@ -150,7 +150,7 @@ class TestTwoCallsAtOnce:
 
         def meanwhile(_: dict[str, Any]) -> bytes:
             api.runtime.model = echo
-            second.append(send(api, later=25, headers={"X-Request-Timeout-Ms": "5000"}))
+            second.append(send(api, later=25, headers={"X-Request-Timeout-Ms": "5500"}))
             return b'{"generated_texts": ["mine"]}'
 
         api.runtime.model = meanwhile

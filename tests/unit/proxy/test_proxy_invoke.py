@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy import errors
 from proxy.invoke import SageMakerRuntime, client_config
+from proxy.parameters import RULES
 
 MISSING = "Endpoint e of account 000000000000 not found."
 NO_CAPACITY = "Inference Component has no capacity to process this request."
@@ -276,10 +277,11 @@ def test_a_tls_error_may_come_after_the_request_was_sent_and_is_not_retried() ->
 def test_a_model_slower_than_the_timeout_is_not_asked_twice(serve: Callable[..., Server]) -> None:
     server = serve(lambda _: time.sleep(1.5))
     started = time.monotonic()
-    with pytest.raises(errors.DeadlineExceeded):
+    with pytest.raises(errors.DeadlineExceeded) as raised:
         invoke(server.url)
     assert time.monotonic() - started < 1.4
     assert server.requests == 1
+    assert not [name for name in RULES if name in raised.value.message]  # /v1/chat/completions says it as well
 
 
 def test_an_unavailable_service_is_not_retried_by_the_sdk(serve: Callable[..., Server]) -> None:

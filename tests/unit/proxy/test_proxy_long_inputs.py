@@ -59,7 +59,9 @@ class TestDefault:
         assert api.runtime.requests == []
 
     def test_one_of_a_batch_is_named(self, api: Api) -> None:
-        assert api.generate({"text_inputs": ["a", PROSE]}).error["param"] == "text_inputs[1]"
+        refusal = api.generate({"text_inputs": ["a", PROSE]})
+        assert refusal.error["param"] == "text_inputs[1]"
+        assert "alone with split" in refusal.error["message"]  # with others it would be refused
 
     def test_what_fits_is_sent_as_it_is(self, api: Api) -> None:
         answer = api.generate({"text_inputs": "a b"})

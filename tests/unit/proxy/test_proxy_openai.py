@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from common.tokens import estimate_tokens
 from proxy.endpoint import Facts
 from proxy.errors import ConnectionLost, DeadlineExceeded, EndpointMissing, Problem, Throttled
 
-from tests.unit.proxy.fakes import START, Api, event, moment
+from tests.unit.proxy.fakes import SETTINGS, START, Api, event, moment
 from tests.unit.proxy.openai_client import client
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
@@ -92,6 +93,14 @@ class TestEveryContract:
         assert [model.id for model in models][1:] == ["pilotlight-test", "gpt-of-old"]
         assert every.runtime.requests == []
         assert {chat(every, model=model.id).model for model in models} == {models[0].id}
+
+    def test_every_name_is_found_by_itself_and_no_other_is(self, every: Api) -> None:
+        for model in client(every).models.list():
+            assert client(every).models.retrieve(model.id) == model
+        with pytest.raises(openai.NotFoundError, match="gpt-of-old") as missing:
+            client(every).models.retrieve("gpt-of-new")
+        assert (missing.value.param, missing.value.code) == ("model", "model_not_found")
+        assert every.runtime.requests == []
 
     @pytest.mark.parametrize("ask", [chat, complete])
     def test_an_answer_of_another_shape_is_502(self, every: Api, ask: Callable[..., Any]) -> None:
@@ -398,6 +407,14 @@ class TestErrors:
             chat(tgi, n=4)
         assert caught.value.code == "deadline_exceeded"
         assert tgi.runtime.timeouts == [28, 16, 4]
+
+
+@pytest.mark.parametrize("sent", ["acme/falcon:v1", "acme%2Ffalcon:v1", "acme%2Ffalcon%3Av1"])
+def test_a_name_with_a_slash_is_found_however_it_is_sent(sent: str) -> None:
+    api = Api(replace(SETTINGS, model_aliases=("acme/falcon:v1",)))
+    resource = {"resource": "/v1/models/{model+}", "pathParameters": {"model": sent}}
+    answer = api.send(event("GET", f"/stage/v1/models/{sent}", **resource))
+    assert (answer.status, answer.body["id"]) == (200, "acme/falcon:v1")
 
 
 def test_created_is_the_callers_time(api: Api) -> None:
