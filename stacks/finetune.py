@@ -38,7 +38,14 @@ class FineTuneStack(Stack):
             images=finetune.images,
             artifacts=finetune.inputs,
         ).role
-        permissions = FineTunePermissions(self, names=names, stage=stage, bucket=bucket, training_role=role)
+        permissions = FineTunePermissions(
+            self,
+            names=names,
+            stage=stage,
+            bucket=bucket,
+            training_role=role,
+            attach_from=finetune.settings.attach_from,
+        )
         environment = {
             "STAGE": stage.name,
             "MODEL": stage.model,
