@@ -21,9 +21,14 @@ RESERVE_BYTES = 2**30
 """Of the disk: left to whatever else the job writes."""
 
 
+def free_on_disk(folder: Path) -> int:
+    """Bytes."""
+    return shutil.disk_usage(folder).free
+
+
 @contextmanager
 def unpacked(
-    channel: Path, stop: Stop, *, say: Callable[[str], None], free_bytes: Callable[[Path], int] | None = None
+    channel: Path, stop: Stop, *, say: Callable[[str], None], free_bytes: Callable[[Path], int] = free_on_disk
 ) -> Iterator[Path]:
     """The folder of the model in `channel`: that itself, or where an archive lies there in the model's place, what is
     in that. It is unpacked below /tmp, which SageMaker puts on the job's volume and uploads nothing of, and gone after.
@@ -40,7 +45,7 @@ def unpacked(
         folder = Path(scratch) / channel.name  # whose name stands in messages
         folder.mkdir()
         try:
-            _unpack(archive, folder, stop, free_bytes or _free_bytes)
+            _unpack(archive, folder, stop, free_bytes)
         except (tarfile.TarError, EOFError, zlib.error, OSError) as exc:
             raise TrainingError(f"{NAME} in the channel {channel.name} cannot be unpacked: {exc}.") from exc
         say(f"{NAME} in the channel {channel.name} is unpacked")
@@ -63,7 +68,3 @@ def _unpack(archive: Path, folder: Path, stop: Stop, free_bytes: Callable[[Path]
                     " are left for it. Give the job a larger volume, or an instance type with a larger disk."
                 )
             packed.extract(entry, folder, filter="data")
-
-
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
