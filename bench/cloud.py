@@ -23,7 +23,7 @@ _FAILURES = {
     BREAKS: "The primary container did not pass the ping health check",
 }
 _OFF = {"EndpointState": "off", "TurnOffAt": "", "DeleteAt": ""}
-_OVERRIDES = {"ModelDataUrl": "", "InstanceType": "", "OverrideFor": ""}
+_OVERRIDES = {"ModelDataUrl": "", "ModelDataCompression": "None", "InstanceType": "", "OverrideFor": ""}
 _MOVING = ("Deleting", "RollingBack")
 _UPDATES = ("Updating", "RollingBack")  # in which the first fleet, or the second, serves
 

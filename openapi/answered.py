@@ -144,7 +144,7 @@ def _run() -> Json:
             "resume_at": nullable({"type": "number"}),
             "refused_at": nullable({"type": "number"}),
             "losses": said({"type": "object", "additionalProperties": points}, "By name, points of [epoch, value]."),
-            "artifact": said(STRING, "The tuned model's S3 prefix; empty until there is one."),
+            "artifact": said(STRING, "The tuned model's S3 prefix, or its model.tar.gz; empty until there is one."),
             "report": said(STRING, "The evaluation's page in S3, beside the model."),
             "evaluation": said(known, "The comparison, and a few prompts; beside the report lies all of it."),
             "package_arn": STRING,

@@ -42,6 +42,7 @@ def problems(choice: Choice) -> Iterator[Problem]:
         return
     yield from _base_model(choice)
     yield from _jumpstart_region(choice, model)
+    yield from _attach_from(choice)
     unknown = list(_instance_types(choice, model))
     yield from unknown
     priced = priced_instances()
@@ -84,6 +85,7 @@ def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTun
             approval_hours=table.approval_hours,
             hyperparameters=hyperparameters,
             instances=priced_instances(),
+            attach_from=table.attach_from,
         )
     )
 
@@ -183,6 +185,24 @@ def _instance_types(choice: Choice, model: TrainedModel) -> Iterator[Problem]:
             reason="a type stands in the list twice",
             allowed="different types, first choice first",
             fix="remove the repetition",
+        )
+
+
+def _attach_from(choice: Choice) -> Iterator[Problem]:
+    written = choice.table.finetune.attach_from
+    for number, prefix in enumerate(written):
+        if within := next((other for other in written if other != prefix and prefix.startswith(other)), None):
+            reason = f"it lies within {within}, which is in the list as well"
+        elif prefix in written[:number]:
+            reason = "a prefix stands in the list twice"
+        else:
+            continue
+        yield Problem(
+            key=choice.key(f"finetune.attach_from.{number}"),
+            value=prefix,
+            reason=reason,
+            allowed="prefixes none of which begins with another one",
+            fix="remove it, or the wider one: each is read by the endpoint and by evaluations",
         )
 
 

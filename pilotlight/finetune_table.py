@@ -28,6 +28,12 @@ def _measuring(value: str) -> str:
     return value
 
 
+AttachedPrefix = Annotated[
+    # Without what a policy takes for a pattern or a variable: it must name what is written and no more.
+    str, Field(strict=True, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s*?$]*$", max_length=1024)
+]
+
+
 class ShapeTable(Table):
     """[stages.NAME.finetune.shape]: the model's size, as its config.json has it."""
 
@@ -157,6 +163,14 @@ class FineTuneTable(Table):
         le=1,
         description="a number from -1 to 1, the share by which the evaluation loss must fall",
         examples=["0.05"],
+    )
+    attach_from: tuple[AttachedPrefix, ...] = Field(
+        (),
+        strict=False,
+        max_length=10,
+        description="an array of at most ten S3 prefixes, s3://BUCKET/PREFIX without * ? $ and spaces, each a folder "
+        "where it ends with a slash",
+        examples=['["s3://sagemaker-us-east-1-111122223333/my-team/"]'],
     )
     spot: bool = Field(False, description="true or false", examples=["true"])
     approve: bool = Field(False, description="true or false", examples=["true"])

@@ -46,8 +46,9 @@ class FineTune:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """S3 URIs that jobs read beside the dataset; one that ends with a slash is a prefix."""
-        return tuple(dict.fromkeys((*self.settings.spec.channels.values(), self.settings.spec.base_model)))
+        """S3 URIs of objects and prefixes that jobs read beside the dataset."""
+        settings = self.settings
+        return tuple(dict.fromkeys((*settings.spec.channels.values(), settings.spec.base_model, *settings.attach_from)))
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -51,7 +51,14 @@ class FineTuneStack(Stack):
             )
             image.repository.grant_pull(role)
             finetune = finetune.with_image(image.image_uri)
-        permissions = FineTunePermissions(self, names=names, stage=stage, bucket=bucket, training_role=role)
+        permissions = FineTunePermissions(
+            self,
+            names=names,
+            stage=stage,
+            bucket=bucket,
+            training_role=role,
+            attach_from=finetune.settings.attach_from,
+        )
         environment = {
             "STAGE": stage.name,
             "MODEL": stage.model,

@@ -21,7 +21,10 @@ class FoundationStack(Stack):
             "Execution",
             role_name=names.role("execution"),
             image_uri=stage.image_uri,
-            model_data_url=stage.model_data_url,
+            artifacts=[
+                *([stage.model_data_url] if stage.model_data_url else []),
+                *(stage.finetune.settings.attach_from if stage.finetune else ()),
+            ],
             endpoint_name=stage.endpoint_name,
             bakes=stage.bake_seconds > 0,
         )

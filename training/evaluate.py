@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from training import answers, files, model, report
+from training import answers, archive, files, model, report
 from training.answers import Prompt
 from training.encode import Example
 from training.errors import InterruptedRun, TrainingError
@@ -51,7 +51,14 @@ def run(layout: Layout, asked: Hyperparameters, stop: Stop, *, say: Callable[[st
         InterruptedRun: the process was asked to end; nothing is written.
     """
     base = layout.required_channel("model", "the base model as a Transformers folder")
-    tuned = layout.required_channel("tuned", "the tuned model as a Transformers folder")
+    channel = layout.required_channel("tuned", f"the tuned model as a Transformers folder, or as {archive.NAME}")
+    with archive.unpacked(channel, stop, say=say) as tuned:
+        _compare(layout, base, tuned, asked, stop, say)
+
+
+def _compare(
+    layout: Layout, base: Path, tuned: Path, asked: Hyperparameters, stop: Stop, say: Callable[[str], None]
+) -> None:
     rows, tokenizer = read_rows(layout, base, asked)
     validation = encoded(rows.validation, tokenizer, base, asked)
     prompts = _prompts(layout)

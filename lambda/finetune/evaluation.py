@@ -36,6 +36,7 @@ def evaluate(run: Run, kit: Kit) -> Answer:
             plan,
             settings.training,
             tuned_model=run.artifact,
+            bucket=settings.bucket,
             role_arn=settings.role_arn,
             **attempt,
         )

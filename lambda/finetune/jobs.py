@@ -38,11 +38,18 @@ def run_of(stage: str, name: str) -> str:
     return name.removeprefix(job_names(stage)).rpartition("-")[0] if name.startswith(job_names(stage)) else ""
 
 
-def beside(model: str) -> str:
-    """Where what belongs to a job's model lies, s3://…/JOB/report/, of the model, s3://…/JOB/output/model/: never below
-    that, as whatever lies there is downloaded and served.
+def job_folder(model: str) -> str:
+    """s3://…/JOB, of the model that the job has left at s3://…/JOB/output/model/ or s3://…/JOB/output/model.tar.gz."""
+    return model.rstrip("/").rsplit("/", 2)[0]
+
+
+def beside(model: str, bucket: str) -> str:
+    """Where what belongs to a job's model lies, s3://…/JOB/report/: never below the model, as whatever lies there is
+    downloaded and served. Of one outside the models of the stage's `bucket` it lies among those, as nothing is written
+    elsewhere.
     """
-    return f"{model.rstrip('/').rsplit('/', 2)[0]}/{REPORT}"
+    folder, own = job_folder(model), f"s3://{bucket}/{MODELS}"
+    return f"{folder if model.startswith(own) else own + folder.rpartition('/')[2]}/{REPORT}"
 
 
 def training_request(
@@ -89,9 +96,11 @@ def evaluation_request(
     instance_type: str,
     attempt: int,
     spent_usd: Decimal,
+    bucket: str,
     role_arn: str,
 ) -> Request:
-    """Base and tuned model (`tuned_model`: an S3 prefix that ends with a slash) side by side, on one instance.
+    """Base and tuned model (`tuned_model`: an S3 prefix that ends with a slash, or an archive, which the container
+    unpacks) side by side, on one instance.
 
     Raises BadRequest where what is left does not pay for it; ValueError where nothing can evaluate this model.
     """
@@ -111,7 +120,7 @@ def evaluation_request(
         image_uri=spec.evaluation_image_uri,
         hyperparameters={**told, "pilotlight_task": "evaluate"},
         channels=channels,
-        output=beside(tuned_model),
+        output=beside(tuned_model, bucket),
         instance_type=instance_type,
         instance_count=1,
         seconds=seconds,

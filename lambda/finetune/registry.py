@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
+from common.artifact import is_archive
 
 from finetune.answer import Answer
 from finetune.clients import Kit
@@ -27,6 +28,7 @@ def register(run: Run, kit: Kit) -> Answer:
     if run.package_arn:
         return Answer(run)
     _make_group(kit)
+    packed = is_archive(run.artifact)
     made = kit.sagemaker.create_model_package(
         ModelPackageGroupName=kit.settings.package_group,
         ModelPackageDescription=f"{kit.settings.model}, fine-tuned by run {run.id}"[:1024],
@@ -37,8 +39,8 @@ def register(run: Run, kit: Kit) -> Answer:
                     "ModelDataSource": {
                         "S3DataSource": {
                             "S3Uri": run.artifact,
-                            "S3DataType": "S3Prefix",
-                            "CompressionType": "None",
+                            "S3DataType": "S3Object" if packed else "S3Prefix",
+                            "CompressionType": "Gzip" if packed else "None",
                         }
                     },
                 }

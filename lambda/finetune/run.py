@@ -54,7 +54,7 @@ class Run:
     attempt      jobs that the present step has started; next_type, on which instance type the next one is, resume_at,
                  until when a lack of capacity is waited out, refused_at, since when none of them has run
     losses       by name, points of [epoch, value]
-    artifact     the tuned model's S3 prefix; report, the evaluation's page
+    artifact     the tuned model's S3 prefix, or its model.tar.gz; report, the evaluation's page
     promotion    {"phase", "previous", "was_on", "execution", "tries"}; the phase is asked, on trial, promoted, rolling
                  back, rolled back or settled, `previous` the override before, empty for as configured
     smoke        {"tries"} while the API does not answer, the {"prompts"} it answered, or why it {"failed"} on trial

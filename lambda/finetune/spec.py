@@ -44,7 +44,9 @@ class TrainingSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A stage's part: defaults of a run, and the facts of the instance types that it may name."""
+    """A stage's part: defaults of a run, the facts of the instance types that it may name, and the S3 prefixes beside
+    the stage's own from which a job's model may be attached.
+    """
 
     stage: str
     spec: TrainingSpec
@@ -56,6 +58,7 @@ class Settings:
     approval_hours: int
     hyperparameters: Mapping[str, Scalar]
     instances: Mapping[str, InstanceFacts]
+    attach_from: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Compact, for an environment variable (all of a function's have 4 KB together), and always the same."""
@@ -81,6 +84,7 @@ class Settings:
                     }
                 ),
                 "instance_types": tuple(data["instance_types"]),
+                "attach_from": tuple(data["attach_from"]),
                 "max_cost_usd": Decimal(data["max_cost_usd"]),
                 "instances": {name: _instance(facts) for name, facts in data["instances"].items()},
             }

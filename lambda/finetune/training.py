@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from botocore.exceptions import ClientError
+from common.artifact import is_archive
+
 from finetune.answer import Answer, RunFailed
 from finetune.clients import Kit
-from finetune.jobs import MODELS, REPORT, job_names, training_request
+from finetune.jobs import MODELS, REPORT, job_folder, job_names, training_request
 from finetune.losses import final_losses, live_losses
 from finetune.plan import Plan
 from finetune.run import Job, Run
@@ -59,28 +62,50 @@ def _attached(run: Run, kit: Kit) -> Answer:
     if job.status != "Completed":
         why = job.failure or found.get("SecondaryStatus", "no reason is given")
         raise RunFailed(f"The job {job.name} is {job.status}, so there is no complete model of it: {why}.")
-    prefix = artifact(found)
-    if prefix.endswith(".tar.gz/"):
-        raise RunFailed(
-            f"The job {job.name} left a compressed model, {prefix.rstrip('/')}, which cannot be served as it is: "
-            "unpack it into a prefix and name that as the stage's model_data_url, or train again with "
-            "OutputDataConfig.CompressionType NONE."
-        )
-    if not _may_be_served(prefix, kit):
-        raise RunFailed(
-            f"The job {job.name} left its model at {prefix}, which the endpoint's role may not read: train with "
-            f"S3OutputPath below s3://{kit.settings.bucket}/{MODELS}."
-        )
-    return Answer(replace(run, artifact=prefix).saying("Train", kit.now, f"{job.name} has left its model at {prefix}"))
+    made = artifact(found)
+    _check_is_read(made, job, kit)
+    size = f"{_size(made, job, kit) / 1e9:.2f} GB{', compressed' if is_archive(made) else ''}"
+    said = f"{job.name} has left its model ({size}) at {made}"
+    return Answer(replace(run, artifact=made).saying("Train", kit.now, said))
 
 
-def _may_be_served(prefix: str, kit: Kit) -> bool:
-    """By the bucket's policy (stacks/constructs/finetune_bucket.py); what an evaluation has left is no model."""
-    is_report = f"/{REPORT}{job_names(kit.settings.stage)}" in prefix
-    return prefix.startswith(f"s3://{kit.settings.bucket}/{MODELS}") and not is_report
+def _check_is_read(made: str, job: Job, kit: Kit) -> None:
+    """Whether the endpoint's role may read it: by the bucket's policy (stacks/constructs/finetune_bucket.py), or as the
+    stage's own file says. What an evaluation has left is no model.
+    """
+    settings = kit.settings
+    own = f"s3://{settings.bucket}/{MODELS}"
+    if made.startswith(own) and f"/{REPORT}{job_names(settings.stage)}" in made:
+        raise RunFailed(f"The job {job.name} is an evaluation, and {made} its report: attach a job that trained.")
+    listed = settings.training.attach_from
+    if made.startswith((own, *listed)):
+        return
+    needed = ", ".join(f'"{prefix}"' for prefix in (*listed, f"{job_folder(made)}/"))
+    raise RunFailed(
+        f"The job {job.name} left its model at {made}, which the endpoint's role may not read. Write attach_from = "
+        f"[{needed}] in [stages.{settings.stage}.finetune], deploy, and attach it again; or train with S3OutputPath "
+        f"below {own}."
+    )
+
+
+def _size(made: str, job: Job, kit: Kit) -> int:
+    """Bytes. Raises RunFailed where there is nothing, or it cannot be listed."""
+    bucket, key = located(made)
+    try:
+        sizes = [size for name, size in Bucket(kit.s3, bucket).list(key) if name == key or key.endswith("/")]
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in ("AccessDenied", "NoSuchBucket"):
+            raise
+        raise RunFailed(
+            f"The job {job.name} left its model at {made}, and that cannot be listed: {error}. A bucket of another "
+            "account must allow it by its own policy (docs/finetuning.md)."
+        ) from error
+    if not sizes:
+        raise RunFailed(f"The job {job.name} left its model at {made}, and it is not there any more.")
+    return sum(sizes)
 
 
 def artifact(found: Mapping[str, Any]) -> str:
-    """The S3 prefix of what a completed job made."""
+    """What a completed job made: its S3 prefix, or its archive."""
     made = str(found["ModelArtifacts"]["S3ModelArtifacts"])
-    return made if made.endswith("/") else f"{made}/"
+    return made if made.endswith("/") or is_archive(made) else f"{made}/"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from common.artifact import is_archive
 from common.facts import StackFacts
 from common.next_trigger import AFTER_LIFETIME_SECONDS
 
@@ -13,6 +14,8 @@ from switch.settings import Settings
 DELETE_AFTER_SECONDS = 30 * 60
 ENDS = ("TurnOffAt", "DeleteAt")
 OVERRIDES = ("ModelDataUrl", "InstanceType")
+COMPRESSION = "ModelDataCompression"
+"""How the model at `ModelDataUrl` lies: it is never asked for, but follows from that URL whenever it is sent."""
 
 
 class MissingParameterError(Exception):
@@ -90,13 +93,17 @@ def overriding(stack: StackFacts | None, wanted: Mapping[str, str]) -> dict[str,
     """The parameters that put `wanted` over what is in force. An override that is dead stays dead.
 
     A stack that does not state its fingerprint keeps its parameters as they are. One of instance pools has no
-    `InstanceType`, and needs none that says "as configured".
+    `InstanceType`, and needs none that says "as configured"; nor does an older one, which takes no archive, need
+    `ModelDataCompression` for a prefix.
     """
     fingerprint = fingerprint_of(stack)
     if stack is None or not fingerprint:
         return {}
     values = overrides_in_force(stack) | dict(wanted)
     sent = {name: value for name, value in values.items() if value or name in stack.parameters}
+    packed = is_archive(values["ModelDataUrl"])
+    if packed or COMPRESSION in stack.parameters:
+        sent[COMPRESSION] = "Gzip" if packed else "None"
     return sent | {"OverrideFor": fingerprint if any(values.values()) else ""}
 
 

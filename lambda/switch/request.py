@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
 
+from common.artifact import ARCHIVE
+
 Target = Literal["on", "off"]
 Fleets = Literal["one", "two"]
 
@@ -13,7 +15,7 @@ MAX_LIFETIME_HOURS = 30 * 24
 # The reason of an `on` that goes back from a model that failed: fine-tuning asks for it.
 ROLLBACK = "rollback"
 _KEYS = ("target", "reason", "by", "lifetime_hours", "budget_usd", "extend", "overrides", "fleets")
-_PREFIX = re.compile(r"(s3://.+/)?")
+_MODEL_DATA = re.compile(rf"(s3://.+/({re.escape(ARCHIVE)})?)?")
 
 
 class BadRequest(Exception):
@@ -98,8 +100,8 @@ def _overrides(given: object, instance_types: Sequence[str]) -> dict[str, str]:
         raise BadRequest(f"`overrides` is {given!r}; it must be an object of ModelDataUrl and InstanceType.")
     for name, value in given.items():
         if name == "ModelDataUrl":
-            fits = isinstance(value, str) and _PREFIX.fullmatch(value) is not None
-            allowed = "an S3 prefix that ends with `/`"
+            fits = isinstance(value, str) and _MODEL_DATA.fullmatch(value) is not None
+            allowed = f"an S3 prefix that ends with `/`, or an S3 URL that ends with `/{ARCHIVE}`"
         elif name == "InstanceType":
             fits = value == "" or value in instance_types
             allowed = f"one of {', '.join(instance_types)}" if instance_types else "left to the instance pools"

@@ -1,6 +1,8 @@
-"""The role that SageMaker takes to start the container: one artifact prefix, one image, its own logs and metrics, and
-a look at the alarms that watch an update.
+"""The role that SageMaker takes to start the container: the artifacts that it may serve, one image, its own logs and
+metrics, and a look at the alarms that watch an update.
 """
+
+from collections.abc import Sequence
 
 from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -20,7 +22,7 @@ class ExecutionRole(Construct):
         *,
         role_name: str,
         image_uri: str,
-        model_data_url: str | None,
+        artifacts: Sequence[str],
         endpoint_name: str,
         bakes: bool,
     ) -> None:
@@ -32,8 +34,8 @@ class ExecutionRole(Construct):
             assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
             description=f"SageMaker runs the endpoint {endpoint_name} as this role",
         )
-        if model_data_url is not None:
-            allow_artifact(self.role, model_data_url)
+        for artifact in artifacts:
+            allow_artifact(self.role, artifact)
         allow_image(self.role, image_uri)
         allow_telemetry(self.role, f"/aws/sagemaker/Endpoints/{endpoint_name}")
         if bakes:

@@ -1,5 +1,7 @@
 """What the steps of a run may do: one stage's jobs, one bucket, one group of models, one switch."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -15,7 +17,14 @@ class FineTunePermissions:
     """Statements for the functions of `stack`, each with actions and ARNs by name."""
 
     def __init__(
-        self, stack: Stack, *, names: Names, stage: Stage, bucket: s3.IBucket, training_role: iam.IRole
+        self,
+        stack: Stack,
+        *,
+        names: Names,
+        stage: Stage,
+        bucket: s3.IBucket,
+        training_role: iam.IRole,
+        attach_from: Sequence[str],
     ) -> None:
         def arn(service: str, resource: str, name: str, separator: ArnFormat = ArnFormat.SLASH_RESOURCE_NAME) -> str:
             components = ArnComponents(service=service, resource=resource, resource_name=name, arn_format=separator)
@@ -25,6 +34,7 @@ class FineTunePermissions:
         self._stage = stage.name
         self._bucket = bucket.bucket_arn
         self._objects = bucket.arn_for_objects("*")
+        self._attach_from = attach_from
         self._training_role = training_role.role_arn
         self._jobs = arn("sagemaker", "training-job", f"{job_prefix(stage.name)}*")
         self._any_job = arn("sagemaker", "training-job", "*")
@@ -65,6 +75,7 @@ class FineTunePermissions:
             allow(["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], self._jobs, conditions=tagged),
             allow(["sagemaker:StopTrainingJob"], self._jobs),
             allow(["sagemaker:DescribeTrainingJob"], self._any_job),
+            *(self._list_below(prefix) for prefix in self._attach_from),
             allow(
                 ["iam:PassRole"],
                 self._training_role,
@@ -84,6 +95,12 @@ class FineTunePermissions:
             allow(["execute-api:Invoke"], self._completions),
             allow(["sns:Publish"], self._names.notices_arn),
         ]
+
+    def _list_below(self, url: str) -> iam.PolicyStatement:
+        """Whether an attached job's model is there, and how large: its files are not the steps' to read."""
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        below = {"StringLike": {"s3:prefix": f"{prefix}*"}}
+        return allow(["s3:ListBucket"], f"arn:{Aws.PARTITION}:s3:::{bucket}", conditions=below)
 
     def _of_both(self) -> list[iam.PolicyStatement]:
         return [

@@ -63,16 +63,16 @@ class ModelEndpoint(Construct):
 
     def _data(self, stage: Stage, parameters: SwitchParameters) -> Any:
         """What SageMaker fetches: nothing where the container fetches its model, but for a tuned one in its place."""
+        data = parameters.model_data(stage.model_data_url)
         if stage.model_data_url is None:
-            tuned = {"S3Uri": parameters.model_data_url(None), "S3DataType": "S3Prefix", "CompressionType": "None"}
+            tuned = {
+                "S3Uri": data["s3_uri"],
+                "S3DataType": data["s3_data_type"],
+                "CompressionType": data["compression_type"],
+            }
             overridden = parameters.model_data_url_is_overridden.logical_id
             return Fn.condition_if(overridden, {"S3DataSource": tuned}, Aws.NO_VALUE)
-        source = sagemaker.CfnModel.S3DataSourceProperty(
-            s3_uri=parameters.model_data_url(stage.model_data_url),
-            s3_data_type="S3Prefix",
-            compression_type="None",
-            model_access_config=self._access(stage, parameters),
-        )
+        source = sagemaker.CfnModel.S3DataSourceProperty(**data, model_access_config=self._access(stage, parameters))
         return sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source)
 
     def _access(self, stage: Stage, parameters: SwitchParameters) -> IResolvable | None:

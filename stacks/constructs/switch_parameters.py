@@ -1,6 +1,6 @@
 """The parameters through which a deployed endpoint is changed, and nothing else changes it (docs/decisions.md)."""
 
-from typing import cast
+from typing import Any, cast
 
 from aws_cdk import CfnCondition, CfnParameter, CfnRule, CfnRuleAssertion, Fn, ICfnConditionExpression, Token
 from constructs import Construct
@@ -8,7 +8,7 @@ from constructs import Construct
 
 class SwitchParameters(Construct):
     """`EndpointState` switches, `TurnOffAt` and `DeleteAt` state the end; `ModelDataUrl` and `InstanceType` override
-    while `OverrideFor` holds.
+    while `OverrideFor` holds, and `ModelDataCompression` says how the model at that URL lies.
 
     `cdk deploy` sends the previous value of every parameter that exists. A model written as a parameter's default
     would therefore ignore later edits of pilotlight.toml, and an override would outlive the model it was made for:
@@ -36,8 +36,15 @@ class SwitchParameters(Construct):
         self.delete_at = delete_at.value_as_string
         self._model_data_url = self._parameter(
             "ModelDataUrl",
-            "S3 prefix served instead of the configured model's; empty: as configured.",
-            allowed_pattern="(s3://.+/)?",
+            "S3 prefix, or model.tar.gz, served instead of the configured model's; empty: as configured.",
+            allowed_pattern=r"(s3://.+/(model\.tar\.gz)?)?",
+        )
+        # No condition can tell how a URL ends (docs/decisions.md).
+        compression = self._parameter(
+            "ModelDataCompression",
+            "Gzip where ModelDataUrl is a model.tar.gz; the switch sends it with the URL.",
+            default="None",
+            allowed_values=["None", "Gzip"],
         )
         self._instance_type = None
         if not instance_pools:
@@ -62,6 +69,14 @@ class SwitchParameters(Construct):
             return CfnCondition(scope, name, expression=Fn.condition_and(holds, given))
 
         self.model_data_url_is_overridden = overridden(self._model_data_url)
+        self._archive_overrides = CfnCondition(
+            scope,
+            "ArchiveOverrides",
+            expression=Fn.condition_and(
+                cast(ICfnConditionExpression, self.model_data_url_is_overridden),
+                Fn.condition_equals(compression.value_as_string, "Gzip"),
+            ),
+        )
         self._instance_type_is_overridden = overridden(self._instance_type) if self._instance_type else None
         CfnRule(
             scope,
@@ -76,17 +91,22 @@ class SwitchParameters(Construct):
             ],
         )
 
-    def model_data_url(self, configured: str | None) -> str:
-        """None: there is none but for an override."""
-        if configured is None:
-            return self._model_data_url.value_as_string
-        return _either(self.model_data_url_is_overridden, self._model_data_url, configured)
+    def model_data(self, configured: str | None) -> dict[str, Any]:
+        """How and where the model lies, in the words of CfnModel's S3DataSourceProperty; without a configured prefix
+        there is none but for an override.
+        """
+        url = self._model_data_url.value_as_string
+        return {
+            "s3_uri": url if configured is None else _either(self.model_data_url_is_overridden, url, configured),
+            "s3_data_type": _either(self._archive_overrides, "S3Object", "S3Prefix"),
+            "compression_type": _either(self._archive_overrides, "Gzip", "None"),
+        }
 
     def instance_type(self, configured: str) -> str:
         """Not with instance pools."""
         if self._instance_type_is_overridden is None or self._instance_type is None:
             raise ValueError("With instance pools no single type is configured.")
-        return _either(self._instance_type_is_overridden, self._instance_type, configured)
+        return _either(self._instance_type_is_overridden, self._instance_type.value_as_string, configured)
 
     def _parameter(
         self,
@@ -107,5 +127,5 @@ class SwitchParameters(Construct):
         )
 
 
-def _either(overridden: CfnCondition, override: CfnParameter, configured: str) -> str:
-    return Token.as_string(Fn.condition_if(overridden.logical_id, override.value_as_string, configured))
+def _either(condition: CfnCondition, override: str, configured: str) -> str:
+    return Token.as_string(Fn.condition_if(condition.logical_id, override, configured))

@@ -43,6 +43,7 @@ evaluation_image_uri = "build"
 script_url = "s3://code-of-mine/train/mine.tar.gz"
 entry_point = "train.py"
 instance_types = ["ml.g5.12xlarge"]
+attach_from = ["s3://sagemaker-us-east-1-111122223333/jumpstart-dft-"]
 
 [stages.alexatm]
 model = "alexatm-20b"

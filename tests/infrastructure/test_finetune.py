@@ -168,8 +168,10 @@ def test_the_endpoint_may_read_models_but_no_report_beside_them(template: Templa
         if statement["Action"] == "s3:GetObject"
     }
     assert told["Allow"] == "/models/*"
-    report = f"{beside('/models/team/job/output/model/')}{job_name('llama2', 'run', 1, evaluation=True)}/output/"
-    assert fnmatchcase(f"{report}model/report.html", told["Deny"])  # whose * goes over slashes as well
+    job = job_name("llama2", "run", 1, evaluation=True)
+    for model in ("s3://ours/models/team/job/output/model/", "s3://theirs/job/output/model.tar.gz"):
+        report = f"{beside(model, 'ours')}{job}/output/model/report.html"
+        assert fnmatchcase(report.removeprefix("s3://ours"), told["Deny"])  # whose * goes over slashes as well
     assert not fnmatchcase("/models/team/job/output/model/report/x/output/model/config.json", told["Deny"])
 
 
@@ -241,6 +243,32 @@ def test_the_training_container_is_built_and_pushed_for_sagemakers_machines_wher
         assert re.search(r"image_uri\W+build\b", said) is None
     others = json.loads((synthesis.folder / "Pilotlight-llama2-FineTune.assets.json").read_text())
     assert others["dockerImages"] == {}
+
+
+def test_what_a_job_left_elsewhere_is_read_below_the_written_prefixes_by_endpoint_and_evaluation_and_nobody_else(
+    synthesis: Synthesis,
+) -> None:
+    """The steps only see that it is there, and how large; none of them writes there."""
+
+    def told(role: str, action: str, stage: str = "mine") -> list[str]:
+        """What `role`, `STACK/ID`, may do that to in the bucket from elsewhere."""
+        stack, _, beginning = role.partition("/")
+        statements = [
+            statement["Resource"]
+            for name, policy in synthesis.template(stage, stack).find_resources("AWS::IAM::Policy").items()
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if name.startswith(beginning) and action in statement["Action"]
+        ]
+        return re.findall(r':s3:::(sagemaker-us-east-1-111122223333[^"]*)', json.dumps(statements))
+
+    bucket, objects = "sagemaker-us-east-1-111122223333", "sagemaker-us-east-1-111122223333/jumpstart-dft-*"
+    for role in ("Foundation/Execution", "FineTune/TrainingRole"):
+        assert (told(role, "s3:GetObject"), told(role, "s3:ListBucket")) == ([objects], [bucket])
+    for role in ("FineTune/Stepper", "FineTune/Checker"):
+        assert told(role, "s3:GetObject") == []
+    listed = [one for one in allowed(synthesis.template("mine", "FineTune"), "s3:ListBucket") if "Condition" in one]
+    assert [one["Condition"] for one in listed] == [{"StringLike": {"s3:prefix": "jumpstart-dft-*"}}]
+    assert told("FineTune/", "s3:PutObject") == told("Foundation/", "s3:GetObject", "llama2") == []
 
 
 def allowed(template: Template, action: str) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ class TestEndpointStack:
             "TurnOffAt",
             "DeleteAt",
             "ModelDataUrl",
+            "ModelDataCompression",
             "InstanceType",
             "OverrideFor",
         }
@@ -196,11 +197,19 @@ class TestEndpointStack:
         assert only(template, "AWS::SageMaker::Endpoint")["Properties"]["EndpointName"] == "pilotlight-falcon"
 
     @pytest.mark.parametrize("stage", STAGES)
-    def test_model_data_is_an_uncompressed_prefix(self, synthesis: Synthesis, stage: str) -> None:
-        model = only(synthesis.template(stage, "Endpoint"), "AWS::SageMaker::Model")["Properties"]
+    def test_model_data_is_an_uncompressed_prefix_unless_an_archive_overrides_it(
+        self, synthesis: Synthesis, stage: str
+    ) -> None:
+        template = synthesis.template(stage, "Endpoint")
+        model = only(template, "AWS::SageMaker::Model")["Properties"]
         source = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
-        assert (source["CompressionType"], source["S3DataType"]) == ("None", "S3Prefix")
+        assert source["CompressionType"]["Fn::If"] == ["ArchiveOverrides", "Gzip", "None"]
+        assert source["S3DataType"]["Fn::If"] == ["ArchiveOverrides", "S3Object", "S3Prefix"]
         assert source["S3Uri"]["Fn::If"][2].endswith("/")
+        assert template.to_json()["Conditions"]["ArchiveOverrides"]["Fn::And"] == [
+            {"Condition": "ModelDataUrlIsOverridden"},
+            {"Fn::Equals": [{"Ref": "ModelDataCompression"}, "Gzip"]},
+        ]
 
     def test_a_model_of_hugging_face_has_no_data_until_a_tuned_one_takes_its_place(self, synthesis: Synthesis) -> None:
         model = only(synthesis.template("hub", "Endpoint"), "AWS::SageMaker::Model")["Properties"]["PrimaryContainer"]

@@ -108,12 +108,17 @@ class LocalCloud:
 
     def model_data(self) -> str:
         """The artifact that SageMaker serves, whatever the stack says."""
+        return str(self.model_source()["S3Uri"])
+
+    def model_source(self) -> dict[str, Any]:
+        """Where and how that lies."""
         endpoint, sagemaker = self.endpoint(), self.client("sagemaker")
         assert endpoint
         assert endpoint["EndpointStatus"] == "InService"
         config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
         model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-        return str(model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"])
+        source: dict[str, Any] = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
+        return source
 
     @contextmanager
     def disabled(self, schedule: str = "") -> Iterator[None]:

@@ -322,6 +322,14 @@ ABROAD = IMAGE.replace("us-east-1", "eu-west-1")
             "98",
         ),
         (CUSTOM + TABLE + SCRIPT + ON + BULKY, "", "holds no more"),
+        (LLAMA + TABLE + 'attach_from = "s3://b-1/"', "attach_from", "an array"),
+        (LLAMA + TABLE + 'attach_from = ["my-bucket/a/"]', "attach_from.0", "S3 prefixes"),
+        (LLAMA + TABLE + 'attach_from = ["s3://b-1"]', "attach_from.0", "S3 prefixes"),
+        (LLAMA + TABLE + 'attach_from = ["s3://b-1/*/models/"]', "attach_from.0", "S3 prefixes"),
+        (LLAMA + TABLE + 'attach_from = ["s3://b-1/${aws:username}/"]', "attach_from.0", "S3 prefixes"),
+        (LLAMA + TABLE + 'attach_from = ["s3://b-1/a/", "s3://b-1/a/"]', "attach_from.1", "twice"),
+        (LLAMA + TABLE + 'attach_from = ["s3://b-1/a/b/", "s3://b-1/a"]', "attach_from.0", "within s3://b-1/a,"),
+        (LLAMA + TABLE + f"attach_from = {[f's3://b-1/{n}/' for n in range(10, 21)]}", "attach_from", "at most ten"),
     ],
 )  # fmt: skip
 def test_keys_that_do_not_go_together_are_named(dev: Loader, body: str, key: str, says: str) -> None:
@@ -369,6 +377,18 @@ class TestLlama31:
         assert settings.hyperparameters == {"epoch": 2}
         assert isinstance(settings.spec.program, JumpStart)
         assert settings.spec.program.profile.further == {}
+
+
+def test_where_a_job_may_be_attached_from_is_read_by_the_stages_jobs_and_known_to_its_functions(dev: Loader) -> None:
+    prefixes = ("s3://sagemaker-us-east-1-111122223333/", "s3://my-bucket/jumpstart-dft-")
+    stage = dev(LLAMA + TABLE + f"attach_from = {list(prefixes)}\n")
+    assert stage.finetune is not None
+    assert set(prefixes) < set(stage.finetune.inputs)
+    assert Settings.from_json(stage.finetune.to_json()).attach_from == settings_of(stage).attach_from == prefixes
+
+
+def test_it_is_no_part_of_the_model_so_that_a_promoted_one_stays(dev: Loader) -> None:
+    assert dev(LLAMA + TABLE + 'attach_from = ["s3://my-bucket/"]').fingerprint == dev(LLAMA).fingerprint
 
 
 def test_a_row_can_say_what_its_jumpstart_spec_says_differently() -> None:

@@ -115,8 +115,8 @@ class TestEndpoint:
             sagemaker.endpoints.create_endpoint(EndpointName="e", EndpointConfigName="config")
 
 
-def from_s3(uri: str, compression: str = "None") -> dict[str, Any]:
-    source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": compression}
+def from_s3(uri: str, kind: str = "S3Prefix", compression: str = "None") -> dict[str, Any]:
+    source = {"S3Uri": uri, "S3DataType": kind, "CompressionType": compression}
     return {"Image": "image", "ModelDataSource": {"S3DataSource": source}}
 
 
@@ -148,13 +148,41 @@ class TestModelData:
         assert self.serve(sagemaker, from_s3("s3://b/models/a/"))["EndpointStatus"] == "InService"
         assert self.files(fleet.containers[0]) == {"config.json": b"{}", "sub/x": b"x"}
 
-    def test_an_archive_is_unpacked(self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "container",
+        [
+            {"Image": "image", "ModelDataUrl": "s3://b/model.tar.gz"},
+            from_s3("s3://b/model.tar.gz", "S3Object", "Gzip"),
+        ],
+    )
+    def test_an_archive_is_unpacked(
+        self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets, tmp_path: Path, container: dict[str, Any]
+    ) -> None:
         (tmp_path / "model").mkdir()
         (tmp_path / "model/config.json").write_text("{}")
         buckets.content["b"] = {}
         upload_archive(buckets, tmp_path / "model", Location.of("s3://b/model.tar.gz"))
-        assert self.serve(sagemaker, {"Image": "image", "ModelDataUrl": "s3://b/model.tar.gz"})["EndpointStatus"]
+        assert self.serve(sagemaker, container)["EndpointStatus"] == "InService"
         assert self.files(fleet.containers[0]) == {"config.json": b"{}"}
+
+    def test_an_object_is_one_file(self, sagemaker: SageMaker, fleet: Fleet, buckets: Buckets) -> None:
+        buckets.content["b"] = {"a/model.bin": b"x", "a/model.bin.old": b"y"}
+        assert self.serve(sagemaker, from_s3("s3://b/a/model.bin", "S3Object"))["EndpointStatus"] == "InService"
+        assert self.files(fleet.containers[0]) == {"model.bin": b"x"}
+
+    @pytest.mark.parametrize(
+        ("container", "said"),
+        [
+            (from_s3("s3://b/a/", compression="Gzip"), "Gzip is not supported"),
+            (from_s3("s3://b/a"), "must end with a forward slash"),
+            (from_s3("s3://b/a/model.tar.gz"), "must end with a forward slash"),
+        ],
+    )
+    def test_a_source_whose_members_do_not_go_together_is_refused(
+        self, sagemaker: SageMaker, container: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(AwsError, match=said):
+            sagemaker.models.create_model(ModelName="m", PrimaryContainer=container)
 
     def test_an_empty_prefix_fails_it_and_says_where(self, sagemaker: SageMaker, buckets: Buckets) -> None:
         buckets.content["b"] = {"elsewhere": b""}
@@ -164,7 +192,7 @@ class TestModelData:
 
     def test_what_is_no_archive_fails_it(self, sagemaker: SageMaker, buckets: Buckets) -> None:
         buckets.content["b"] = {"model.tar.gz": b"no archive"}
-        described = self.serve(sagemaker, from_s3("s3://b/model.tar.gz", "Gzip"))
+        described = self.serve(sagemaker, from_s3("s3://b/model.tar.gz", "S3Object", "Gzip"))
         assert "Failed to extract" in described["FailureReason"]
 
     def test_the_starter_chooses_for_a_bucket_of_another_cloud(self, sagemaker: SageMaker, fleet: Fleet) -> None:

@@ -1,10 +1,28 @@
 """A model's data: from S3 into the folder that a container is given."""
 
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 from pilotlight.local.sagemaker.records import Record
-from pilotlight.local.sagemaker.storage import Location, Storage, download, download_archive, emptied
+from pilotlight.local.sagemaker.storage import Location, Storage, download, download_archive, download_object, emptied
+from pilotlight.local.sagemaker.wire import AwsError
+
+
+def check_model_data(container: Record) -> None:
+    """Raises AwsError for a source whose members do not go together: what is compressed is one object, and a prefix
+    ends with a slash.
+    """
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if source is None:
+        return
+    uri, kind, compression = source["S3Uri"], source["S3DataType"], source["CompressionType"]
+    if kind == "S3Prefix" and compression != "None":
+        raise AwsError(
+            "ValidationException", f"CompressionType {compression} is not supported for S3DataType S3Prefix."
+        )
+    if kind == "S3Prefix" and not uri.endswith("/"):
+        raise AwsError("ValidationException", f'S3Uri "{uri}" of S3DataType S3Prefix must end with a forward slash.')
 
 
 class NoModelData(Exception):
@@ -19,9 +37,8 @@ def fetch(storage: Storage, container: Record, folder: Path) -> Path | None:
     uri = source.get("S3Uri") or container.get("ModelDataUrl")
     if not uri or not storage.has_bucket((location := Location.of(uri)).bucket):
         return None
-    packed = source.get("CompressionType", "Gzip") == "Gzip"
     try:
-        found = (download_archive if packed else download)(storage, location, emptied(folder))
+        found = _how(source)(storage, location, emptied(folder))
     except tarfile.TarError as error:
         raise NoModelData(f'Failed to extract model data archive from URL "{uri}": {error}.') from error
     if not found:
@@ -31,3 +48,10 @@ def fetch(storage: Storage, container: Record, folder: Path) -> Path | None:
             "object."
         )
     return folder
+
+
+def _how(source: Record) -> Callable[[Storage, Location, Path], int]:
+    """A bare ModelDataUrl, without a `source`, names an archive."""
+    if source.get("CompressionType", "Gzip") == "Gzip":
+        return download_archive
+    return download if source["S3DataType"] == "S3Prefix" else download_object

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pilotlight.local.sagemaker.model_data import check_model_data
 from pilotlight.local.sagemaker.records import Account, Record, Table
 from pilotlight.local.sagemaker.wire import AwsError
 
@@ -17,6 +18,7 @@ class Models:
         self._configs = Table(account, "endpoint-config", "EndpointConfigName")
 
     def create_model(self, *, ModelName: str, Tags: list[Record] | None = None, **request: Any) -> Record:
+        check_model_data(request.get("PrimaryContainer", {}))
         return {"ModelArn": self._models.add(ModelName, Tags, request)}
 
     def describe_model(self, *, ModelName: str) -> Record:

@@ -101,14 +101,20 @@ def upload_archive(storage: Storage, folder: Path, location: Location) -> None:
         storage.put(archive, location.bucket, location.prefix)
 
 
-def download_archive(storage: Storage, location: Location, folder: Path) -> bool:
-    """Unpack the .tar.gz at `location` into `folder`; False if it is not there. Raises tarfile.TarError."""
+def download_object(storage: Storage, location: Location, folder: Path) -> bool:
+    """Carry the one object at `location` into `folder`, under the last part of its key; False if it is not there."""
     if location.prefix not in storage.keys(location.bucket, location.prefix):
         return False
+    storage.get(location.bucket, location.prefix, folder / location.prefix.rpartition("/")[2])
+    return True
+
+
+def download_archive(storage: Storage, location: Location, folder: Path) -> bool:
+    """Unpack the .tar.gz at `location` into `folder`; False if it is not there. Raises tarfile.TarError."""
     with tempfile.TemporaryDirectory() as scratch:
-        archive = Path(scratch) / "model.tar.gz"
-        storage.get(location.bucket, location.prefix, archive)
-        with tarfile.open(archive) as packed:
+        if not download_object(storage, location, Path(scratch)):
+            return False
+        with tarfile.open(next(Path(scratch).iterdir()), "r:gz") as packed:
             packed.extractall(folder, filter="data")
     return True
 

@@ -44,6 +44,7 @@ def evaluate(made: Plan, settings: Settings, *, spent: str = "0") -> dict[str, A
         instance_type=made.evaluation_types[0],
         attempt=1,
         spent_usd=Decimal(spent),
+        bucket=BUCKET,
         role_arn=ROLE,
     )
 
@@ -175,10 +176,19 @@ def test_an_evaluation_has_both_models_and_the_prompts() -> None:
     assert request["OutputDataConfig"]["S3OutputPath"] == f"s3://{BUCKET}/models/job/report/"
 
 
-@given(st.from_regex(r"s3://[a-z]{3,9}/(models/|models/team/|)[a-z0-9-]{1,63}/output/model/", fullmatch=True))
-def test_a_report_lies_beside_the_model_and_is_never_served_with_it(model: str) -> None:
-    report, job = beside(model), model.removesuffix("output/model/")
-    assert report.startswith(job)
+FOLDERS = st.from_regex(r"(s3://[a-z]{3,9}/(models/|team/|)){1}[a-z0-9-]{1,63}/", fullmatch=True)
+
+
+@given(FOLDERS, st.sampled_from(["model/", "model.tar.gz"]), st.booleans())
+def test_a_report_is_never_served_with_its_model_and_lies_where_the_stage_may_write(
+    folder: str, form: str, is_ours: bool
+) -> None:
+    """Beside the model, where that is among the stage's own."""
+    model = f"{folder}output/{form}"
+    bucket = folder.split("/")[2] if is_ours else BUCKET
+    report, own = beside(model, bucket), f"s3://{bucket}/models/"
+    job = folder.rstrip("/").rpartition("/")[2]
+    assert report == (f"{folder}report/" if model.startswith(own) else f"{own}{job}/report/")
     assert not report.startswith(model)
 
 

@@ -65,12 +65,10 @@ def test_a_job_started_elsewhere_is_evaluated_and_not_trained() -> None:
 def test_what_the_jobs_cost_at_most_is_what_their_limits_come_to(asked: dict[str, Any], ceiling: int) -> None:
     settings = settings_of()
     made = planned(settings, max_cost_usd=ceiling, **asked)
-    where: dict[str, Any] = {"role_arn": ROLE, "attempt": 1}
+    where: dict[str, Any] = {"bucket": BUCKET, "role_arn": ROLE, "attempt": 1}
     spent = Decimal(0)
     if not asked:
-        train = training_request(
-            made, settings, instance_type=made.instance_types[0], spent_usd=spent, bucket=BUCKET, **where
-        )
+        train = training_request(made, settings, instance_type=made.instance_types[0], spent_usd=spent, **where)
         spent = worst_of(train, settings, settings.spec.uploaded_bytes)
     requests = [
         evaluation_request(made, settings, tuned_model="s3://x/y/", instance_type=name, spent_usd=spent, **where)
@@ -241,7 +239,13 @@ def test_no_run_passes_its_ceiling(prices: Any, ceiling: Decimal, costs: Any, co
         spent += worst_of(request, settings, settings.spec.uploaded_bytes) * part.numerator / part.denominator
         assert spent <= ceiling
     evaluated = evaluation_request(
-        made, settings, tuned_model="s3://x/y/", instance_type=names[0], attempt=1, spent_usd=spent, role_arn=ROLE
+        made,
+        settings,
+        tuned_model="s3://x/y/",
+        instance_type=names[0],
+        attempt=1,
+        spent_usd=spent,
+        **where,
     )
     assert spent + worst_of(evaluated, settings, 0) <= ceiling
 

@@ -468,8 +468,8 @@ def test_a_promotion_that_sagemaker_rolls_back_fails_the_run(story: Story) -> No
 def test_a_job_that_was_started_elsewhere_is_put_behind_the_api(story: Story) -> None:
     world = story.world
     artifact = f"s3://{BUCKET}/models/theirs/output/model/"
-    left_at(story, artifact)
     world.s3.objects.clear()
+    left_at(story, artifact)
     state: dict[str, Any] = {"id": story.name, "given": {"asked": {"attach": "theirs"}, "by": "test"}}
     for step in ORDER:
         state = story.take(step, state)
@@ -479,6 +479,7 @@ def test_a_job_that_was_started_elsewhere_is_put_behind_the_api(story: Story) ->
 
 def left_at(story: Story, artifact: str) -> str:
     """The name of a job that was started elsewhere."""
+    story.world.s3.objects[artifact if artifact.endswith(".tar.gz") else f"{artifact}config.json"] = bytes(10_000_000)
     story.world.sagemaker.jobs["theirs"] = {
         "ResourceConfig": {"InstanceType": "ml.p9.48xlarge", "InstanceCount": 2},
         "looks": 1,
@@ -550,22 +551,90 @@ def test_a_folder_that_is_called_report_is_not_one(story: Story) -> None:
     assert story.run(attach=left_at(story, artifact))["artifact"] == artifact
 
 
+def attaching_from(world: World, *prefixes: str) -> None:
+    world.settings = replace(world.settings, training=replace(world.settings.training, attach_from=prefixes))
+
+
 @pytest.mark.parametrize(
     "artifact",
     [
-        "s3://somewhere/models/theirs/output/model/",
-        f"s3://{BUCKET}/trained/theirs/output/model/",
-        f"s3://{BUCKET}/models/job/report/pilotlight-test-run-e1/output/model/",
         f"s3://{BUCKET}/models/theirs/output/model.tar.gz",
+        "s3://sagemaker-us-east-1-111122223333/theirs/output/model.tar.gz",
+        "s3://sagemaker-us-east-1-111122223333/theirs/output/model/",
+        f"s3://{BUCKET}/trained/theirs/output/model/",
     ],
 )
-def test_a_model_that_the_endpoint_could_not_load_is_refused_before_anything_is_paid_for(
-    story: Story, artifact: str
+def test_a_job_from_elsewhere_is_evaluated_registered_and_served_in_either_form(story: Story, artifact: str) -> None:
+    attaching_from(story.world, "s3://sagemaker-us-east-1-111122223333/", f"s3://{BUCKET}/trained/the")
+    record = story.run(attach=left_at(story, artifact))
+    assert record["status"] == "done", record["message"]
+    assert story.world.endpoint.override == record["artifact"] == artifact
+    packed = artifact.endswith(".tar.gz")
+    assert f"(0.01 GB{', compressed' if packed else ''}) at {artifact}" in said_at(record, "Train")
+    [evaluation], [package] = story.world.sagemaker.created, story.world.sagemaker.packages
+    read = {each["ChannelName"]: each["DataSource"]["S3DataSource"] for each in evaluation["InputDataConfig"]}
+    assert (read["tuned"]["S3Uri"], read["tuned"]["S3DataType"]) == (artifact, "S3Prefix")
+    assert evaluation["OutputDataConfig"]["S3OutputPath"] == f"s3://{BUCKET}/models/theirs/report/"
+    source = package["InferenceSpecification"]["Containers"][0]["ModelDataSource"]["S3DataSource"]
+    form = ("S3Object", "Gzip") if packed else ("S3Prefix", "None")
+    assert (source["S3Uri"], source["S3DataType"], source["CompressionType"]) == (artifact, *form)
+
+
+@pytest.mark.parametrize(
+    ("artifact", "listed", "needed"),
+    [
+        ("s3://theirs/job/output/model.tar.gz", (), '"s3://theirs/job/"'),
+        ("s3://theirs/a/job/output/model/", ("s3://b/", "s3://theirs/ab"), '"s3://b/", "s3://theirs/ab", "s3://theirs/a/job/"'),
+        (f"s3://{BUCKET}/trained/job/output/model/", (), f'"s3://{BUCKET}/trained/job/"'),
+    ],
+)  # fmt: skip
+def test_a_model_where_the_endpoint_may_not_read_is_refused_with_what_lets_it(
+    story: Story, artifact: str, listed: tuple[str, ...], needed: str
 ) -> None:
+    attaching_from(story.world, *listed)
     record = story.run(attach=left_at(story, artifact))
     assert (record["status"], record["step"], record["usd"]) == ("failed", "Train", 0)
     assert artifact in record["message"]
+    assert f"attach_from = [{needed}] in [stages.test.finetune]" in record["message"]
     assert story.world.sagemaker.created == []
+    attaching_from(story.world, *(prefix.strip('"') for prefix in needed.split(", ")))
+    assert Story(story.world, "20261124-180000-cd").run(attach="theirs")["status"] == "done"
+
+
+def test_an_evaluations_report_is_no_model(story: Story) -> None:
+    artifact = f"s3://{BUCKET}/models/job/report/pilotlight-test-run-e1/output/model/"
+    record = story.run(attach=left_at(story, artifact))
+    assert (record["status"], record["step"]) == ("failed", "Train")
+    assert f"{artifact} its report" in record["message"]
+
+
+@pytest.mark.parametrize("form", ["model/", "model.tar.gz"])
+def test_a_model_that_is_gone_is_refused_before_anything_is_paid_for(story: Story, form: str) -> None:
+    artifact = f"s3://{BUCKET}/models/theirs/output/{form}"
+    left_at(story, artifact)
+    story.world.s3.objects = {
+        uri.replace("model.tar.gz", "model.tar.gz.old").replace("output/model/", "output/models/"): content
+        for uri, content in story.world.s3.objects.items()
+    }
+    record = story.run(attach="theirs")
+    assert (record["step"], story.world.sagemaker.created) == ("Train", [])
+    assert f"left its model at {artifact}, and it is not there any more" in record["message"]
+
+
+def test_a_bucket_that_does_not_let_itself_be_listed_is_named(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    attaching_from(story.world, "s3://theirs/")
+    left_at(story, "s3://theirs/job/output/model/")
+    listed = story.world.s3.list_objects_v2
+
+    def list_objects(*, Bucket: str, **request: Any) -> Mapping[str, Any]:  # noqa: N803
+        if Bucket == "theirs":
+            raise refused("AccessDenied")
+        return listed(Bucket=Bucket, **request)
+
+    monkeypatch.setattr(story.world.s3, "list_objects_v2", list_objects)
+    record = story.run(attach="theirs")
+    assert (record["status"], record["step"]) == ("failed", "Train")
+    assert "s3://theirs/job/output/model/, and that cannot be listed" in record["message"]
 
 
 def test_a_dropped_run_toml_starts_a_run_of_the_dataset_beside_it(story: Story) -> None:

@@ -167,7 +167,9 @@ def ask(machine: Machine, what: str) -> Execution:
         return machine.start("on", what, lifetime_hours=random.choice((None, 0.25)))
     if what not in ("promotion", "rollback"):
         return machine.start("off", what)
-    override = {"ModelDataUrl": f"s3://promoted/{len(machine.executions)}/" if what == "promotion" else ""}
+    number = len(machine.executions)
+    promoted = f"s3://promoted/{number}/{'model.tar.gz' if number % 2 else ''}"
+    override = {"ModelDataUrl": promoted if what == "promotion" else ""}
     return machine.start("on", what, overrides=override, fleets=random.choice(("one", "two")))
 
 

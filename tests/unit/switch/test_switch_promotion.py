@@ -9,7 +9,7 @@ from tests.unit.switch.machine import SETTINGS, Execution, Machine, last_message
 from tests.unit.switch.world import FIRST_TYPE, MINUTE, Fated, World
 
 BAKE_SECONDS = 600
-TUNED = "s3://tuned/model/"
+TUNED = "s3://tuned/job/output/model.tar.gz"
 BEFORE = "s3://before/model/"
 
 
@@ -434,6 +434,22 @@ class TestResult:
         world.fate = Fated(change=["goes back"], creation=["breaks"])
         failed = result(promote(machine, fleets=fleets))
         assert (failed["outcome"], failed["before"]) == ("failed", {"ModelDataUrl": "", "InstanceType": ""})
+
+    def test_an_archive_and_the_way_back_from_it_say_how_they_lie(self, machine: Machine, world: World) -> None:
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        assert promote(machine).outcome == "on"
+        assert (world.parameters["ModelDataUrl"], world.parameters["ModelDataCompression"]) == (TUNED, "Gzip")
+        assert machine.run("on", "rollback", overrides={"ModelDataUrl": BEFORE}).outcome == "on"
+        assert (world.parameters["ModelDataUrl"], world.parameters["ModelDataCompression"]) == (BEFORE, "None")
+
+    def test_a_stack_from_before_takes_a_prefix_and_says_that_it_takes_no_archive(
+        self, machine: Machine, world: World, aws: Aws
+    ) -> None:
+        del world.parameters["ModelDataCompression"]
+        lit(machine, overrides={"ModelDataUrl": BEFORE})
+        assert promote(machine).outcome == "failed"
+        assert "has no parameter ModelDataCompression" in last_message(aws)
+        assert (world.is_on, world.parameters["ModelDataUrl"]) == (True, BEFORE)
 
     def test_a_bad_request_has_nothing_to_go_back_to(self, machine: Machine) -> None:
         assert result(machine.run("on", lifetime_hours=-1))["before"] is None

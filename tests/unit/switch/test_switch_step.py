@@ -49,6 +49,7 @@ class TestRequest:
             ({"overrides": []}, "`overrides` is \\[\\]"),
             ({"overrides": {"Image": "x"}}, "unknown key 'Image'"),
             ({"overrides": {"ModelDataUrl": "s3://b/p"}}, "ends with `/`"),
+            ({"overrides": {"ModelDataUrl": "s3://b/p.tar.gz"}}, "ends with `/model.tar.gz`"),
             ({"overrides": {"InstanceType": "ml.p5.48xlarge"}}, "one of ml.g5.xlarge, ml.g5.2xlarge"),
             ({"fleets": 2}, '`fleets` is 2; it must be "two"'),
             ({"hours": 3}, "unknown key `hours`"),

@@ -18,7 +18,11 @@ FINGERPRINT = "0123456789abcdef"
 FIRST_TYPE = "ml.g5.xlarge"
 MINUTE = 60.0
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-PARAMETERS = ("EndpointState", "TurnOffAt", "DeleteAt", "ModelDataUrl", "InstanceType", "OverrideFor")
+PARAMETERS = {
+    **dict.fromkeys(("EndpointState", "TurnOffAt", "DeleteAt", "ModelDataUrl", "InstanceType", "OverrideFor"), ""),
+    "EndpointState": "off",
+    "ModelDataCompression": "None",
+}
 START = 1_795_000_000.0
 
 
@@ -68,7 +72,7 @@ class World:
     now: float = START
     status: str | None = "CREATE_COMPLETE"
     updated: float | None = None  # when the last update began
-    parameters: dict[str, str] = field(default_factory=lambda: dict.fromkeys(PARAMETERS, "") | {"EndpointState": "off"})
+    parameters: dict[str, str] = field(default_factory=lambda: dict(PARAMETERS))
     fingerprint: str = FINGERPRINT
     config: str = "Config-0"
     endpoint: Endpoint | None = None
@@ -167,6 +171,9 @@ class World:
         self.updated, self._before = self.now, (dict(self.parameters), self.config)
         was_on, before = self.says == "on", self._model()
         self.parameters = dict(parameters)
+        if tuned := self._model()[0]:
+            lies = "Gzip" if tuned.endswith(".tar.gz") else "None"
+            assert lies == self.parameters.get("ModelDataCompression", "None"), "SageMaker cannot read this model"
         changed = before != self._model()
         if changed:
             self.config = f"Config-{next(self._configs)}"

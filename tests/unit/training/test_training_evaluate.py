@@ -1,6 +1,7 @@
 """Evaluation: both models over the same rows and prompts, as numbers and as a page."""
 
 import json
+import tarfile
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,10 +24,14 @@ PROMPTS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def evaluated(make_job: Callable[[], Job], trained: Job) -> Job:
-    from training.__main__ import main
-
     job = make_job()
     job.model(trained.root / "model", "tuned")
+    return _run(job)
+
+
+def _run(job: Job) -> Job:
+    from training.__main__ import main
+
     job.rows(*dolly(10))
     job.rows(*PROMPTS, file="prompts.jsonl")
     job.ask(pilotlight_task="evaluate", instruction_tuned="True", max_input_length="256")
@@ -78,6 +83,16 @@ def test_of_very_many_rows_some_of_all_are_looked_at(
     alone, _ = evaluation_of([one])
     assert alone["one_in"] == 1
     assert sampled["tuned"]["eval_loss"] == pytest.approx(alone["tuned"]["eval_loss"], rel=1e-5)
+
+
+def test_a_model_that_its_training_left_compressed_is_judged_as_the_same_model(
+    make_job: Callable[[], Job], trained: Job, evaluated: Job
+) -> None:
+    job = make_job()
+    with tarfile.open(job.channel("tuned") / "model.tar.gz", "w:gz") as packed:
+        packed.add(trained.root / "model", arcname=".")
+    assert _evaluation(_run(job)) == _evaluation(evaluated)
+    assert {path.name for path in (job.root / "model").iterdir()} == {"evaluation.json", "report.html"}
 
 
 def test_both_answer_every_prompt(evaluated: Job) -> None:
