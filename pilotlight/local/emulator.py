@@ -24,6 +24,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from pilotlight.local import (
+    ACCOUNT,
     autoscaling,
     cloudwatch,
     drift,
@@ -49,7 +50,6 @@ from pilotlight.local.sagemaker.runtime import Runtime
 from pilotlight.local.sagemaker.storage import S3
 
 HOST = "127.0.0.1"
-ACCOUNT = "000000000000"
 TRAINING_JOB = "training job"
 TRAINING = (sys.executable, "-m", "pilotlight.local.leash", "training")
 """Plays every training image: the program that the project's own training image holds."""
