@@ -108,7 +108,7 @@ def deployed(narrator: Narrator, cloud: Cloud) -> tuple[str, State]:
         url = cloud.start(stage=STAGE)
         said.append(f"AWS's APIs on {url}: no account, no Docker")
     with narrator.step("cdk bootstrap") as said:
-        cloud.cdk(url, STAGE, "bootstrap")
+        cloud.bootstrap(url, STAGE)
         said.append("the real command line, against the embedded cloud")
     with narrator.step("cdk deploy --all") as said:
         state = cloud.deploy(url, STAGE)

@@ -1,0 +1,2 @@
+ACCOUNT = "000000000000"
+"""The embedded cloud's only one."""

@@ -19,6 +19,7 @@ import requests
 
 from pilotlight.config import load
 from pilotlight.deployment import ROLES, Deployment, NotDeployedError
+from pilotlight.local import ACCOUNT
 from pilotlight.local.processes import (
     PidFile,
     exclusive,
@@ -81,6 +82,8 @@ def aws_environment(aws_endpoint_url: str, stage: str, region: str = REGION) -> 
         "PILOTLIGHT_TARGET": "local",
         "PILOTLIGHT_STAGE": stage,
         "NO_PROXY": f"{HOST},localhost",
+        # cdk's check of the templates takes most of a synthesis, and its findings are warnings about AWS.
+        "CDK_VALIDATION": "false",
     }
 
 
@@ -153,7 +156,7 @@ class Cloud:
                 report("starting the embedded cloud")
                 url = self.start(stage=stage, weights=weights, port=port)
                 report("cdk bootstrap")
-                self.cdk(url, stage, "bootstrap")
+                self.bootstrap(url, stage)
                 report("cdk deploy --all")
                 state = self.deploy(url, stage)
                 if light:
@@ -184,8 +187,13 @@ class Cloud:
         if self.folder.exists() and not self.folder.is_dir():
             raise CloudError(f"{self.folder} is in the way: it is not a folder. Remove it and try again.")
         self.stop()
+        free = port_for(HOST, port)  # a port in use is told before what takes half a minute the first time
         self._build_weights(weights)
-        return self._spawn(weights, port_for(HOST, port))
+        return self._spawn(weights, free)
+
+    def bootstrap(self, url: str, stage: str) -> None:
+        """What `cdk deploy` needs there first."""
+        self.cdk(url, stage, "bootstrap", f"aws://{ACCOUNT}/{REGION}")  # named, so that nothing has to be synthesised
 
     def deploy(self, url: str, stage: str) -> State:
         """Every stack of `stage` on the bootstrapped cloud at `url`; returns when the API answers. The endpoint

@@ -10,10 +10,9 @@ import json
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from pilotlight.local import (
+    ACCOUNT,
     autoscaling,
     cloudwatch,
     drift,
@@ -40,6 +40,7 @@ from pilotlight.local import (
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock, EachMinute, ProcessHands
 from pilotlight.local.controls import PREFIX, Controls
+from pilotlight.local.fork_server import ForkServer, Started
 from pilotlight.local.notices import Notices
 from pilotlight.local.sagemaker import training_run
 from pilotlight.local.sagemaker.container import Container
@@ -49,10 +50,7 @@ from pilotlight.local.sagemaker.runtime import Runtime
 from pilotlight.local.sagemaker.storage import S3
 
 HOST = "127.0.0.1"
-ACCOUNT = "000000000000"
 TRAINING_JOB = "training job"
-TRAINING = (sys.executable, "-m", "pilotlight.local.leash", "training")
-"""Plays every training image: the program that the project's own training image holds."""
 
 App = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
@@ -70,13 +68,14 @@ def main() -> None:
     built_in = functools.partial(weights.MODELS[given.weights], given.cache)
     scaling = autoscaling.AutoScaling(region=given.region, account=ACCOUNT)
     activity = Activity()
+    server = ForkServer()
     sagemaker = SageMaker(
         region=given.region,
         account=ACCOUNT,
         folder=given.folder,
         storage=S3(_own_s3(given.port, given.region)),
-        start=lambda launch: Container(launch, launch.artifact or built_in()),
-        program=TRAINING,
+        start=lambda launch: Container(launch, launch.artifact or built_in(), server),
+        program=functools.partial(_train, server),
         weights=built_in,
         sink=cloudwatch.sink(training_run.NAMESPACE, ACCOUNT, given.region),
         spawn=lambda job: activity.spawn(TRAINING_JOB, job),
@@ -103,6 +102,14 @@ def main() -> None:
         asyncio.run(_serve(_dated(controlled), given.port))
     finally:
         sagemaker.stop()
+        server.stop()
+
+
+def _train(server: ForkServer, environment: Mapping[str, str], output: int) -> Started:
+    """The program that the project's own training image holds; it plays every training image."""
+    return server.start(
+        "pilotlight.local.leash", ["training"], environment=environment, output=output, own_session=True
+    )
 
 
 def _clock(waits: stacks.EndpointWaits, metrics: InvocationMetrics, activity: Activity, sagemaker: SageMaker) -> Clock:

@@ -1,9 +1,11 @@
-"""CloudFormation as ministack has it, where a stack waits for an endpoint or fails to clean up after one.
+"""CloudFormation as ministack has it, where a stack waits for an endpoint or fails to clean up after one, and cdk
+hears of a stack's end at once.
 
 An endpoint that does not come up is waited for as long as CloudFormation waits, by the simulated clock, or until the
 update is cancelled, and one that bakes until its bake is over; meanwhile an advance of the clock goes on.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,8 @@ CREATION_SECONDS = 160 * 60.0
 """How long CloudFormation waits for an endpoint to come up (its resource schema)."""
 _CLEANUP_ATTEMPTS = 3
 _POLL_SECONDS = 0.05
+_HELD_SECONDS = 20.0
+"""cdk asks every five seconds whether a stack is done."""
 
 
 class Cancelled(ValueError):
@@ -99,6 +103,7 @@ def install(faults: Faults) -> None:
     _tell_creations()
     _leave_endpoints(faults)
     _fail_rollbacks(faults)
+    _answer_cdk_in_time()
 
 
 def _tell_creations() -> None:
@@ -171,3 +176,29 @@ def _fail_rollbacks(faults: Faults) -> None:
     for module in (stacks, handlers):  # the handlers have bound them by name
         module._roll_back_operation = roll_back_or_fail
         module._continue_update_rollback_async = continue_with_all
+
+
+def _answer_cdk_in_time() -> None:
+    """DescribeStacks of one stack is answered to JavaScript's SDK, and so to cdk, when what goes on there is over:
+    otherwise cdk would wait for seconds for each stack that is done in one.
+    """
+    from ministack.services import cloudformation  # noqa: PLC0415
+
+    handle = cloudformation.handle_request
+
+    async def handle_in_time(method: str, path: str, headers: dict[str, str], body: bytes, query: Record) -> Any:
+        answer = await handle(method, path, headers, body, query)
+        by_javascript = "aws-sdk-js/" in headers.get("user-agent", "")
+        if by_javascript and b"Action=DescribeStacks" in body and b"StackName=" in body:
+            end = time.monotonic() + _HELD_SECONDS
+            while _is_in_progress(answer) and time.monotonic() < end:
+                await asyncio.sleep(_POLL_SECONDS)
+                answer = await handle(method, path, headers, body, query)
+        return answer
+
+    cloudformation.handle_request = handle_in_time
+
+
+def _is_in_progress(answer: tuple[int, Record, bytes]) -> bool:
+    # REVIEW_IN_PROGRESS is a stack that only has a change set yet.
+    return b"_IN_PROGRESS</StackStatus>" in answer[2].replace(b"REVIEW_IN_PROGRESS", b"")

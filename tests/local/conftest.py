@@ -16,7 +16,9 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from pilotlight.deployment import Deployment
 from pilotlight.local.cloud import Cloud
+from pilotlight.switch import Outcome, State, Switch
 
 from .bare import Bare
 
@@ -34,11 +36,6 @@ def bash(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
-def app_with(folder: Path, lines: str) -> str:
-    """An `--app` for cdk: `app_of`."""
-    return f"--app '{app_of(folder, lines)}'"
-
-
 def app_of(folder: Path, lines: str) -> str:
     """The command of this project's app with another pilotlight.toml, in which the stage `local` has these lines in the
     place of its own for the same keys.
@@ -54,6 +51,34 @@ def app_of(folder: Path, lines: str) -> str:
         f"made = cdk.App()\napp.build(made, load(Path({str(copy)!r}), 'local', target='local'))\nmade.synth()\n"
     )
     return f"{sys.executable} {app}"
+
+
+class Cdk:
+    """The real one, aimed at the session's cloud by `pilot local env`. What it deploys and compares is synthesised once
+    for each configuration.
+    """
+
+    def __init__(self, exports: str, folder: Path) -> None:
+        self._exports = exports
+        self._folder = folder
+        self._assemblies: dict[str, Path] = {}
+
+    def __call__(self, arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
+        """`lines` change the stage's configuration, as `app_of` tells."""
+        return self._run(f"{arguments} --app {self._assembly(lines)}")
+
+    def _assembly(self, lines: str) -> Path:
+        if lines not in self._assemblies:
+            folder = self._folder / str(len(self._assemblies))
+            folder.mkdir()
+            app = f"--app '{app_of(folder, lines)}'" if lines else ""
+            done = self._run(f"synth --quiet {app} --output {folder / 'cdk.out'}")
+            assert done.returncode == 0, done.stdout + done.stderr
+            self._assemblies[lines] = folder / "cdk.out"
+        return self._assemblies[lines]
+
+    def _run(self, arguments: str) -> subprocess.CompletedProcess[str]:
+        return bash(f"{self._exports}\n./node_modules/.bin/cdk {arguments}")
 
 
 @dataclass(frozen=True)
@@ -95,6 +120,11 @@ class LocalCloud:
         url = f"{self.aws_endpoint_url}/_pilot/clock"
         answer = requests.post(url, json={"advance_seconds": seconds}, timeout=300)
         assert answer.status_code == 200, answer.text
+
+    def turn(self, state: State, budget_usd: float | None = None) -> Outcome:
+        """As `pilot on` and `pilot off` do it, but what they wait for in between comes at once."""
+        deployment = Deployment(self.stage, self.region, self.aws_endpoint_url)
+        return Switch(deployment, sleep=lambda _: self.advance(2)).turn(state, budget_usd=budget_usd)
 
     def endpoint(self) -> dict[str, Any] | None:
         """As SageMaker describes it; None where there is none."""
@@ -188,9 +218,16 @@ def up(pilot: Pilot) -> Iterator[LocalCloud]:
     started = pilot("local", "up", "--weights", "tiny", "--json")
     try:
         assert started.returncode == 0, started.stdout + started.stderr
-        yield LocalCloud(**json.loads(started.stdout))
+        made = LocalCloud(**json.loads(started.stdout))
+        made.advance(6 * 60)  # a tick of the meter: who lights before that is watched, and taken over from at length
+        yield made
     finally:
         pilot("local", "down")
+
+
+@pytest.fixture(scope="session")
+def cdk(up: LocalCloud, pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> Cdk:  # noqa: ARG001  it must run
+    return Cdk(pilot("local", "env").stdout, tmp_path_factory.mktemp("cdk"))
 
 
 @pytest.fixture
@@ -201,11 +238,11 @@ def cloud(up: LocalCloud) -> Iterator[LocalCloud]:
 
 
 @pytest.fixture(scope="module")
-def on_for_the_others(up: LocalCloud, pilot: Pilot) -> Iterator[None]:
+def on_for_the_others(up: LocalCloud) -> Iterator[None]:
     """Whoever comes next finds the endpoint as the session's cloud began."""
     yield
     up.advance(6 * 60)  # a tick of the meter: while it is silent nothing is lit
-    assert pilot("on", "--yes").returncode == 0
+    up.turn("on")
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from .bare import ROLE, Bare
@@ -157,6 +159,24 @@ def test_an_endpoint_stuck_in_creating_holds_no_advance_up_and_can_be_cancelled(
     assert "Resource creation cancelled" in stack.reasons("CREATE_FAILED")
     stack.turn("on")
     assert stack.status == "UPDATE_COMPLETE"
+
+
+def test_cdk_is_told_of_an_updates_end_at_once_and_of_nothing_before(stack: Stack) -> None:
+    """As who asks with JavaScript's SDK; whoever else asks is told meanwhile what goes on."""
+
+    def ask() -> str:
+        asked = {"Action": "DescribeStacks", "StackName": stack.name, "Version": "2010-05-15"}
+        return requests.post(stack.bare.url, asked, headers={"User-Agent": "aws-sdk-js/3.0"}, timeout=60).text
+
+    stack.bare.pilot("faults", fault="stuck_creating")
+    stack.turn("on")
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask)
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=1)
+        assert stack.status == "UPDATE_IN_PROGRESS"
+        stack.client.cancel_update_stack(StackName=stack.name)
+        assert "<StackStatus>UPDATE_ROLLBACK_COMPLETE</StackStatus>" in asked.result()
 
 
 def test_cloudformation_gives_up_on_a_stuck_endpoint_after_160_minutes(stack: Stack) -> None:

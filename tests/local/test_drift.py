@@ -2,17 +2,16 @@
 
 import pytest
 
-from .conftest import LocalCloud, Pilot
+from .conftest import Cdk, LocalCloud
 from .test_promotion import TUNED, Stage
 
 pytestmark = pytest.mark.usefixtures("on_for_the_others")
 
 
 @pytest.fixture
-def stage(cloud: LocalCloud, pilot: Pilot) -> Stage:
-    lit = pilot("on", "--yes", "--budget-usd", "100000")
-    assert lit.returncode == 0, lit.stderr
-    return Stage(cloud, pilot)
+def stage(cloud: LocalCloud, cdk: Cdk) -> Stage:
+    cloud.turn("on", budget_usd=100000)
+    return Stage(cloud, cdk)
 
 
 def test_nothing_that_the_switch_does_is_a_drift_or_a_difference(stage: Stage) -> None:
@@ -42,7 +41,7 @@ def test_an_endpoint_that_is_deleted_beside_the_stack_is(stage: Stage) -> None:
     while stage.endpoint() is not None:
         pass
     assert stage.cloud.drifts() == {"AWS::SageMaker::Endpoint": "DELETED"}
-    assert stage.pilot("on", "--yes").returncode == 0
+    stage.cloud.turn("on")
     assert stage.cloud.drifts() == {}
 
 
@@ -57,7 +56,7 @@ def test_one_that_is_pointed_elsewhere_is_and_the_switch_tells(stage: Stage) -> 
     assert stage.cloud.drifts() == {"AWS::SageMaker::Endpoint": "MODIFIED"}
     result = stage.run(reason="manual")
     assert (result["outcome"], "old config" in result["message"]) == ("failed", True)
-    assert stage.pilot("off", "--yes").returncode == 0
+    stage.cloud.turn("off")
     sagemaker.delete_endpoint_config(EndpointConfigName="elsewhere")
     assert stage.cloud.drifts() == {}
 
@@ -69,5 +68,5 @@ def test_a_schedule_that_is_moved_beside_the_stack_is(stage: Stage) -> None:
     same = {key: found[key] for key in ("Name", "FlexibleTimeWindow", "Target")}
     scheduler.update_schedule(**same, ScheduleExpression="at(2099-01-01T00:00:00)")
     assert stage.cloud.drifts() == {"AWS::Scheduler::Schedule": "MODIFIED"}
-    assert stage.pilot("off", "--yes").returncode == 0
+    stage.cloud.turn("off")
     assert stage.cloud.drifts() == {}

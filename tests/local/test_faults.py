@@ -144,7 +144,7 @@ def test_a_fault_that_is_none_is_refused(cloud: LocalCloud, fault: dict[str, obj
 @pytest.mark.usefixtures("on_for_the_others")
 def test_without_capacity_every_call_is_told_at_once_that_nothing_serves(cloud: LocalCloud, pilot: Pilot) -> None:
     """While it is being turned on, which fails, and afterwards."""
-    assert pilot("off", "--yes").returncode == 0
+    cloud.turn("off")
     cloud.fault(fault="no_capacity", times=100)
     seen = []
     with ThreadPoolExecutor(1) as pool:

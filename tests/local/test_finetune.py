@@ -15,7 +15,7 @@ import pytest
 
 from pilotlight.finetune import RUN_FILE, Record
 
-from .conftest import LocalCloud, Pilot, app_with, bash
+from .conftest import Cdk, LocalCloud, Pilot
 from .test_promotion import Stage
 from .tuning import HYPERPARAMETERS, ROWS, SETTINGS, Tuning, job_of, phase, said_at
 
@@ -104,8 +104,8 @@ def test_a_dataset_becomes_a_model_behind_the_api(tuned: tuple[Tuning, Record]) 
 
 
 @pytest.mark.usefixtures("tuned")
-def test_the_deployed_stage_is_as_the_code_says_with_the_tuned_model(pilot: Pilot) -> None:
-    diff = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk diff --all --fail")
+def test_the_deployed_stage_is_as_the_code_says_with_the_tuned_model(cdk: Cdk) -> None:
+    diff = cdk("diff --all --fail")
     assert diff.returncode == 0, diff.stdout + diff.stderr
 
 
@@ -403,14 +403,14 @@ def test_one_that_somebody_turns_off_before_it_has_proven_itself_is_taken_back_i
     assert [tuning.cloud.endpoint(), tuning.override(), tuning.cloud.drifts()] == [None, before, {}]
     switched = tuning.deployment.receipts(1)[0]
     assert (switched["target"], switched["reason"]) == ("off", "manual")  # nothing was lit for it
-    assert pilot("on", "--yes").returncode == 0
+    tuning.cloud.turn("on")
     tuning.serves(before)
 
 
 @pytest.fixture(scope="class")
-def ten_minutes(up: LocalCloud, pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    stage = Stage(up, pilot)
-    stage.deploy(app_with(tmp_path_factory.mktemp("trial"), "promotion_bake_seconds = 600"))
+def ten_minutes(up: LocalCloud, cdk: Cdk) -> Iterator[None]:
+    stage = Stage(up, cdk)
+    stage.deploy("promotion_bake_seconds = 600")
     yield
     stage.deploy()
 
@@ -525,11 +525,9 @@ def test_runs_that_wait_for_each_other_are_promoted_as_they_came_and_one_that_is
 
 
 @pytest.mark.usefixtures("two")
-def test_an_endpoint_that_was_off_is_off_again_with_the_tuned_model_in_place(
-    tuned: tuple[Tuning, Record], pilot: Pilot
-) -> None:
+def test_an_endpoint_that_was_off_is_off_again_with_the_tuned_model_in_place(tuned: tuple[Tuning, Record]) -> None:
     tuning, other = tuned
-    assert pilot("off", "--yes").returncode == 0
+    tuning.cloud.turn("off")
     record = tuning.attached("from off", other)
     assert record["status"] == "done", record["message"]
     assert f"It serves the tuned model, {other['artifact']}, when it is next on" in record["message"]

@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from pilotlight.deployment import Deployment
+from pilotlight.switch import State
 
-from .conftest import METER, LocalCloud, Pilot, bash
+from .conftest import METER, Cdk, LocalCloud, Pilot
 
 USD_PER_HOUR = Decimal("4.89")
 PERIOD = timedelta(minutes=5)
@@ -87,24 +88,23 @@ class Life:
 
 
 @pytest.fixture
-def life(cloud: LocalCloud, pilot: Pilot) -> Life:
+def life(cloud: LocalCloud) -> Life:
     """An endpoint that has just been lit anew, with a meter that ticks, and no end of money."""
     made = Life(cloud)
-    assert pilot("off", "--yes").returncode == 0
+    cloud.turn("off")
     made.advance(minutes=6)
-    lit = pilot("on", "--yes", "--budget-usd", "100000")
-    assert lit.returncode == 0, lit.stderr
+    cloud.turn("on", budget_usd=100000)
     return made
 
 
-def clean(life: Life, pilot: Pilot) -> None:
+def clean(life: Life, cdk: Cdk) -> None:
     assert life.cloud.drifts() == {}
-    diff = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk diff --all --fail")
+    diff = cdk("diff --all --fail")
     assert diff.returncode == 0, diff.stdout + diff.stderr
 
 
 class TestIdle:
-    def test_called_every_minute_it_stays_then_it_is_warned_of_and_goes(self, life: Life, pilot: Pilot) -> None:
+    def test_called_every_minute_it_stays_then_it_is_warned_of_and_goes(self, life: Life, cdk: Cdk) -> None:
         for _ in range(120):
             life.call()
             life.advance(minutes=1)
@@ -119,11 +119,9 @@ class TestIdle:
         receipt = life.receipt()
         assert (receipt["target"], receipt["reason"], receipt["outcome"]) == ("off", "idle", "off")
         right_to_the_cent(life, receipt, endpoint["CreationTime"], silence, gone)
-        clean(life, pilot)
+        clean(life, cdk)
 
-    def test_never_called_it_lives_for_the_whole_window_and_again_the_second_time(
-        self, life: Life, pilot: Pilot
-    ) -> None:
+    def test_never_called_it_lives_for_the_whole_window_and_again_the_second_time(self, life: Life) -> None:
         for _ in range(2):
             lit, endpoint = life.now(), life.endpoint()
             assert endpoint
@@ -131,7 +129,7 @@ class TestIdle:
             assert timedelta(minutes=60) <= gone - lit <= timedelta(minutes=62) + PERIOD
             right_to_the_cent(life, life.receipt(), endpoint["CreationTime"], lit, gone)
             life.told(lit, "in 10 the endpoint is turned off")
-            assert pilot("on", "--yes").returncode == 0
+            life.cloud.turn("on")
 
     def test_a_snooze_puts_it_off_and_says_until_when(self, life: Life) -> None:
         key = {"x-api-key": life.deployment.admin_key}
@@ -193,8 +191,8 @@ class TestWhoEndsIt:
 
     def test_its_budget_does_and_only_a_new_ceiling_lights_it_again(self, life: Life, pilot: Pilot) -> None:
         spent = json.loads(pilot("cost", "--json").stdout)["usd_this_month"]
-        assert pilot("off", "--yes").returncode == 0
-        assert pilot("on", "--yes", "--budget-usd", str(spent + 2)).returncode == 0  # 25 minutes
+        life.cloud.turn("off")
+        life.cloud.turn("on", budget_usd=spent + 2)  # 25 minutes
         life.until_off(at_most=timedelta(minutes=40))
         assert life.receipt()["reason"] == "budget"
         refused = pilot("on", "--yes")
@@ -220,7 +218,7 @@ class TestWhoEndsIt:
         assert life.receipt()["reason"] == "hard_stop"
 
     def test_without_a_switch_too_the_second_one_deletes_it_and_the_next_switch_repairs_the_stack(
-        self, life: Life, pilot: Pilot
+        self, life: Life, cdk: Cdk
     ) -> None:
         end = turn_off_at(life)
         with life.cloud.disabled(), broken_switch(life):
@@ -229,14 +227,14 @@ class TestWhoEndsIt:
             life.advance(minutes=3)
             assert life.endpoint() is None
         assert life.stack_state() == "on"  # nobody told the stack
-        assert pilot("off", "--yes").returncode == 0
+        life.cloud.turn("off")
         assert life.stack_state() == "off"
-        clean(life, pilot)
+        clean(life, cdk)
 
 
 class TestSwitch:
-    def test_of_many_who_ask_at_once_one_lights_it(self, life: Life, pilot: Pilot) -> None:
-        assert pilot("off", "--yes").returncode == 0
+    def test_of_many_who_ask_at_once_one_lights_it(self, life: Life) -> None:
+        life.cloud.turn("off")
         key = {"x-api-key": life.deployment.admin_key}
         before = life.now()
 
@@ -253,39 +251,39 @@ class TestSwitch:
     @pytest.mark.parametrize("steps", [1, 2])
     @pytest.mark.parametrize(("begun", "then"), [("off", "on"), ("on", "off")])
     def test_killed_at_any_step_the_next_one_repairs_it(
-        self, life: Life, pilot: Pilot, begun: str, then: str, steps: int
+        self, life: Life, begun: State, then: State, steps: int
     ) -> None:
         """After its first step the update has been sent; after its second the endpoint is going or coming, or there."""
         for _ in range(5):
-            assert pilot(then, "--yes").returncode == 0
+            life.cloud.turn(then)
             if killed(life.cloud.client("stepfunctions"), start_switch(life, begun), steps):
                 break
         else:
             pytest.fail("It was over each time before it could be killed.")
-        assert pilot(then, "--yes").returncode == 0
+        life.cloud.turn(then)
         assert (life.is_on(), life.stack_state()) == (then == "on", then)
 
-    def test_a_stack_on_its_way_to_on_is_turned_round(self, life: Life, pilot: Pilot) -> None:
-        assert pilot("off", "--yes").returncode == 0
+    def test_a_stack_on_its_way_to_on_is_turned_round(self, life: Life) -> None:
+        life.cloud.turn("off")
         life.cloud.fault(fault="stuck_creating")
         start_switch(life, "on")
         while life.endpoint() is None:
             pass
-        assert pilot("off", "--yes").returncode == 0
+        life.cloud.turn("off")
         assert life.endpoint() is None
         assert life.stack_state() == "off"
 
-    def test_an_endpoint_that_survives_its_off_is_deleted_beside_the_stack(self, life: Life, pilot: Pilot) -> None:
+    def test_an_endpoint_that_survives_its_off_is_deleted_beside_the_stack(self, life: Life, cdk: Cdk) -> None:
         """Within the promise: the window and 15 minutes, of which the deletion takes the last."""
         life.cloud.fault(fault="delete_survives")
         life.until_off(at_most=timedelta(minutes=60 + 15))
         life.advance(minutes=2)
         assert "deleted directly" in life.receipt()["message"]
         assert life.stack_state() == "off"
-        clean(life, pilot)
+        clean(life, cdk)
 
-    def test_no_capacity_is_told_and_nothing_is_left(self, life: Life, pilot: Pilot) -> None:
-        assert pilot("off", "--yes").returncode == 0
+    def test_no_capacity_is_told_and_nothing_is_left(self, life: Life, cdk: Cdk) -> None:
+        life.cloud.turn("off")
         life.cloud.fault(fault="no_capacity", times=20)
         start_switch(life, "on")
         life.advance(hours=1)
@@ -298,13 +296,13 @@ class TestSwitch:
         assert (answer.status_code, answer.json()["error"]["type"]) == (503, "endpoint_off")
         assert (answer.headers["x-pilotlight-attempts"], "Retry-After" in answer.headers) == ("1", True)
         assert int(answer.headers["x-pilotlight-elapsed-ms"]) <= int(answer.headers["x-pilotlight-budget-ms"])
-        clean(life, pilot)
+        clean(life, cdk)
 
 
 class TestDeploy:
-    def test_after_an_off_by_itself_a_deploy_leaves_it_off(self, life: Life, pilot: Pilot) -> None:
+    def test_after_an_off_by_itself_a_deploy_leaves_it_off(self, life: Life, cdk: Cdk) -> None:
         life.until_off(at_most=timedelta(minutes=75))
-        done = bash(f"{pilot('local', 'env').stdout}\n./node_modules/.bin/cdk deploy --all --require-approval never")
+        done = cdk("deploy --all --require-approval never")
         assert done.returncode == 0, done.stdout + done.stderr
         assert life.endpoint() is None
 

@@ -47,7 +47,7 @@ class Office(cloud.Cloud):
 
 office = Office(here / "pilot")
 url = office.start(stage="office", weights="tiny")
-office.cdk(url, "office", "bootstrap")
+office.bootstrap(url, "office")
 office.deploy(url, "office")
 """
 

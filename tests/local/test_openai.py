@@ -7,7 +7,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from .conftest import LocalCloud, Pilot
+from .conftest import LocalCloud
 
 MODEL = "smollm2-135m-instruct"
 ROOM = 40  # the tiny model's few tokens cut the chat's marks to pieces, which the estimate of the input does not expect
@@ -98,8 +98,8 @@ def test_the_client_does_not_repeat_a_generation_that_may_have_run(cloud: LocalC
     assert [sent["text_inputs"] for sent in cloud.invocations()].count("[CLM] ask me once") == 1
 
 
-def test_an_endpoint_that_is_off_says_so_in_our_words(pilot: Pilot, client: OpenAI) -> None:
-    assert pilot("off", "--yes").returncode == 0
+def test_an_endpoint_that_is_off_says_so_in_our_words(cloud: LocalCloud, client: OpenAI) -> None:
+    cloud.turn("off")
     try:
         with pytest.raises(openai.InternalServerError, match="pilotlight-local is off") as caught:
             client.chat.completions.create(model=MODEL, messages=MESSAGES)
@@ -108,5 +108,5 @@ def test_an_endpoint_that_is_off_says_so_in_our_words(pilot: Pilot, client: Open
         assert int(caught.value.response.headers["retry-after"]) > 0
         assert client.models.list().data
     finally:
-        assert pilot("on", "--yes").returncode == 0
+        cloud.turn("on")
     assert client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=ROOM).choices

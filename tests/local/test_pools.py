@@ -1,8 +1,6 @@
 """Instance pools: deployed over a lit endpoint, lit where there is capacity, and told with type and price."""
 
-from pathlib import Path
-
-from .conftest import LocalCloud, Pilot, app_with
+from .conftest import Cdk, LocalCloud, Pilot
 from .test_promotion import Stage
 
 POOLS = """
@@ -17,14 +15,14 @@ def serving_on(cloud: LocalCloud) -> tuple[str, str, float]:
     return told["state"], told["instance_type"], told["usd_per_hour"]
 
 
-def test_pools_light_on_the_type_that_has_capacity(cloud: LocalCloud, pilot: Pilot, tmp_path: Path) -> None:
-    assert pilot("on", "--yes", "--budget-usd", "100000").returncode == 0
-    stage, app = Stage(cloud, pilot), app_with(tmp_path, POOLS)
+def test_pools_light_on_the_type_that_has_capacity(cloud: LocalCloud, pilot: Pilot, cdk: Cdk) -> None:
+    cloud.turn("on", budget_usd=100000)
+    stage = Stage(cloud, cdk)
     try:
-        stage.deploy(app, roles=STACKS)
+        stage.deploy(POOLS, roles=STACKS)
         assert serving_on(cloud) == ("on", "ml.g4dn.12xlarge", 4.89)
         assert "InstanceType" not in stage.parameters()
-        assert pilot("off", "--yes").returncode == 0
+        cloud.turn("off")
 
         cloud.fault(fault="no_capacity", instance_type="ml.g4dn.12xlarge")
         lit = pilot("on", "--yes")
@@ -32,7 +30,7 @@ def test_pools_light_on_the_type_that_has_capacity(cloud: LocalCloud, pilot: Pil
         # The switch's own words; the first choice is what this folder's pilotlight.toml names.
         assert "It runs on ml.g5.2xlarge, at USD 1.51 an hour." in " ".join(lit.stdout.split())
         assert serving_on(cloud) == ("on", "ml.g5.2xlarge", 1.515)
-        same = stage.cdk(f"diff --fail {app} " + " ".join(stage.deployment.stack_name(role) for role in STACKS))
+        same = stage.cdk(" ".join(["diff --fail", *map(stage.deployment.stack_name, STACKS)]), POOLS)
         assert same.returncode == 0, same.stdout + same.stderr
         assert cloud.drifts() == {}
     finally:

@@ -5,14 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilotlight.deployment import Deployment
 
-from .conftest import LocalCloud, Pilot, app_with, bash
+from .conftest import Cdk, LocalCloud
 
 TUNED = "s3://a-bucket-that-is-not-here/tuned/"  # the built-in weights stand in for it
 BAKE_SECONDS = 10
@@ -23,9 +22,9 @@ OTHER = "s3://a-bucket-that-is-not-here/other/"
 class Stage:
     """The deployed stage, as the stack and SageMaker describe it."""
 
-    def __init__(self, cloud: LocalCloud, pilot: Pilot) -> None:
+    def __init__(self, cloud: LocalCloud, cdk: Cdk) -> None:
         self.cloud = cloud
-        self.pilot = pilot
+        self.cdk = cdk
         self.deployment = Deployment(cloud.stage, cloud.region, cloud.aws_endpoint_url)
 
     def start(self, **asked: object) -> str:
@@ -112,31 +111,32 @@ class Stage:
         diff = self.cdk("diff --all --fail")
         assert diff.returncode == 0, diff.stdout + diff.stderr
 
-    def deploy(self, app: str = "", *, roles: Sequence[str] = ("Endpoint",)) -> None:
-        """Some of the stacks; `app` is cdk's option, empty for the project as it is."""
+    def deploy(self, lines: str = "", *, roles: Sequence[str] = ("Endpoint",)) -> None:
+        """Some of the stacks, configured as `lines` say, with a bake on the way made short."""
         names = " ".join(self.deployment.stack_name(role) for role in roles)
-        done = self.cdk(f"deploy {names} --exclusively --require-approval never {app}")
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def cdk(self, arguments: str) -> Any:
-        return bash(f"{self.pilot('local', 'env').stdout}\n./node_modules/.bin/cdk {arguments}")
+        with ThreadPoolExecutor(max_workers=1) as elsewhere:
+            going = elsewhere.submit(self.cdk, f"deploy {names} --exclusively --require-approval never", lines)
+            while not going.done():
+                if self.baking():
+                    self.cloud.advance(BAKE_SECONDS)
+                time.sleep(0.1)
+        assert going.result().returncode == 0, going.result().stdout + going.result().stderr
 
 
 @pytest.fixture(scope="module", autouse=True)
-def as_the_others_left_it(up: LocalCloud, pilot: Pilot) -> Iterator[None]:
+def as_the_others_left_it(up: LocalCloud, cdk: Cdk) -> Iterator[None]:
     yield
     up.fault()
-    stage = Stage(up, pilot)
+    stage = Stage(up, cdk)
     stage.deploy()
     stage.promote("")
 
 
 @pytest.fixture
-def stage(cloud: LocalCloud, pilot: Pilot) -> Stage:
+def stage(cloud: LocalCloud, cdk: Cdk) -> Stage:
     """On, with the configured model, and no end of money."""
-    lit = pilot("on", "--yes", "--budget-usd", "100000")
-    assert lit.returncode == 0, lit.stderr
-    made = Stage(cloud, pilot)
+    cloud.turn("on", budget_usd=100000)
+    made = Stage(cloud, cdk)
     assert made.promote("")["outcome"] in ("on", "already on")
     return made
 
@@ -151,7 +151,9 @@ class TestBeside:
         baked = False
         while (result := stage.result(execution)) is None:
             assert stage.cloud.generate("hello", max_length=8).status_code == 200
-            baked = baked or stage.baking() != ""
+            if stage.baking():
+                baked = True
+                stage.cloud.advance(BAKE_SECONDS)
         assert (result["outcome"], baked) == ("on", True)
         assert result["before"] == {"ModelDataUrl": "", "InstanceType": ""}
         after = stage.endpoint()
@@ -184,8 +186,8 @@ class TestBeside:
         assert stage.deployment.receipts(1)[0]["outcome"] == "failed"
         stage.clean()
 
-    def test_an_alarm_that_rings_while_it_bakes_makes_sagemaker_go_back(self, stage: Stage, tmp_path: Path) -> None:
-        stage.deploy(app_with(tmp_path, "promotion_bake_seconds = 600"))
+    def test_an_alarm_that_rings_while_it_bakes_makes_sagemaker_go_back(self, stage: Stage) -> None:
+        stage.deploy("promotion_bake_seconds = 600")
         try:
             assert stage.promote(TUNED)["outcome"] == "on"
             execution = stage.start(overrides={"ModelDataUrl": OTHER})
@@ -204,8 +206,8 @@ class TestBeside:
         finally:
             stage.deploy()
 
-    def test_an_off_while_it_bakes_waits_for_no_bake(self, stage: Stage, tmp_path: Path) -> None:
-        stage.deploy(app_with(tmp_path, "promotion_bake_seconds = 600"))
+    def test_an_off_while_it_bakes_waits_for_no_bake(self, stage: Stage) -> None:
+        stage.deploy("promotion_bake_seconds = 600")
         try:
             promotion = stage.start(overrides={"ModelDataUrl": TUNED})
             stage.until(lambda: stage.baking() != "")
@@ -261,12 +263,12 @@ class TestInItsPlace:
 
 class TestOff:
     def test_it_is_lit_with_the_promoted_model(self, stage: Stage) -> None:
-        assert stage.pilot("off", "--yes").returncode == 0
+        stage.cloud.turn("off")
         assert stage.promote(TUNED)["outcome"] == "on"
         assert stage.serves() == TUNED
 
     def test_one_that_cannot_be_lit_leaves_it_off_with_the_old_model(self, stage: Stage) -> None:
-        assert stage.pilot("off", "--yes").returncode == 0
+        stage.cloud.turn("off")
         stage.cloud.fault(fault="no_capacity", times=100)
         execution = stage.start(overrides={"ModelDataUrl": TUNED})
         while (result := stage.result(execution)) is None:
@@ -276,20 +278,20 @@ class TestOff:
 
 
 class TestDeploy:
-    def test_a_real_change_is_applied_and_the_promoted_model_stays(self, stage: Stage, tmp_path: Path) -> None:
+    def test_a_real_change_is_applied_and_the_promoted_model_stays(self, stage: Stage) -> None:
         assert stage.promote(TUNED)["outcome"] == "on"
-        stage.deploy(app_with(tmp_path, "container_startup_timeout_seconds = 901"))
+        stage.deploy("container_startup_timeout_seconds = 901")
         assert (stage.serves(), stage.parameters()["ModelDataUrl"]) == (TUNED, TUNED)
         assert startup_timeout(stage) == 901
         stage.deploy()
         assert (stage.serves(), startup_timeout(stage)) == (TUNED, 600)
 
-    def test_a_real_change_while_off_is_applied_and_leaves_it_off(self, stage: Stage, tmp_path: Path) -> None:
-        assert stage.pilot("off", "--yes").returncode == 0
-        stage.deploy(app_with(tmp_path, "container_startup_timeout_seconds = 901"))
+    def test_a_real_change_while_off_is_applied_and_leaves_it_off(self, stage: Stage) -> None:
+        stage.cloud.turn("off")
+        stage.deploy("container_startup_timeout_seconds = 901")
         assert (stage.endpoint(), startup_timeout(stage)) == (None, 901)
         assert stage.parameters()["EndpointState"] == "off"
-        assert stage.pilot("on", "--yes").returncode == 0
+        stage.cloud.turn("on")
         assert stage.serves() == CONFIGURED
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import LocalCloud, Pilot, app_with
+from .conftest import Cdk, LocalCloud
 from .test_promotion import TUNED, Stage
 
 SCALES = """
@@ -18,14 +18,14 @@ STACKS = ("Control", "Endpoint")
 
 
 @pytest.fixture(scope="module")
-def stage(up: LocalCloud, pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(up: LocalCloud, cdk: Cdk) -> Iterator[Stage]:
     """The local stage, deployed with a range of instances."""
-    assert pilot("on", "--yes", "--budget-usd", "100000").returncode == 0
-    made = Stage(up, pilot)
-    made.deploy(app_with(tmp_path_factory.mktemp("app"), SCALES), roles=STACKS)
+    up.turn("on", budget_usd=100000)
+    made = Stage(up, cdk)
+    made.deploy(SCALES, roles=STACKS)
     yield made
     made.deploy(roles=STACKS)
-    assert pilot("on", "--yes").returncode == 0
+    up.turn("on")
 
 
 def targets(stage: Stage) -> list[dict[str, Any]]:
@@ -52,9 +52,9 @@ def test_a_deploy_registers_what_is_on(stage: Stage) -> None:
 
 
 def test_it_goes_with_the_endpoint_and_comes_back_with_it(stage: Stage) -> None:
-    assert stage.pilot("off", "--yes").returncode == 0
+    stage.cloud.turn("off")
     assert (targets(stage), policies(stage)) == ([], [])
-    assert stage.pilot("on", "--yes").returncode == 0
+    stage.cloud.turn("on")
     assert (len(targets(stage)), len(policies(stage))) == (1, 1)
 
 

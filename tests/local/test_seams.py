@@ -9,6 +9,7 @@ import pytest
 from pilotlight.local import cloudwatch, lambdas, plugin, scheduler, states, workers
 from pilotlight.local.activity import Activity
 from pilotlight.local.clock import Clock
+from pilotlight.local.fork_server import Started
 from pilotlight.local.sagemaker.container import Container
 from pilotlight.local.sagemaker.control import SageMaker
 from pilotlight.local.sagemaker.runtime import Runtime
@@ -25,13 +26,16 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> SageMaker:
     def no_container(_: object) -> Container:
         raise AssertionError("no test here starts a container")
 
+    def no_program(*_: object) -> Started:
+        raise AssertionError("no test here trains")
+
     made = SageMaker(
         region="us-east-1",
         account="000000000000",
         folder=folder,
         storage=S3(None),
         start=no_container,
-        program=(),
+        program=no_program,
         weights=Path,
         sink=lambda *_: None,
     )

@@ -16,16 +16,17 @@ pytestmark = pytest.mark.usefixtures("on_for_the_others")
 
 
 def model_servers(cloud: LocalCloud) -> list[psutil.Process]:
+    """Of all that the cloud has started only they listen."""
     found = []
-    for child in psutil.Process(cloud.pid).children():
+    for child in psutil.Process(cloud.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it ended while we looked
-            if "pilotlight.local.model_server" in child.cmdline():
+            if any(connection.status == psutil.CONN_LISTEN for connection in child.net_connections("inet")):
                 found.append(child)
     return found
 
 
 def update(cloud: LocalCloud, **changes: str) -> None:
-    """UpdateStack with the previous template, as any AWS client sends it, and wait for its end."""
+    """UpdateStack with the previous template, as any AWS client sends it, to its end; a bake does not take its time."""
     client = cloud.client("cloudformation")
     name = f"Pilotlight-{cloud.stage}-Endpoint"
     parameters = client.describe_stacks(StackName=name)["Stacks"][0]["Parameters"]
@@ -39,7 +40,11 @@ def update(cloud: LocalCloud, **changes: str) -> None:
             for p in parameters
         ],
     )
-    client.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    deadline = time.monotonic() + 120
+    while (status := client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith("_IN_PROGRESS"):
+        assert time.monotonic() < deadline
+        cloud.advance(10)
+    assert status == "UPDATE_COMPLETE"
 
 
 def endpoints(cloud: LocalCloud) -> list[Any]:
@@ -60,9 +65,9 @@ def endpoint_status(cloud: LocalCloud) -> str:
 
 
 @pytest.fixture
-def lit(cloud: LocalCloud, pilot: Pilot) -> LocalCloud:
+def lit(cloud: LocalCloud) -> LocalCloud:
     """The cloud with its endpoint on, whatever the test before left."""
-    assert pilot("on", "--yes").returncode == 0
+    cloud.turn("on")
     return cloud
 
 
@@ -77,8 +82,8 @@ class TestOff:
         assert endpoint_status(lit) == "InService"
         assert lit.generate("hello", max_length=10).status_code == 200
 
-    def test_a_caller_is_told_how_to_wake_it(self, lit: LocalCloud, pilot: Pilot) -> None:
-        assert pilot("off", "--yes").returncode == 0
+    def test_a_caller_is_told_how_to_wake_it(self, lit: LocalCloud) -> None:
+        lit.turn("off")
         begun = time.monotonic()
         response = lit.generate("hello")
         assert time.monotonic() - begun < 2
@@ -117,8 +122,8 @@ class TestOn:
         assert status["next_trigger"]["by"] == "idle"
         assert "pilot off" in status["next_trigger"]["message"]
 
-    def test_lighting_without_an_end_is_refused(self, cloud: LocalCloud, pilot: Pilot) -> None:
-        pilot("off", "--yes")
+    def test_lighting_without_an_end_is_refused(self, cloud: LocalCloud) -> None:
+        cloud.turn("off")
         with pytest.raises(ClientError, match="TurnOffAt"):
             update(cloud, EndpointState="on")
 

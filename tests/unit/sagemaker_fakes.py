@@ -76,7 +76,7 @@ class Fleet:
 
 def local_sagemaker(folder: Path, buckets: Buckets, **others: Any) -> SageMaker:
     """`others` are SageMaker's own arguments; nothing is started unless they say how."""
-    unused: dict[str, Any] = {"start": None, "program": (), "weights": None, "sink": None}
+    unused: dict[str, Any] = {"start": None, "program": None, "weights": None, "sink": None}
     return SageMaker(region="us-east-1", account="000000000000", folder=folder, storage=buckets, **unused | others)
 
 

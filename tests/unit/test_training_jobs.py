@@ -1,8 +1,10 @@
 """Training jobs as real processes: a stand-in program plays the training image."""
 
 import json
+import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ if "fail" in asked:
 ROLE = "arn:aws:iam::000000000000:role/execution"
 
 
+def _program(environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROGRAM]
+    given = os.environ | dict(environment)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=given, start_new_session=True
+    )
+
+
 class Cloud:
     """A local SageMaker with a bucket `b` that holds a dataset, asked over the wire."""
 
@@ -56,7 +66,7 @@ class Cloud:
         self.sagemaker: SageMaker = local_sagemaker(
             folder,
             self.buckets,
-            program=(sys.executable, "-c", PROGRAM),
+            program=_program,
             weights=lambda: weights,
             sink=lambda name, dimensions, _, values: self.metrics.append((name, dimensions, values)),
         )

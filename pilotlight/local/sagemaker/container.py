@@ -5,10 +5,8 @@ image is played by `pilotlight.local.model_server` with a local model behind the
 with.
 """
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import urllib3
 
+from pilotlight.local.fork_server import ForkServer
 from pilotlight.local.processes import port_for
 
 CONTAINER_TIMEOUT_SECONDS = 60.0
@@ -49,24 +48,17 @@ class ContainerDied(Exception):
 class Container:
     """A running model server on the model in `artifact`."""
 
-    def __init__(self, launch: Launch, artifact: Path) -> None:
+    def __init__(self, launch: Launch, artifact: Path, server: ForkServer) -> None:
         model = launch.folder / "opt/ml/model"
         model.parent.mkdir(parents=True, exist_ok=True)
         model.unlink(missing_ok=True)
         model.symlink_to(artifact.resolve(), target_is_directory=True)
         self._log = launch.folder / "container.log"
         self._port = port_for("127.0.0.1", None)
-        command = [sys.executable, "-m", "pilotlight.local.model_server"]
-        command += ["--port", str(self._port), "--model-dir", str(model), "--contract", launch.contract]
-        # stdin stays open as long as this process lives: its end is how the child learns of our death, SIGKILL
-        # included.
+        arguments = ["--port", str(self._port), "--model-dir", str(model), "--contract", launch.contract]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **launch.environment},
+            self._process = server.start(
+                "pilotlight.local.model_server", arguments, environment=launch.environment, output=log.fileno()
             )
         self._callers = 0
         self._last_call = time.monotonic()

@@ -1,7 +1,7 @@
 """The control plane of one account in one Region: its parts, and what they have in common."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from pilotlight.local.sagemaker.bake import InAlarm
@@ -14,6 +14,7 @@ from pilotlight.local.sagemaker.packages import ModelPackages
 from pilotlight.local.sagemaker.records import Account
 from pilotlight.local.sagemaker.storage import Storage
 from pilotlight.local.sagemaker.training import Spawn, TrainingJobs
+from pilotlight.local.sagemaker.training_process import Program
 from pilotlight.local.sagemaker.training_run import Machine
 
 
@@ -25,8 +26,8 @@ class SageMaker:
     """Requests arrive and answers leave through `wire`, which finds an operation among the `operations`.
 
     `start` starts an endpoint's container; it may take long, and may raise anything. `scalable_variants` names an
-    endpoint's variants that are registered with Application Auto Scaling, `in_alarm` reads CloudWatch. `program` is the
-    command that plays every training image, `weights` gives the model that stands in for one in a bucket of another
+    endpoint's variants that are registered with Application Auto Scaling, `in_alarm` reads CloudWatch. `program` starts
+    what plays every training image, `weights` gives the model that stands in for one in a bucket of another
     cloud, `sink` takes the metrics of training jobs, and `spawn` runs a job on a thread of its own.
     """
 
@@ -38,7 +39,7 @@ class SageMaker:
         folder: Path,
         storage: Storage,
         start: Callable[[Launch], Container],
-        program: Sequence[str],
+        program: Program,
         weights: Callable[[], Path],
         sink: Sink,
         spawn: Spawn = on_a_thread,

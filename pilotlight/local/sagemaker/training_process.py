@@ -1,13 +1,20 @@
 """The process of one training job: its program, its log, its end."""
 
+import contextlib
 import os
 import signal
-import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pilotlight.local.fork_server import Started
+
 _LAST_WORDS_SECONDS = 5.0
+
+Program = Callable[[Mapping[str, str], int], Started]
+"""Starts what plays every training image, in a session of its own, with these variables beside ours and its output to
+this file descriptor.
+"""
 
 
 class Process:
@@ -16,21 +23,18 @@ class Process:
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], log: Path, on_line: Callable[[str], None]
+        self, program: Program, environment: Mapping[str, str], log: Path, on_line: Callable[[str], None]
     ) -> None:
         self._log = log
         self._on_line = on_line
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            text=True,
-            errors="replace",
-            start_new_session=True,  # it is killed with whatever it has started
+        said, output = os.pipe()
+        try:
+            self._process = program(environment, output)
+        finally:
+            os.close(output)
+        self._reader = threading.Thread(
+            target=self._read, args=(said,), name=f"training-{self._process.pid}", daemon=True
         )
-        self._reader = threading.Thread(target=self._read, name=f"training-{self._process.pid}", daemon=True)
         self._reader.start()
 
     def has_ended(self) -> bool:
@@ -43,7 +47,8 @@ class Process:
 
     def kill(self) -> None:
         if not self.has_ended():
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended just now
+                os.killpg(self._process.pid, signal.SIGKILL)  # with whatever it has started
 
     def finish(self) -> int:
         """Wait for its end and its last words; its exit code, 128 + n where signal n ended it."""
@@ -53,9 +58,8 @@ class Process:
             self._process.stdin.close()
         return code if code >= 0 else 128 - code
 
-    def _read(self) -> None:
-        assert self._process.stdout  # noqa: S101  it is a pipe
-        with self._log.open("a") as log, self._process.stdout as lines:
+    def _read(self, said: int) -> None:
+        with self._log.open("a") as log, os.fdopen(said, errors="replace") as lines:
             for line in lines:
                 log.write(line)
                 log.flush()

@@ -7,7 +7,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from pilotlight.local.sagemaker.metrics import Sink
 from pilotlight.local.sagemaker.storage import Location, Storage
 from pilotlight.local.sagemaker.training_folder import Checkpoints, TrainingFolder
 from pilotlight.local.sagemaker.training_job import MAX_RUNTIME_SECONDS, Job
-from pilotlight.local.sagemaker.training_process import Process
+from pilotlight.local.sagemaker.training_process import Process, Program
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 """Of the metrics that are read from the logs of training jobs; their dimension is TrainingJobName."""
@@ -38,8 +38,7 @@ Cause = Literal["itself", "stopped", "too long", "interrupted", "crashed"]
 class Machine:
     """What every job runs on."""
 
-    program: Sequence[str]
-    """The command that plays every training image."""
+    program: Program
     folder: Path
     """For each job's opt/ml and its log."""
     storage: Storage
