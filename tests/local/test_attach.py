@@ -6,12 +6,11 @@ Seen from outside, as one story: refused, deployed with what the refusal names, 
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import LocalCloud, Pilot, app_with
+from .conftest import Cdk, LocalCloud, Pilot
 from .test_promotion import Stage
 from .tuning import HYPERPARAMETERS, ROWS, Tuning, said_at
 
@@ -23,9 +22,9 @@ pytestmark = pytest.mark.usefixtures("cloud")  # no fault outlives its test
 
 
 @pytest.fixture(scope="module")
-def tuning(up: LocalCloud, pilot: Pilot) -> Iterator[Tuning]:
+def tuning(up: LocalCloud, cdk: Cdk) -> Iterator[Tuning]:
     """With two jobs in the account that no run has started; the stage is as it was afterwards."""
-    assert pilot("on", "--yes", "--budget-usd", "100000").returncode == 0
+    up.turn("on", budget_usd=100000)
     made = Tuning(up)
     made.s3.create_bucket(Bucket=THEIRS)
     rows = "\n".join(map(json.dumps, ROWS)).encode()
@@ -36,7 +35,7 @@ def tuning(up: LocalCloud, pilot: Pilot) -> Iterator[Tuning]:
         made.pass_by()
     yield made
     up.fault()
-    stage = Stage(up, pilot)
+    stage = Stage(up, cdk)
     stage.deploy(roles=("Foundation", "FineTune", "Endpoint"))
     stage.promote("")
 
@@ -71,20 +70,19 @@ def refused(tuning: Tuning, pilot: Pilot) -> str:
 
 
 @pytest.fixture(scope="module")
-def app(tuning: Tuning, pilot: Pilot, refused: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """cdk's option for the stage with what the refusal names, which is deployed. The other job's prefix comes to it."""
+def lines(tuning: Tuning, cdk: Cdk, refused: str) -> str:
+    """The stage's configuration with what the refusal names, deployed. The other job's prefix comes to it."""
     found = re.search(r"attach_from = \[(.*)\] in \[stages\.local\.finetune\]", refused)
     assert found, refused
-    line = f'finetune.attach_from = [{found[1]}, "s3://{THEIRS}/loose/"]'
-    made = app_with(tmp_path_factory.mktemp("app"), line)
-    Stage(tuning.cloud, pilot).deploy(made, roles=("Foundation", "FineTune"))
+    made = f'finetune.attach_from = [{found[1]}, "s3://{THEIRS}/loose/"]'
+    Stage(tuning.cloud, cdk).deploy(made, roles=("Foundation", "FineTune"))
     return made
 
 
 @pytest.fixture(scope="module")
-def served(tuning: Tuning, app: str) -> dict[str, Any]:
+def served(tuning: Tuning, lines: str) -> dict[str, Any]:
     """How the run ended that has evaluated the archive with a dataset and promoted it, as the API tells it."""
-    assert app
+    assert lines
     asked = {"attach": "packed", "dataset": tuning.dataset("judges"), "min_improvement": -1}
     answer = tuning.cloud.call("POST", "/finetunes", asked, headers={"x-api-key": tuning.deployment.admin_key})
     assert answer.status_code == 200, answer.text
@@ -124,16 +122,14 @@ def test_an_archive_from_another_bucket_is_evaluated_registered_and_served(
 
 
 @pytest.mark.usefixtures("served")
-def test_a_diff_is_clean_after_it_and_a_deploy_and_a_night_off_leave_it(
-    tuning: Tuning, pilot: Pilot, app: str, tmp_path: Path
-) -> None:
-    stage = Stage(tuning.cloud, pilot)
-    diff = stage.cdk(f"diff --all --fail {app}")
+def test_a_diff_is_clean_after_it_and_a_deploy_and_a_night_off_leave_it(tuning: Tuning, cdk: Cdk, lines: str) -> None:
+    stage = Stage(tuning.cloud, cdk)
+    diff = cdk("diff --all --fail", lines)
     assert diff.returncode == 0, diff.stdout + diff.stderr
-    stage.deploy(app_with(tmp_path, "container_startup_timeout_seconds = 901"))
+    stage.deploy(f"{lines}\ncontainer_startup_timeout_seconds = 901")
     assert lies(tuning) == AS_ARCHIVE
-    assert pilot("off", "--yes").returncode == 0
-    assert pilot("on", "--yes").returncode == 0
+    tuning.cloud.turn("off")
+    tuning.cloud.turn("on")
     assert lies(tuning) == AS_ARCHIVE
 
 
