@@ -6,6 +6,7 @@ from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
 
+from proxy.errors import TooBusy
 from proxy.openai import PREFIX as OPENAI_PREFIX
 
 from openapi.answered import answer_schemas
@@ -113,7 +114,8 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
 def _parameters(route: Route, operation: Operation) -> tuple[str, ...]:
     if operation.is_page:
         return ("RequestTimeout", "LinkToken") if route.method == "GET" else ("RequestTimeout",)
-    return ("RequestTimeout", "IdempotencyKey") if operation.request else ("RequestTimeout",)
+    timeout = "ModelTimeout" if TooBusy in operation.problems else "RequestTimeout"
+    return (timeout, "IdempotencyKey") if operation.request else (timeout,)
 
 
 def _keys(route: Route) -> tuple[str, ...]:

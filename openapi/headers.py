@@ -3,18 +3,28 @@
 from collections.abc import Iterable
 
 from proxy.idempotency import HEADER, KEPT_SECONDS, KEY_PATTERN, RESERVE_SECONDS
-from proxy.timing import MAX_TIMEOUT_MS, MIN_TIMEOUT_MS, TIMEOUT_HEADER
+from proxy.timing import MAX_TIMEOUT_MS, TIMEOUT_HEADER, least_timeout_ms
 
 from openapi.schemas import COUNT, STRING, Json, one_of
 
-PARAMETERS: dict[str, Json] = {
-    "RequestTimeout": {
+
+def _timeout(*, asks_model: bool) -> Json:
+    return {
         "name": TIMEOUT_HEADER,
         "in": "header",
         "description": "Milliseconds in which the caller wants an answer; it shortens the stage's own limit only. "
         f"Beside an Idempotency-Key {RESERVE_SECONDS:.0f} s more than the minimum, in which its answer is kept.",
-        "schema": {"type": "integer", "minimum": MIN_TIMEOUT_MS, "maximum": MAX_TIMEOUT_MS},
-    },
+        "schema": {
+            "type": "integer",
+            "minimum": least_timeout_ms(asks_model=asks_model),
+            "maximum": MAX_TIMEOUT_MS,
+        },
+    }
+
+
+PARAMETERS: dict[str, Json] = {
+    "RequestTimeout": _timeout(asks_model=False),
+    "ModelTimeout": _timeout(asks_model=True),
     "IdempotencyKey": {
         "name": HEADER,
         "in": "header",

@@ -63,7 +63,7 @@ def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTun
         return None
     types, hyperparameters = _types(choice, model), dict(table.hyperparameters)
     if choice.target == "local":
-        model, hyperparameters = _played(model, hyperparameters)
+        model, hyperparameters = _for_the_embedded_cloud(model, hyperparameters)
     spec = resolve(
         choice.model.name,
         model,
@@ -90,7 +90,9 @@ def fine_tune(choice: Choice, *, base_model: str | None, gated: bool) -> FineTun
     )
 
 
-def _played(model: TrainedModel, hyperparameters: dict[str, Any]) -> tuple[TrainedModel, dict[str, Any]]:
+def _for_the_embedded_cloud(
+    model: TrainedModel, hyperparameters: dict[str, Any]
+) -> tuple[TrainedModel, dict[str, Any]]:
     """By the project's container on the embedded cloud: SmolLM2 in place of a program of the user's own, and
     JumpStart's without the hyperparameters that only its script takes.
     """

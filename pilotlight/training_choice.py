@@ -58,16 +58,16 @@ def trained(choice: Choice) -> TrainedModel | None:
 
 def image_uri(choice: Choice) -> str | None:
     """`image_uri` as written; the embedded cloud needs none, and builds none."""
-    return _there(choice, choice.table.finetune.image_uri)
+    return _resolved(choice, choice.table.finetune.image_uri)
 
 
 def evaluation_image_uri(choice: Choice) -> str | None:
     """The project's container, which evaluates whatever trains."""
     table = choice.table.finetune
-    return image_uri(choice) if kind(choice) != "script" else _there(choice, table.evaluation_image_uri)
+    return image_uri(choice) if kind(choice) != "script" else _resolved(choice, table.evaluation_image_uri)
 
 
-def _there(choice: Choice, written: str | None) -> str | None:
+def _resolved(choice: Choice, written: str | None) -> str | None:
     return LOCAL_IMAGE if choice.target == "local" and written in (None, BUILD) else written
 
 

@@ -65,6 +65,6 @@ def _unpack(archive: Path, folder: Path, stop: Stop, free_bytes: Callable[[Path]
             if entry.size > room:
                 raise TrainingError(
                     f"{NAME} does not fit on the job's volume: {entry.name} has {entry.size} bytes, and {max(room, 0)}"
-                    " are left for it. Give the job a larger volume, or an instance type with a larger disk."
+                    " are left for it. Name an instance type with a larger disk, or train with CompressionType NONE."
                 )
             packed.extract(entry, folder, filter="data")

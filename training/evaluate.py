@@ -2,6 +2,7 @@
 
 import gc
 import json
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,8 @@ class Judged:
 def run(layout: Layout, asked: Hyperparameters, stop: Stop, *, say: Callable[[str], None]) -> None:
     """Judge both models and write evaluation.json and report.html.
 
-    The validation rows are those of the training: the same split by the same seed. Of more than MOST_EXAMPLES every
-    k-th one is looked at, from the first to the last, by both models.
+    The validation rows are those of the training: the same split by the same seed. Of more than MOST_EXAMPLES both
+    models are judged on the same sample.
 
     Raises:
         TrainingError: a channel or a row is not as it must be, or there is nothing to judge by.
@@ -67,13 +68,14 @@ def _compare(
             f"There is nothing to judge by: neither validation rows (validation_split_ratio is"
             f" {asked.validation_split_ratio:g}) nor a file {files.PROMPTS}."
         )
-    one_in = -(-len(validation) // MOST_EXAMPLES) or 1
+    sample = _sample(validation, asked.train_data_split_seed)
     size = asked.per_device_eval_batch_size
     judged = {}
     for name, folder in (("base", base), ("tuned", tuned)):
-        judged[name] = _judge(folder, validation[::one_in], prompts, size, stop)
+        judged[name] = _judge(folder, sample, prompts, size, stop)
         _say_result(name, judged[name], say)
-    evaluation = _evaluation(judged["base"], judged["tuned"], len(rows.validation), one_in, prompts)
+    counts = {"rows": len(rows.validation), "examples": len(validation), "examples_compared": len(sample)}
+    evaluation = {**counts, **_compared(judged["base"], judged["tuned"], prompts)}
     write_json(layout.model / "evaluation.json", evaluation)
     page = report.page(evaluation, _history(tuned))
     (layout.model / "report.html").write_text(page, encoding="utf-8")
@@ -112,13 +114,19 @@ def _judge(folder: Path, validation: Sequence[Example], prompts: Sequence[Prompt
     return Judged(loss / learned if learned else None, texts, passed)
 
 
-def _evaluation(base: Judged, tuned: Judged, rows: int, one_in: int, prompts: Sequence[Prompt]) -> dict[str, Any]:
+def _sample(examples: Sequence[Example], seed: int) -> Sequence[Example]:
+    """At most MOST_EXAMPLES of them, in their order: at random, as rows may come in turns, and alike each time."""
+    if len(examples) <= MOST_EXAMPLES:
+        return examples
+    chosen = random.Random(seed).sample(range(len(examples)), MOST_EXAMPLES)  # noqa: S311 - repeatable, not secret
+    return [examples[index] for index in sorted(chosen)]
+
+
+def _compared(base: Judged, tuned: Judged, prompts: Sequence[Prompt]) -> dict[str, Any]:
     better = None if base.loss is None or tuned.loss is None else (base.loss - tuned.loss) / base.loss
     return {
         "base": base.to_data(),
         "tuned": tuned.to_data(),
-        "rows": rows,
-        "one_in": one_in,
         "improvement": better,
         "prompts": [
             prompt.to_data()

@@ -27,12 +27,10 @@ def page(evaluation: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> 
 
 def _numbers(evaluation: Mapping[str, Any]) -> str:
     base, tuned, count = evaluation["base"], evaluation["tuned"], len(evaluation["prompts"])
-    looked_at = "" if evaluation["one_in"] == 1 else f", one in {evaluation['one_in']}"
+    compared, examples = evaluation["examples_compared"], evaluation["examples"]
+    of = f"{evaluation['rows']} validation rows" if compared == examples else f"{compared} of {examples} examples"
     rows = [
-        (
-            f"Loss over {evaluation['rows']} validation rows{looked_at}",
-            *(_number(one["eval_loss"]) for one in (base, tuned)),
-        ),
+        (f"Loss over {of}", *(_number(one["eval_loss"]) for one in (base, tuned))),
         ("Perplexity", *(_number(one["perplexity"]) for one in (base, tuned))),
         ("Prompts passed", *(f"{one['prompts_passed']} of {count}" for one in (base, tuned))),
     ]

@@ -74,12 +74,7 @@ def _kept(found: Mapping[str, Any]) -> dict[str, Any]:
     cut = ({**row, **{who: row[who][:_ANSWER_CHARACTERS] for who in ("base", "tuned")}} for row in prompts)
     asked = [row for row in cut if row["tuned_passed"] and len(json.dumps(row)) <= MOST_PROMPT_BYTES]
     compared = {name: found[name] for name in ("base", "tuned", "rows", "improvement")}
-    return {
-        **compared,
-        "one_in": found.get("one_in", 1),
-        "prompts_asked": len(prompts),
-        "prompts": asked[:MOST_PROMPTS],
-    }
+    return {**compared, "prompts_asked": len(prompts), "prompts": asked[:MOST_PROMPTS]}
 
 
 def _said(found: Mapping[str, Any]) -> str:
@@ -91,9 +86,9 @@ def _said(found: Mapping[str, Any]) -> str:
         losses = f"from {base['eval_loss']:.4g} to {tuned['eval_loss']:.4g}"
         better = found["improvement"]
         by = f"{abs(better):.1%} {'better' if better >= 0 else 'worse'}"
-        one_in = found.get("one_in", 1)  # missing in what an image from before it has written
-        looked_at = "" if one_in == 1 else f", one in {one_in} of them looked at,"
-        said = f"The loss on {found['rows']} unseen rows{looked_at} went {losses} ({by})"
+        examples, sampled = found.get("examples"), found.get("examples_compared")  # of an older image there are none
+        unseen = f"{found['rows']} unseen rows" if sampled == examples else f"{sampled} of {examples} unseen examples"
+        said = f"The loss on {unseen} went {losses} ({by})"
     if asked := len(found.get("prompts", [])):
         passed = f"{tuned['prompts_passed']} of {asked}, before {base['prompts_passed']}"
         said += f"; prompts answered as expected: {passed}"

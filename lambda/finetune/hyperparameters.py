@@ -128,7 +128,7 @@ class Profile:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Profile":
-        return cls(data["model"], data["defaults"], data["fsdp"], data["neither"], data.get("further", {}))
+        return cls(data["model"], data["defaults"], data["fsdp"], data["neither"], data["further"])
 
     @property
     def rules(self) -> Rules:

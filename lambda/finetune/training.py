@@ -63,13 +63,13 @@ def _attached(run: Run, kit: Kit) -> Answer:
         why = job.failure or found.get("SecondaryStatus", "no reason is given")
         raise RunFailed(f"The job {job.name} is {job.status}, so there is no complete model of it: {why}.")
     made = artifact(found)
-    _check_is_read(made, job, kit)
+    _check_readable(made, job, kit)
     size = f"{_size(made, job, kit) / 1e9:.2f} GB{', compressed' if is_archive(made) else ''}"
     said = f"{job.name} has left its model ({size}) at {made}"
     return Answer(replace(run, artifact=made).saying("Train", kit.now, said))
 
 
-def _check_is_read(made: str, job: Job, kit: Kit) -> None:
+def _check_readable(made: str, job: Job, kit: Kit) -> None:
     """Whether the endpoint's role may read it: by the bucket's policy (stacks/constructs/finetune_bucket.py), or as the
     stage's own file says. What an evaluation has left is no model.
     """
@@ -94,12 +94,16 @@ def _size(made: str, job: Job, kit: Kit) -> int:
     try:
         sizes = [size for name, size in Bucket(kit.s3, bucket).list(key) if name == key or key.endswith("/")]
     except ClientError as error:
-        if error.response["Error"].get("Code") not in ("AccessDenied", "NoSuchBucket"):
+        code = error.response["Error"].get("Code")
+        if code == "AccessDenied":
+            raise RunFailed(
+                f"The job {job.name} left its model at {made}, and that cannot be listed: {error}. What attach_from "
+                "names counts once it is deployed, and a bucket of another account must allow it by its own policy "
+                "(docs/finetuning.md)."
+            ) from error
+        if code != "NoSuchBucket":
             raise
-        raise RunFailed(
-            f"The job {job.name} left its model at {made}, and that cannot be listed: {error}. A bucket of another "
-            "account must allow it by its own policy (docs/finetuning.md)."
-        ) from error
+        sizes = []
     if not sizes:
         raise RunFailed(f"The job {job.name} left its model at {made}, and it is not there any more.")
     return sum(sizes)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 
 PAGES = SNOOZE_PAGE, APPROVAL_PAGE = "/snooze", "/approve"
+GENERATE, CHAT_COMPLETIONS, COMPLETIONS = "/generate", "/v1/chat/completions", "/v1/completions"
+MODEL_ROUTES = frozenset({GENERATE, TASK_ROUTE, CHAT_COMPLETIONS, COMPLETIONS})
 FINETUNES_PREFIX = "/finetunes/"
 FINETUNE_ROUTE, APPROVAL_ROUTE = "/finetunes/{id}", "/finetunes/{id}/approval"
 
@@ -66,7 +68,7 @@ class Proxy:
         self._finetunes = cache(finetunes)
         self._nonce = nonce
         self._routes: Mapping[str, Mapping[str, Callable[[Call], JsonObject]]] = {
-            "/generate": {"POST": self._generate},
+            GENERATE: {"POST": self._generate},
             "/endpoint": {"GET": self._report, "POST": self._turn},
             "/endpoint/snooze": {"POST": self._snooze},
             "/tasks": {"GET": self._list_tasks},
@@ -74,8 +76,8 @@ class Proxy:
             "/finetunes": {"POST": self._start_finetune},
             FINETUNE_ROUTE: {"GET": self._read_finetune},
             APPROVAL_ROUTE: {"POST": self._approve_finetune},
-            "/v1/chat/completions": {"POST": self._chat_completions},
-            "/v1/completions": {"POST": self._completions},
+            CHAT_COMPLETIONS: {"POST": self._chat_completions},
+            COMPLETIONS: {"POST": self._completions},
             "/v1/models": {"GET": lambda _: self._openai.models()},
             MODEL_ROUTE: {"GET": lambda call: self._openai.model(_model_of(call))},
             "/openapi.json": {"GET": lambda _: api_document()},
@@ -90,7 +92,8 @@ class Proxy:
         route, work = self._route(request)
         key = key_of(request)
         reserve = 0.0 if key is None else RESERVE_SECONDS
-        call = self._calls.begin(request, context, route=route, reserve_seconds=reserve)
+        asks_model = route in MODEL_ROUTES
+        call = self._calls.begin(request, context, route=route, asks_model=asks_model, reserve_seconds=reserve)
         log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
         log.limited_by_caller = call.timeout_seconds < self._settings.integration_timeout_seconds or None
         try:
@@ -104,7 +107,7 @@ class Proxy:
         """The HTML behind a mail's link: a 200 answer. Raises Problem for every other status."""
         methods = self._pages[request.path]
         _check_method(request, methods)
-        call = self._calls.begin(request, context, route=request.path, reserve_seconds=0.0)
+        call = self._calls.begin(request, context, route=request.path, asks_model=False)
         return methods[request.method](call)
 
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":

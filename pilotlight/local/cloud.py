@@ -187,9 +187,9 @@ class Cloud:
         if self.folder.exists() and not self.folder.is_dir():
             raise CloudError(f"{self.folder} is in the way: it is not a folder. Remove it and try again.")
         self.stop()
-        free = port_for(HOST, port)  # a port in use is told before what takes half a minute the first time
+        port_for(HOST, port)  # one in use is told before what takes half a minute the first time
         self._build_weights(weights)
-        return self._spawn(weights, free)
+        return self._spawn(weights, port_for(HOST, port))
 
     def bootstrap(self, url: str, stage: str) -> None:
         """What `cdk deploy` needs there first."""

@@ -26,11 +26,12 @@ from typing import Any
 from pilotlight.local.weights import OFFLINE_AND_QUIET
 
 PRELOADED = ("torch", "transformers.models.llama.modeling_llama", "transformers.generation.utils", "peft")
-"""Other people's code only: ours may be edited while the cloud runs."""
-# Threads that wait by spinning take four times the CPU time on a machine that anything else uses (measured).
-_ENVIRONMENT = {**OFFLINE_AND_QUIET, "OMP_WAIT_POLICY": "PASSIVE"}
+"""Other people's code: ours may be edited while the cloud runs, but for the little that this module imports."""
+# Threads that wait by spinning take four times the CPU time on a machine that anything else uses (measured). OpenBLAS
+# starts its threads as it is imported, and who forks must have none.
+_ENVIRONMENT = {**OFFLINE_AND_QUIET, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 """What those libraries read when they are imported."""
-_TOO_LATE = ("PYTHON", "LD_", "OMP_", "MKL_")
+_TOO_LATE = ("PYTHON", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_")
 """How the names of variables begin that mean nothing to a process in which Python runs and torch is imported."""
 _LONGEST_REQUEST = 1 << 18
 
@@ -114,7 +115,7 @@ class ForkServer:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | dict(environment),
+                env=os.environ | _ENVIRONMENT | dict(environment),
                 start_new_session=own_session,
             )
         request = json.dumps(asdict(_Request(module, arguments, dict(environment), own_session))).encode()
@@ -135,11 +136,14 @@ class ForkServer:
             socket.send_fds(connection, [request], files)
             fork = self._forks.get()
         if fork is None:
-            raise OSError("The process that starts model servers and training jobs has died: the cloud's log says why.")
+            raise OSError(
+                "The process that starts model servers and training jobs has died: the cloud's log says why. Start the "
+                "cloud anew: pilot local down, then pilot local up."
+            )
         return fork
 
     def stop(self) -> None:
-        """And with it all that it has started."""
+        """And with it all that it has forked, though not what a fork with a session of its own has started."""
         if self._connection:
             self._server.kill()
             self._server.wait()
@@ -148,18 +152,20 @@ class ForkServer:
 
     def _listen(self, connection: socket.socket) -> None:
         living: dict[int, Forked] = {}
-        with contextlib.suppress(ConnectionResetError):
-            while said := connection.recv(_LONGEST_REQUEST):
-                pid, code = json.loads(said)
-                if code is None:
-                    living[pid] = Forked(pid)
-                    self._forks.put(living[pid])
-                else:
-                    living.pop(pid).end(code)
-        for fork in living.values():  # nobody tells any more how they end
-            fork.kill()
-            fork.end(-signal.SIGKILL)
-        self._forks.put(None)  # for whoever waits
+        try:
+            with contextlib.suppress(ConnectionResetError):
+                while said := connection.recv(_LONGEST_REQUEST):
+                    pid, code = json.loads(said)
+                    if code is None:
+                        living[pid] = Forked(pid)
+                        self._forks.put(living[pid])
+                    elif fork := living.pop(pid, None):  # None: a child of a library's
+                        fork.end(code)
+        finally:
+            for fork in living.values():  # nobody tells any more how they end
+                fork.kill()
+                fork.end(-signal.SIGKILL)
+            self._forks.put(None)  # for whoever waits
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def allow_artifact(role: iam.Role, url: str) -> None:
 def allow_image(role: iam.Role, image_uri: str) -> None:
     """Pull one repository's images."""
     image = _ECR_IMAGE.match(image_uri)
-    if not image:  # the embedded cloud's placeholder: no registry stands behind it
+    if not image:  # the embedded cloud's placeholder, or what is still to be built: no registry stands behind it
         return
     repository = Arn.format(
         ArnComponents(

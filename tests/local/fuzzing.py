@@ -9,7 +9,7 @@ import schemathesis
 from proxy.idempotency import HEADER, KEY_PATTERN
 from proxy.openai.fields import SAMPLING
 from proxy.parameters import RULES
-from proxy.timing import MIN_TIMEOUT_MS, TIMEOUT_HEADER
+from proxy.timing import TIMEOUT_HEADER, least_timeout_ms
 from schemathesis import Case, GenerationMode, HookContext
 from schemathesis.generation.meta import TestPhase
 
@@ -37,7 +37,7 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
     if re.fullmatch(KEY_PATTERN, str(case.headers.get(HEADER, ""))):
         case.headers[HEADER] = uuid4().hex  # one that was sent before would be 422, and nothing else seen
     given = str(case.headers.get(TIMEOUT_HEADER))
-    if given.isdecimal() and int(given) >= MIN_TIMEOUT_MS:
+    if given.isdecimal() and int(given) >= least_timeout_ms(asks_model=True):
         case.headers[TIMEOUT_HEADER] = "29000"  # less may be less than the model takes here, which is a 504
     if _is_valid(case) and "id" in case.path_parameters:
         case.path_parameters["id"] = _RUN  # of any other there is only a 404 to see

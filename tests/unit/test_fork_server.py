@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from pilotlight.local.fork_server import ForkServer, Started
+from pilotlight.local.sagemaker.training_process import Process
 
 IMPORTS = ["colorsys"]  # as good as torch, and there at once
 MODULE = """
@@ -111,6 +112,18 @@ def test_a_signal_ends_it_and_no_other(server: ForkServer, tmp_path: Path, numbe
         assert other.poll() is None
         other.kill()
         assert other.wait(20) == -signal.SIGKILL
+
+
+def test_a_job_that_is_killed_as_it_starts_is_killed(server: ForkServer, tmp_path: Path) -> None:
+    """It may not have a session of its own yet, by which it is killed with all that it has started."""
+
+    def program(environment: Mapping[str, str], output: int) -> Started:
+        return server.start("module_of_ours", ["600"], environment=environment, output=output, own_session=True)
+
+    for _ in range(20):
+        process = Process(program, {"COLOUR": "red"}, tmp_path / "log", lambda _: None)
+        process.kill()
+        assert process.finish() == 128 + signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")

@@ -1,6 +1,5 @@
 """The process of one training job: its program, its log, its end."""
 
-import contextlib
 import os
 import signal
 import threading
@@ -30,6 +29,9 @@ class Process:
         said, output = os.pipe()
         try:
             self._process = program(environment, output)
+        except OSError:
+            os.close(said)
+            raise
         finally:
             os.close(output)
         self._reader = threading.Thread(
@@ -47,8 +49,10 @@ class Process:
 
     def kill(self) -> None:
         if not self.has_ended():
-            with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            try:
                 os.killpg(self._process.pid, signal.SIGKILL)  # with whatever it has started
+            except ProcessLookupError:  # a fork that has no session of its own yet, or has ended just now
+                self._process.kill()
 
     def finish(self) -> int:
         """Wait for its end and its last words; its exit code, 128 + n where signal n ended it."""

@@ -49,7 +49,7 @@ def test_the_tuned_models_loss_is_that_of_its_training(evaluated: Job, trained: 
     evaluation = _evaluation(evaluated)
     best = trained.facts["epochs"][trained.facts["best_epoch"] - 1]
 
-    assert (evaluation["rows"], evaluation["one_in"]) == (2, 1)
+    assert [evaluation[name] for name in ("rows", "examples", "examples_compared")] == [2, 2, 2]
     assert evaluation["tuned"]["eval_loss"] == pytest.approx(best["eval_loss"], rel=1e-3)
     assert evaluation["tuned"]["perplexity"] == pytest.approx(best["eval_perplexity"], rel=1e-2)
     base, tuned = evaluation["base"]["eval_loss"], evaluation["tuned"]["eval_loss"]
@@ -57,7 +57,7 @@ def test_the_tuned_models_loss_is_that_of_its_training(evaluated: Job, trained: 
     assert evaluation["improvement"] > 0
 
 
-def test_of_very_many_rows_some_of_all_are_looked_at(
+def test_of_very_many_rows_a_sample_is_compared_whatever_turns_they_come_in(
     make_job: Callable[[], Job], trained: Job, run: Callable[[Job], int]
 ) -> None:
     """Whatever the dataset's size, the evaluation is done within its hour."""
@@ -76,13 +76,15 @@ def test_of_very_many_rows_some_of_all_are_looked_at(
         assert run(job) == 0
         return _evaluation(job), (job.root / "model" / "report.html").read_text()
 
-    one, other = dolly(2)
-    sampled, page = evaluation_of([one, other] * 501)
-    assert (sampled["rows"], sampled["one_in"]) == (1_002, 2)
-    assert "Loss over 1002 validation rows, one in 2" in page
-    alone, _ = evaluation_of([one])
-    assert alone["one_in"] == 1
-    assert sampled["tuned"]["eval_loss"] == pytest.approx(alone["tuned"]["eval_loss"], rel=1e-5)
+    one, other = dolly(1), [{"instruction": "Sing", "context": "", "response": "La la la"}]
+    sampled, page = evaluation_of((one + other) * 1_000)
+    assert [sampled[name] for name in ("rows", "examples", "examples_compared")] == [2_000, 2_000, 1_000]
+    assert "Loss over 1000 of 2000 examples" in page
+    (of_one, _), (of_other, _), (of_both, _) = evaluation_of(one), evaluation_of(other), evaluation_of(one + other)
+    losses = [made["tuned"]["eval_loss"] for made in (of_one, of_both, of_other)]
+    assert losses in (sorted(losses), sorted(losses, reverse=True))
+    assert abs(losses[0] - losses[2]) > 0.05  # so that a sample of one kind would not pass
+    assert sampled["tuned"]["eval_loss"] == pytest.approx(losses[1], abs=0.01)
 
 
 def test_a_model_that_its_training_left_compressed_is_judged_as_the_same_model(
@@ -131,7 +133,15 @@ def test_whatever_a_model_says_is_text_on_the_page(answer: str) -> None:
         "base_passed": False,
         "tuned_passed": True,
     }
-    evaluation = {"base": side, "tuned": side, "rows": 0, "one_in": 1, "improvement": None, "prompts": [one]}
+    evaluation = {
+        "base": side,
+        "tuned": side,
+        "rows": 0,
+        "examples": 0,
+        "examples_compared": 0,
+        "improvement": None,
+        "prompts": [one],
+    }
     plain, seen = _Seen(), _Seen()
     plain.feed(
         report.page(evaluation | {"prompts": [one | dict.fromkeys(("prompt", "label", "base", "tuned"), "x")]}, [])
