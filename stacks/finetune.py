@@ -57,6 +57,7 @@ class FineTuneStack(Stack):
             stage=stage,
             bucket=bucket,
             training_role=role,
+            base_model=finetune.settings.spec.base_model,
             attach_from=finetune.settings.attach_from,
         )
         environment = {

@@ -12,6 +12,7 @@ from finetune import asked as asking
 from finetune import plan as planning
 from finetune.answer import NOTHING, Answer, RunFailed
 from finetune.asked import Asked
+from finetune.chat_template import has_chat_template
 from finetune.clients import Kit
 from finetune.dataset import Report
 from finetune.dataset import check as check_dataset
@@ -19,7 +20,7 @@ from finetune.errors import BadRequest
 from finetune.jobs import run_of
 from finetune.money import over_budget
 from finetune.plan import Plan
-from finetune.programs import Script, rules_of
+from finetune.programs import OwnContainer, Script, rules_of
 from finetune.run import KIND, Run
 from finetune.store import Bucket
 
@@ -63,7 +64,7 @@ def check(run: Run, kit: Kit, given: Mapping[str, Any]) -> Answer:
 
 
 def plan(run: Run, kit: Kit) -> Answer:
-    """Raises RunFailed for what cannot fit: hyperparameters, memory, dollars."""
+    """Raises RunFailed for what cannot fit: hyperparameters, memory, dollars, dialogs."""
     training = kit.settings.training
     asked = asking.from_body(run.asked, rules_of(training.spec.program))
     try:
@@ -72,7 +73,7 @@ def plan(run: Run, kit: Kit) -> Answer:
     except BadRequest as bad:
         raise RunFailed(bad.message) from bad
     budget = over_budget(made.max_cost_usd, kit.settings.monthly_budget_usd)
-    warnings = (*made.warnings, *budget, *_of_the_attached(made, kit))
+    warnings = (*made.warnings, *budget, *_of_the_attached(made, kit), *_of_dialogs(made, kit))
     warned = "".join(f" Warning: {warning}" for warning in warnings)
     run = replace(run, plan=made.to_data(), asked={**run.asked, "approve": made.approve})
     return Answer(run.saying("Plan", kit.now, _planned(made) + warned))
@@ -100,6 +101,28 @@ def _of_the_attached(made: Plan, kit: Kit) -> Iterator[str]:
             f"The dataset has no validation/, so the job {made.attach} is judged by rows that are split off, and may "
             "have learned from some of them: it was not trained by a run of this stage with the same files and split."
         )
+
+
+def _of_dialogs(made: Plan, kit: Kit) -> tuple[str, ...]:
+    """Of rows that the project's container writes by the chat template of the base model. Raises RunFailed for a model
+    without one: its job would find that out, and be paid for.
+    """
+    trains = made.attach is None and isinstance(kit.settings.training.spec.program, OwnContainer)
+    if made.format != "chat" or not (trains or made.evaluation_types):
+        return ()
+    template = has_chat_template(kit.s3, made.base_model)
+    if template is False:
+        raise RunFailed(
+            f"The rows are dialogs, and the tokenizer of {made.base_model} has no chat template, by which the "
+            f"project's container {'trains' if trains else 'evaluates'}. Choose a model that was made for chats, or "
+            "give the rows as instruction and response."
+        )
+    if template is None:
+        return (
+            f"The rows are dialogs, and whether the tokenizer of {made.base_model} has a chat template could not be "
+            "seen: without one the job fails.",
+        )
+    return ()
 
 
 def _split(plan: Mapping[str, Any]) -> tuple[object, ...]:

@@ -12,6 +12,9 @@ from stacks.acknowledge import acknowledge, wildcard
 from stacks.constructs.statements import allow, allow_own_metrics
 from stacks.names import Names
 
+_TOKENIZER_FILES = ("tokenizer_config.json", "chat_template.jinja")
+"""Of a base model, read to see whether it has a chat template; other files of a model are not the steps' to read."""
+
 
 class FineTunePermissions:
     """Statements for the functions of `stack`, each with actions and ARNs by name."""
@@ -24,6 +27,7 @@ class FineTunePermissions:
         stage: Stage,
         bucket: s3.IBucket,
         training_role: iam.IRole,
+        base_model: str,
         attach_from: Sequence[str],
     ) -> None:
         def arn(service: str, resource: str, name: str, separator: ArnFormat = ArnFormat.SLASH_RESOURCE_NAME) -> str:
@@ -34,6 +38,7 @@ class FineTunePermissions:
         self._stage = stage.name
         self._bucket = bucket.bucket_arn
         self._objects = bucket.arn_for_objects("*")
+        self._base_model = base_model
         self._attach_from = attach_from
         self._training_role = training_role.role_arn
         self._jobs = arn("sagemaker", "training-job", f"{job_prefix(stage.name)}*")
@@ -75,7 +80,8 @@ class FineTunePermissions:
             allow(["sagemaker:CreateTrainingJob", "sagemaker:AddTags"], self._jobs, conditions=tagged),
             allow(["sagemaker:StopTrainingJob"], self._jobs),
             allow(["sagemaker:DescribeTrainingJob"], self._any_job),
-            *(self._list_below(prefix) for prefix in self._attach_from),
+            *(self._list_below(prefix) for prefix in (self._base_model, *self._attach_from)),
+            allow(["s3:GetObject"], *(f"{_s3_arn(self._base_model)}{name}" for name in _TOKENIZER_FILES)),
             allow(
                 ["iam:PassRole"],
                 self._training_role,
@@ -97,10 +103,10 @@ class FineTunePermissions:
         ]
 
     def _list_below(self, url: str) -> iam.PolicyStatement:
-        """Whether an attached job's model is there, and how large: its files are not the steps' to read."""
+        """Whether an attached job's model is there, and how large, or a file of the base model."""
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         below = {"StringLike": {"s3:prefix": f"{prefix}*"}}
-        return allow(["s3:ListBucket"], f"arn:{Aws.PARTITION}:s3:::{bucket}", conditions=below)
+        return allow(["s3:ListBucket"], _s3_arn(f"s3://{bucket}"), conditions=below)
 
     def _of_both(self) -> list[iam.PolicyStatement]:
         return [
@@ -108,3 +114,7 @@ class FineTunePermissions:
             allow(["s3:ListBucket"], self._bucket),
             allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
         ]
+
+
+def _s3_arn(url: str) -> str:
+    return f"arn:{Aws.PARTITION}:s3:::{url.removeprefix('s3://')}"

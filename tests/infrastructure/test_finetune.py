@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
+from finetune.chat_template import FILES
 from finetune.jobs import beside, job_name
 from finetune.waits import pause
 
@@ -267,7 +268,8 @@ def test_what_a_job_left_elsewhere_is_read_below_the_written_prefixes_by_endpoin
     for role in ("FineTune/Stepper", "FineTune/Checker"):
         assert told(role, "s3:GetObject") == []
     listed = [one for one in allowed(synthesis.template("mine", "FineTune"), "s3:ListBucket") if "Condition" in one]
-    assert [one["Condition"] for one in listed] == [{"StringLike": {"s3:prefix": "jumpstart-dft-*"}}]
+    prefixes = [one["Condition"]["StringLike"]["s3:prefix"] for one in listed]
+    assert prefixes == ["tiny/*", "jumpstart-dft-*"]  # the base model's, too
     assert told("FineTune/", "s3:PutObject") == told("Foundation/", "s3:GetObject", "llama2") == []
 
 
@@ -279,6 +281,12 @@ def allowed(template: Template, action: str) -> list[dict[str, Any]]:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if statement["Action"] == action
     ]
+
+
+def test_of_the_base_model_the_steps_read_whether_it_has_a_chat_template(synthesis: Synthesis) -> None:
+    named = [statement["Resource"] for statement in allowed(synthesis.template("mine", "FineTune"), "s3:GetObject")]
+    (files,) = [json.dumps(resource) for resource in named if "tokenizer_config.json" in json.dumps(resource)]
+    assert re.findall(r"models-of-mine/tiny/([\w.]+)", files) == sorted(FILES)
 
 
 def test_the_losses_of_a_running_job_can_be_read(template: Template) -> None:

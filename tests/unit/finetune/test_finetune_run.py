@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from finetune.run import KIND, id_of
 from finetune.steps import take
 
-from .fakes import BUCKET, World, refused
+from .fakes import BASE, BUCKET, World, refused
 from .runs import own_program
 
 DATASET = f"s3://{BUCKET}/datasets/tickets/"
@@ -408,6 +408,35 @@ def test_a_job_started_elsewhere_is_registered_with_its_own_hyperparameters(stor
     }
     assert lineage["evaluation_dataset"] == DATASET
     assert not {"dataset", "dataset_sha256"} & lineage.keys()
+
+
+DIALOGS = json.dumps({"dialog": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]})
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"tokenizer_config.json": '{"chat_template": "{{ messages }}"}'}, ""),
+        ({"tokenizer_config.json": "{}", "chat_template.jinja": "{{ messages }}"}, ""),
+        ({}, "could not be seen"),
+        ({"tokenizer_config.json": "no JSON"}, "could not be seen"),
+    ],
+)
+def test_dialogs_are_learned_by_the_base_models_chat_template(story: Story, files: dict[str, str], says: str) -> None:
+    story.world.s3.objects[f"{DATASET}train.jsonl"] = "\n".join([DIALOGS] * 20).encode()
+    story.world.s3.objects |= {BASE + name: text.encode() for name, text in files.items()}
+    record = story.run()
+    assert record["status"] == "done", record["message"]
+    assert ("chat template" in said_at(record, "Plan")) == bool(says)
+    assert says in said_at(record, "Plan")
+
+
+def test_without_one_dialogs_are_refused_before_anything_is_paid_for(story: Story) -> None:
+    story.world.s3.objects[f"{DATASET}train.jsonl"] = "\n".join([DIALOGS] * 20).encode()
+    story.world.s3.objects[f"{BASE}tokenizer_config.json"] = b"{}"
+    record = story.run()
+    assert (record["status"], record["step"], story.world.sagemaker.created) == ("failed", "Plan", [])
+    assert f"the tokenizer of {BASE} has no chat template" in record["message"]
 
 
 def test_a_worse_model_is_kept_and_not_served(story: Story) -> None:
