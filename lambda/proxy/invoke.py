@@ -40,7 +40,7 @@ _CUT = (
 
 # The two texts by which a ValidationError says that nobody is there: no such endpoint, or one scaled to
 # nothing.
-_ABSENT = re.compile(r"Endpoint .* of account .* not found|has no capacity to process this request")
+_ABSENT = r"Endpoint .* of account .* not found|has no capacity to process this request"
 
 # Where containers say what is wrong: MMS and TorchServe, TGI, FastAPI and its lists of `msg`.
 _NAMES = ("message", "error", "detail", "msg")
@@ -130,7 +130,7 @@ def _from_service(exc: ClientError) -> Problem:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "ModelError":
         return _from_model(response)
-    if code == "ValidationError" and _ABSENT.search(response["Error"].get("Message", "")):
+    if code == "ValidationError" and re.search(_ABSENT, response["Error"].get("Message", "")):
         return EndpointMissing("The endpoint takes no calls.")
     for key in (code, status):
         if key in _SERVICE_ERRORS:
