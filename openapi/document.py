@@ -6,7 +6,7 @@ from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
 
-from proxy.errors import TooBusy
+from proxy.errors import DeadlineExceeded, TooBusy
 from proxy.openai import PREFIX as OPENAI_PREFIX
 
 from openapi.answered import answer_schemas
@@ -113,9 +113,17 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
 
 def _parameters(route: Route, operation: Operation) -> tuple[str, ...]:
     if operation.is_page:
-        return ("RequestTimeout", "LinkToken") if route.method == "GET" else ("RequestTimeout",)
-    timeout = "ModelTimeout" if TooBusy in operation.problems else "RequestTimeout"
-    return (timeout, "IdempotencyKey") if operation.request else (timeout,)
+        return (_timeout(operation), "LinkToken") if route.method == "GET" else (_timeout(operation),)
+    return (_timeout(operation), "IdempotencyKey") if operation.request else (_timeout(operation),)
+
+
+def _timeout(operation: Operation) -> str:
+    """By what it takes (`proxy.app.WORK_SECONDS`): who asks the model may be told that it is busy, who looks at the
+    endpoint only that there was no time.
+    """
+    if TooBusy in operation.problems:
+        return "ModelTimeout"
+    return "LookTimeout" if DeadlineExceeded in operation.problems else "RequestTimeout"
 
 
 def _keys(route: Route) -> tuple[str, ...]:

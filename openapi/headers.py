@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from proxy.idempotency import HEADER, KEPT_SECONDS, KEY_PATTERN, RESERVE_SECONDS
-from proxy.timing import MAX_TIMEOUT_MS, TIMEOUT_HEADER, least_timeout_ms
+from proxy.retry import MIN_ATTEMPT_SECONDS
+from proxy.timing import LOOK_SECONDS, MAX_TIMEOUT_MS, TIMEOUT_HEADER, least_timeout_ms
 
 from openapi.schemas import COUNT, STRING, Json, one_of
 
 
-def _timeout(*, asks_model: bool) -> Json:
+def _timeout(work_seconds: float) -> Json:
     return {
         "name": TIMEOUT_HEADER,
         "in": "header",
@@ -16,15 +17,16 @@ def _timeout(*, asks_model: bool) -> Json:
         f"Beside an Idempotency-Key {RESERVE_SECONDS:.0f} s more than the minimum, in which its answer is kept.",
         "schema": {
             "type": "integer",
-            "minimum": least_timeout_ms(asks_model=asks_model),
+            "minimum": least_timeout_ms(work_seconds),
             "maximum": MAX_TIMEOUT_MS,
         },
     }
 
 
 PARAMETERS: dict[str, Json] = {
-    "RequestTimeout": _timeout(asks_model=False),
-    "ModelTimeout": _timeout(asks_model=True),
+    "RequestTimeout": _timeout(0),
+    "LookTimeout": _timeout(LOOK_SECONDS),
+    "ModelTimeout": _timeout(MIN_ATTEMPT_SECONDS),
     "IdempotencyKey": {
         "name": HEADER,
         "in": "header",

@@ -23,10 +23,12 @@ from proxy.log import LogLine
 from proxy.long_inputs import generate_any_length
 from proxy.openai import MODEL_ROUTE, MODELS_PREFIX
 from proxy.request import Request
+from proxy.retry import MIN_ATTEMPT_SECONDS
 from proxy.settings import Settings
 from proxy.strict_json import JsonObject
 from proxy.tasks import PREFIX as TASKS_PREFIX
 from proxy.tasks import ROUTE as TASK_ROUTE
+from proxy.timing import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from proxy.endpoint_routes import EndpointRoutes
@@ -38,7 +40,13 @@ if TYPE_CHECKING:
 
 PAGES = SNOOZE_PAGE, APPROVAL_PAGE = "/snooze", "/approve"
 GENERATE, CHAT_COMPLETIONS, COMPLETIONS = "/generate", "/v1/chat/completions", "/v1/completions"
-MODEL_ROUTES = frozenset({GENERATE, TASK_ROUTE, CHAT_COMPLETIONS, COMPLETIONS})
+# What a route does not begin with less time than this.
+WORK_SECONDS: Mapping[tuple[str, str], float] = {
+    **dict.fromkeys(
+        (("POST", route) for route in (GENERATE, TASK_ROUTE, CHAT_COMPLETIONS, COMPLETIONS)), MIN_ATTEMPT_SECONDS
+    ),
+    **dict.fromkeys((("GET", "/endpoint"), ("POST", "/endpoint/snooze"), ("POST", SNOOZE_PAGE)), LOOK_SECONDS),
+}
 FINETUNES_PREFIX = "/finetunes/"
 FINETUNE_ROUTE, APPROVAL_ROUTE = "/finetunes/{id}", "/finetunes/{id}/approval"
 
@@ -92,8 +100,8 @@ class Proxy:
         route, work = self._route(request)
         key = key_of(request)
         reserve = 0.0 if key is None else RESERVE_SECONDS
-        asks_model = route in MODEL_ROUTES
-        call = self._calls.begin(request, context, route=route, asks_model=asks_model, reserve_seconds=reserve)
+        needed = WORK_SECONDS.get((request.method, route), 0)
+        call = self._calls.begin(request, context, route=route, work_seconds=needed, reserve_seconds=reserve)
         log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
         log.limited_by_caller = call.timeout_seconds < self._settings.integration_timeout_seconds or None
         try:
@@ -107,7 +115,8 @@ class Proxy:
         """The HTML behind a mail's link: a 200 answer. Raises Problem for every other status."""
         methods = self._pages[request.path]
         _check_method(request, methods)
-        call = self._calls.begin(request, context, route=request.path, asks_model=False)
+        needed = WORK_SECONDS.get((request.method, request.path), 0)
+        call = self._calls.begin(request, context, route=request.path, work_seconds=needed)
         return methods[request.method](call)
 
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":

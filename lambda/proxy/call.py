@@ -58,12 +58,14 @@ class Calls:
         self._worker = Worker(Limits(budget, calm=settings.overload_latency_seconds))
 
     def begin(
-        self, request: Request, context: object, *, route: str, asks_model: bool, reserve_seconds: float = 0.0
+        self, request: Request, context: object, *, route: str, work_seconds: float, reserve_seconds: float = 0.0
     ) -> Call:
-        """Start its clock. `reserve_seconds` are kept back for keeping the answer of a call that may be reissued."""
+        """Start its clock. `work_seconds` are the least that it takes, `reserve_seconds` are kept back for keeping the
+        answer of a call that may be reissued.
+        """
         wall = self._clock.time()
         start = request.start_epoch
-        limit = caller_timeout(request.headers, asks_model=asks_model, reserve_seconds=reserve_seconds)
+        limit = caller_timeout(request.headers, work_seconds=work_seconds, reserve_seconds=reserve_seconds)
         longest = self._settings.integration_timeout_seconds
         allowed = seconds_allowed(
             request_age=None if start is None else wall - start,

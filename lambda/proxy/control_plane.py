@@ -12,12 +12,12 @@ from common.facts import EndpointFacts
 
 from proxy.endpoint import Facts
 from proxy.errors import ControlPlaneFailed, DeadlineExceeded
-from proxy.timing import Deadline
+from proxy.timing import LOOK_SECONDS, Deadline
 
 Found = TypeVar("Found")
 
 CONNECT_TIMEOUT_SECONDS = 1
-READ_TIMEOUT_SECONDS = 4
+READ_TIMEOUT_SECONDS = LOOK_SECONDS - CONNECT_TIMEOUT_SECONDS
 
 CLIENT_CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -69,7 +69,7 @@ class ControlPlane:
 
 
 def _described(deadline: Deadline, read: Callable[[], Found]) -> Found:
-    if deadline.seconds_left() < CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS:
+    if deadline.seconds_left() < LOOK_SECONDS:
         raise DeadlineExceeded("The time budget was spent before the endpoint could be looked at: try again.")
     try:
         return read()

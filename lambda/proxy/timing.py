@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from proxy.errors import InvalidParameter
-from proxy.retry import MIN_ATTEMPT_SECONDS
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 MAX_TIMEOUT_MS = 999_999_999
@@ -23,6 +22,9 @@ MARGIN_SECONDS = 1.0
 # The way there: API Gateway, its authorizer, and what the proxy does before it asks anybody. Without it the least that
 # a caller may allow would be spent on arrival.
 ARRIVAL_SECONDS = 0.5
+
+# A look at AWS's control plane, with its time-outs.
+LOOK_SECONDS = 5
 
 # An invocation waits for a cold start at most, and Lambda allows an init 10 s before it starts over on the
 # handler's own clock. A request that looks older, or younger than now, shows two clocks that disagree (or
@@ -49,29 +51,29 @@ class Deadline(NamedTuple):
         return self.at - self.clock.monotonic()
 
 
-def least_timeout_ms(*, asks_model: bool) -> int:
-    """The shortest time that a caller may allow a route, without an `Idempotency-Key`."""
-    return round(1000 * (ARRIVAL_SECONDS + MARGIN_SECONDS + asks_model * MIN_ATTEMPT_SECONDS))
+def least_timeout_ms(work_seconds: float) -> int:
+    """The shortest time that a caller may allow a route whose work is not begun with less than this left, without an
+    `Idempotency-Key`.
+    """
+    return round(1000 * (ARRIVAL_SECONDS + work_seconds + MARGIN_SECONDS))
 
 
-def caller_timeout(
-    headers: Mapping[str, str], *, asks_model: bool = True, reserve_seconds: float = 0.0
-) -> float | None:
+def caller_timeout(headers: Mapping[str, str], *, work_seconds: float, reserve_seconds: float) -> float | None:
     """Seconds that the caller allows for the whole request; None if it does not say.
 
-    Raises InvalidParameter, also for what leaves no time for the route's work beside the `reserve_seconds` that are
-    kept back.
+    Raises InvalidParameter, also for what leaves less than `work_seconds` beside the `reserve_seconds` that are kept
+    back.
     """
     given = headers.get(TIMEOUT_HEADER.lower())
     if given is None:
         return None
-    least = least_timeout_ms(asks_model=asks_model) + round(1000 * reserve_seconds)
+    least = least_timeout_ms(work_seconds) + round(1000 * reserve_seconds)
     if not re.fullmatch(r"[1-9][0-9]{0,8}", given) or int(given) < least:
-        asking = f", calling the model {MIN_ATTEMPT_SECONDS:.0f} s" if asks_model else ""
+        working = f", what is asked for {work_seconds:.0f} s" if work_seconds else ""
         keeping = f", keeping its answer {reserve_seconds:.0f} s" if reserve_seconds else ""
         raise InvalidParameter(
             f"{TIMEOUT_HEADER} is {given[:40]!r}, but must be a whole number of milliseconds from {least} to "
-            f"{MAX_TIMEOUT_MS}: the way there and back takes {ARRIVAL_SECONDS + MARGIN_SECONDS} s{asking}{keeping}. "
+            f"{MAX_TIMEOUT_MS}: the way there and back takes {ARRIVAL_SECONDS + MARGIN_SECONDS} s{working}{keeping}. "
             "More than the API's own limit changes nothing.",
             param=TIMEOUT_HEADER,
         )

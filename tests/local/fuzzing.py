@@ -1,15 +1,18 @@
 """What keeps `schemathesis` within bounds on the embedded cloud; schemathesis.toml names this module."""
 
+import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import proxy
 import schemathesis
 from proxy.idempotency import HEADER, KEY_PATTERN
 from proxy.openai.fields import SAMPLING
 from proxy.parameters import RULES
-from proxy.timing import TIMEOUT_HEADER, least_timeout_ms
+from proxy.timing import TIMEOUT_HEADER
 from schemathesis import Case, GenerationMode, HookContext
 from schemathesis.generation.meta import TestPhase
 
@@ -17,6 +20,7 @@ Json = dict[str, Any]
 
 _MODEL = os.environ["PILOTLIGHT_MODEL"]
 _RUN = os.environ["PILOTLIGHT_RUN"]
+_DOCUMENT: Json = json.loads(Path(proxy.__file__).with_name("openapi.json").read_text(encoding="utf-8"))
 
 # In place of any value that the rule allows: room for a task's prompt, and no more than a short answer.
 _INSTEAD = {
@@ -37,7 +41,7 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
     if re.fullmatch(KEY_PATTERN, str(case.headers.get(HEADER, ""))):
         case.headers[HEADER] = uuid4().hex  # one that was sent before would be 422, and nothing else seen
     given = str(case.headers.get(TIMEOUT_HEADER))
-    if given.isdecimal() and int(given) >= least_timeout_ms(asks_model=True):
+    if given.isdecimal() and int(given) >= _least_timeout(case):
         case.headers[TIMEOUT_HEADER] = "29000"  # less may be less than the model takes here, which is a 504
     if _is_valid(case) and "id" in case.path_parameters:
         case.path_parameters["id"] = _RUN  # of any other there is only a 404 to see
@@ -45,6 +49,13 @@ def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any])
         case.path_parameters["model"] = _MODEL
     if isinstance(case.body, dict):
         case.body = _within_bounds(case, case.body)
+
+
+def _least_timeout(case: Case[Any]) -> int:
+    """As the document has it."""
+    taken = _DOCUMENT["paths"][case.path][case.method.lower()]["parameters"]
+    shared = (_DOCUMENT["components"]["parameters"][one["$ref"].rpartition("/")[2]] for one in taken if "$ref" in one)
+    return next(int(one["schema"]["minimum"]) for one in shared if one["name"] == TIMEOUT_HEADER)
 
 
 def _within_bounds(case: Case[Any], body: Json) -> Json:

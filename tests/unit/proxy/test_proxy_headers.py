@@ -74,16 +74,17 @@ class TestTheCallersTimeout:
         assert api.runtime.timeouts == [2]
 
     @pytest.mark.parametrize(
-        ("method", "path", "body"),
-        [("POST", "/endpoint", '{"state": "off"}'), ("GET", "/endpoint", ""), ("GET", "/tasks", "")],
+        ("method", "path", "body", "least"),
+        [("POST", "/endpoint", '{"state": "off"}', 1500), ("GET", "/tasks", "", 1500), ("GET", "/endpoint", "", 6500)],
     )
-    def test_what_asks_no_model_needs_no_time_for_it(self, api: Api, method: str, path: str, body: str) -> None:
-        """Who waits three seconds at most can still turn the endpoint off."""
-        assert api.send(event(method, path, body, **within("3000"))).status == 200
-        refusal = api.send(event(method, path, body, **within("1499")))
+    def test_what_asks_no_model_needs_no_time_for_it(
+        self, api: Api, method: str, path: str, body: str, least: int
+    ) -> None:
+        """Who waits three seconds at most can still turn the endpoint off; a look at it may take longer."""
+        assert api.send(event(method, path, body, **within(str(least)))).status == 200
+        refusal = api.send(event(method, path, body, **within(str(least - 1))))
         assert (refusal.status, refusal.error["param"]) == (400, "X-Request-Timeout-Ms")
-        assert "from 1500 to" in refusal.error["message"]
-        assert "the model" not in refusal.error["message"]
+        assert f"from {least} to" in refusal.error["message"]
 
     def test_beside_an_idempotency_key_the_least_is_two_seconds_more(self, api: Api) -> None:
         def keyed(milliseconds: str) -> Answer:
