@@ -6,7 +6,7 @@ from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
 
-from proxy.errors import DeadlineExceeded, TooBusy
+from proxy.app import WORK_SECONDS
 from proxy.openai import PREFIX as OPENAI_PREFIX
 
 from openapi.answered import answer_schemas
@@ -14,7 +14,7 @@ from openapi.asked import request_schemas
 from openapi.examples import shown
 from openapi.failed import PAGE, error_schemas, of_the_gateway, of_the_proxy, response
 from openapi.files import ROOT
-from openapi.headers import PARAMETERS, headers, of_an_answer
+from openapi.headers import PARAMETERS, TIMEOUTS, headers, of_an_answer
 from openapi.operations import Operation, operations
 from openapi.schemas import Json, ref
 from openapi.words import ABOUT, SECURITY_SCHEMES, SERVERS, TAGS
@@ -112,18 +112,10 @@ def _operation(route: Route, path: str, operation: Operation, shared: _Shared) -
 
 
 def _parameters(route: Route, operation: Operation) -> tuple[str, ...]:
+    timeout = TIMEOUTS[WORK_SECONDS.get((route.method, route.path), 0)]
     if operation.is_page:
-        return (_timeout(operation), "LinkToken") if route.method == "GET" else (_timeout(operation),)
-    return (_timeout(operation), "IdempotencyKey") if operation.request else (_timeout(operation),)
-
-
-def _timeout(operation: Operation) -> str:
-    """By what it takes (`proxy.app.WORK_SECONDS`): who asks the model may be told that it is busy, who looks at the
-    endpoint only that there was no time.
-    """
-    if TooBusy in operation.problems:
-        return "ModelTimeout"
-    return "LookTimeout" if DeadlineExceeded in operation.problems else "RequestTimeout"
+        return (timeout, "LinkToken") if route.method == "GET" else (timeout,)
+    return (timeout, "IdempotencyKey") if operation.request else (timeout,)
 
 
 def _keys(route: Route) -> tuple[str, ...]:

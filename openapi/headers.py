@@ -1,6 +1,6 @@
 """The headers that a caller may send, and those that come back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from proxy.idempotency import HEADER, KEPT_SECONDS, KEY_PATTERN, RESERVE_SECONDS
 from proxy.retry import MIN_ATTEMPT_SECONDS
@@ -23,10 +23,11 @@ def _timeout(work_seconds: float) -> Json:
     }
 
 
+TIMEOUTS: Mapping[float, str] = {0: "RequestTimeout", LOOK_SECONDS: "LookTimeout", MIN_ATTEMPT_SECONDS: "ModelTimeout"}
+"""The parameter's component, by what its route needs (`proxy.app.WORK_SECONDS`)."""
+
 PARAMETERS: dict[str, Json] = {
-    "RequestTimeout": _timeout(0),
-    "LookTimeout": _timeout(LOOK_SECONDS),
-    "ModelTimeout": _timeout(MIN_ATTEMPT_SECONDS),
+    **{component: _timeout(work_seconds) for work_seconds, component in TIMEOUTS.items()},
     "IdempotencyKey": {
         "name": HEADER,
         "in": "header",

@@ -48,9 +48,14 @@ def split(rows: Sequence[Item], *, ratio: float, seed: int) -> tuple[list[Item],
     The same rows, ratio and seed give the same split on every machine.
     """
     count = math.ceil(round(len(rows) * ratio, 9))  # 0.07 × 100 is a little more than 7
+    return divided(rows, count, seed=seed)
+
+
+def divided(rows: Sequence[Item], count: int, *, seed: int) -> tuple[list[Item], list[Item]]:
+    """What is left, and `count` of them that are drawn at random, alike each time; each in its old order."""
     chosen = set(random.Random(seed).sample(range(len(rows)), count))  # noqa: S311 - repeatable, not secret
-    train = [row for index, row in enumerate(rows) if index not in chosen]
-    return train, [row for index, row in enumerate(rows) if index in chosen]
+    left = [row for index, row in enumerate(rows) if index not in chosen]
+    return left, [row for index, row in enumerate(rows) if index in chosen]
 
 
 def _template_folder(folder: Path, channel: Path) -> Path:

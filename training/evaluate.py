@@ -2,7 +2,6 @@
 
 import gc
 import json
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from training import answers, archive, files, model, report
 from training.answers import Prompt
+from training.dataset import divided
 from training.encode import Example
 from training.errors import InterruptedRun, TrainingError
 from training.hyperparameters import Hyperparameters
@@ -115,11 +115,8 @@ def _judge(folder: Path, validation: Sequence[Example], prompts: Sequence[Prompt
 
 
 def _sample(examples: Sequence[Example], seed: int) -> Sequence[Example]:
-    """At most MOST_EXAMPLES of them, in their order: at random, as rows may come in turns, and alike each time."""
-    if len(examples) <= MOST_EXAMPLES:
-        return examples
-    chosen = random.Random(seed).sample(range(len(examples)), MOST_EXAMPLES)  # noqa: S311 - repeatable, not secret
-    return [examples[index] for index in sorted(chosen)]
+    """At most MOST_EXAMPLES of them: at random, as rows may come in turns."""
+    return divided(examples, min(len(examples), MOST_EXAMPLES), seed=seed)[1]
 
 
 def _compared(base: Judged, tuned: Judged, prompts: Sequence[Prompt]) -> dict[str, Any]:

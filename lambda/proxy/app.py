@@ -100,8 +100,7 @@ class Proxy:
         route, work = self._route(request)
         key = key_of(request)
         reserve = 0.0 if key is None else RESERVE_SECONDS
-        needed = WORK_SECONDS.get((request.method, route), 0)
-        call = self._calls.begin(request, context, route=route, work_seconds=needed, reserve_seconds=reserve)
+        call = self._begin(request, context, route, reserve_seconds=reserve)
         log.budget_ms = round(max(0.0, call.deadline.seconds_left()) * 1000)
         log.limited_by_caller = call.timeout_seconds < self._settings.integration_timeout_seconds or None
         try:
@@ -115,9 +114,11 @@ class Proxy:
         """The HTML behind a mail's link: a 200 answer. Raises Problem for every other status."""
         methods = self._pages[request.path]
         _check_method(request, methods)
-        needed = WORK_SECONDS.get((request.method, request.path), 0)
-        call = self._calls.begin(request, context, route=request.path, work_seconds=needed)
-        return methods[request.method](call)
+        return methods[request.method](self._begin(request, context, request.path, reserve_seconds=0.0))
+
+    def _begin(self, request: Request, context: object, route: str, *, reserve_seconds: float) -> Call:
+        needed = WORK_SECONDS.get((request.method, route), 0)
+        return self._calls.begin(request, context, route=route, work_seconds=needed, reserve_seconds=reserve_seconds)
 
     def _once(self, key: Key, call: Call, log: LogLine) -> "Once":
         from proxy.once import Once

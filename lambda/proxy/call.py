@@ -58,7 +58,7 @@ class Calls:
         self._worker = Worker(Limits(budget, calm=settings.overload_latency_seconds))
 
     def begin(
-        self, request: Request, context: object, *, route: str, work_seconds: float, reserve_seconds: float = 0.0
+        self, request: Request, context: object, *, route: str, work_seconds: float, reserve_seconds: float
     ) -> Call:
         """Start its clock. `work_seconds` are the least that it takes, `reserve_seconds` are kept back for keeping the
         answer of a call that may be reissued.

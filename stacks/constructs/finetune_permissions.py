@@ -9,7 +9,7 @@ from aws_cdk import aws_s3 as s3
 from pilotlight.deployment import job_prefix
 from pilotlight.stage import Stage
 from stacks.acknowledge import acknowledge, wildcard
-from stacks.constructs.statements import allow, allow_own_metrics
+from stacks.constructs.statements import allow, allow_own_metrics, s3_arn
 from stacks.names import Names
 
 _TOKENIZER_FILES = ("tokenizer_config.json", "chat_template.jinja")
@@ -34,6 +34,7 @@ class FineTunePermissions:
             components = ArnComponents(service=service, resource=resource, resource_name=name, arn_format=separator)
             return Arn.format(components, stack)
 
+        self._stack = stack
         self._names = names
         self._stage = stage.name
         self._bucket = bucket.bucket_arn
@@ -81,7 +82,7 @@ class FineTunePermissions:
             allow(["sagemaker:StopTrainingJob"], self._jobs),
             allow(["sagemaker:DescribeTrainingJob"], self._any_job),
             *(self._list_below(prefix) for prefix in (self._base_model, *self._attach_from)),
-            allow(["s3:GetObject"], *(f"{_s3_arn(self._base_model)}{name}" for name in _TOKENIZER_FILES)),
+            allow(["s3:GetObject"], *(f"{s3_arn(self._stack, self._base_model)}{name}" for name in _TOKENIZER_FILES)),
             allow(
                 ["iam:PassRole"],
                 self._training_role,
@@ -106,7 +107,7 @@ class FineTunePermissions:
         """Whether an attached job's model is there, and how large, or a file of the base model."""
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         below = {"StringLike": {"s3:prefix": f"{prefix}*"}}
-        return allow(["s3:ListBucket"], _s3_arn(f"s3://{bucket}"), conditions=below)
+        return allow(["s3:ListBucket"], s3_arn(self._stack, bucket), conditions=below)
 
     def _of_both(self) -> list[iam.PolicyStatement]:
         return [
@@ -114,7 +115,3 @@ class FineTunePermissions:
             allow(["s3:ListBucket"], self._bucket),
             allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], self._table),
         ]
-
-
-def _s3_arn(url: str) -> str:
-    return f"arn:{Aws.PARTITION}:s3:::{url.removeprefix('s3://')}"

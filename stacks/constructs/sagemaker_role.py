@@ -6,6 +6,7 @@ from aws_cdk import Arn, ArnComponents, ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from stacks.acknowledge import acknowledge, wildcard
+from stacks.constructs.statements import s3_arn
 
 _ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
@@ -15,7 +16,7 @@ _ECR_IMAGE = re.compile(
 def allow_artifact(role: iam.Role, url: str) -> None:
     """Read all objects below one S3 prefix. ListBucket without a condition: HeadBucket sends no prefix."""
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    bucket_arn = f"arn:{Stack.of(role).partition}:s3:::{bucket}"
+    bucket_arn = s3_arn(role, bucket)
     objects = f"{bucket_arn}/{prefix}*"
     role.add_to_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[objects]))
     role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn]))

@@ -98,6 +98,15 @@ def lies(tuning: Tuning) -> tuple[str, str, str]:
     return found["S3Uri"], found["S3DataType"], found["CompressionType"]
 
 
+def is_not_served(tuning: Tuning, attached: str, artifact: str, *, before: str) -> None:
+    """A job's model that does not answer gives way to the one from before."""
+    tuning.faults({"fault": "model_error_5xx", "times": 100})
+    record = tuning.ended(tuning.start("mute", attach=attached))
+    tuning.cloud.fault()
+    assert (record["step"], record["artifact"]) == ("Smoke", artifact)
+    tuning.is_as_before(record, before)
+
+
 AS_ARCHIVE, AS_PREFIX = (PACKED, "S3Object", "Gzip"), (LOOSE, "S3Prefix", "None")
 
 
@@ -135,11 +144,7 @@ def test_a_diff_is_clean_after_it_and_a_deploy_and_a_night_off_leave_it(tuning: 
 
 @pytest.mark.usefixtures("served")
 def test_what_fails_its_smoke_test_leaves_the_archive_that_served_before(tuning: Tuning) -> None:
-    tuning.faults({"fault": "model_error_5xx", "times": 100})
-    record = tuning.ended(tuning.start("mute", attach="loose"))
-    tuning.cloud.fault()
-    assert (record["step"], record["artifact"]) == ("Smoke", LOOSE)
-    tuning.is_as_before(record, PACKED)
+    is_not_served(tuning, "loose", LOOSE, before=PACKED)
     assert lies(tuning) == AS_ARCHIVE
 
 
@@ -148,9 +153,5 @@ def test_and_an_archive_that_fails_leaves_the_prefix(tuning: Tuning) -> None:
     record = tuning.ended(tuning.start("loose", attach="loose"))
     assert record["status"] == "done", record["message"]
     assert lies(tuning) == AS_PREFIX
-    tuning.faults({"fault": "model_error_5xx", "times": 100})
-    record = tuning.ended(tuning.start("mute archive", attach="packed"))
-    tuning.cloud.fault()
-    assert (record["step"], record["artifact"]) == ("Smoke", PACKED)
-    tuning.is_as_before(record, LOOSE)
+    is_not_served(tuning, "packed", PACKED, before=LOOSE)
     assert lies(tuning) == AS_PREFIX
